@@ -47,6 +47,7 @@ export const EXIT_OF_CODE: Readonly<Record<ErrorCode, number>> = {
   unavailable: EXIT.unreachable,
   unsatisfiable: EXIT.failed,
   not_found: EXIT.failed,
+  method_not_allowed: EXIT.failed,
   conflict: EXIT.failed,
   changed_meanwhile: EXIT.failed,
   key_reused: EXIT.failed,

@@ -22,6 +22,7 @@ type Env = { Bindings: { link?: PathLink }; Variables: { who?: Principal } };
 /** The link of requests that come without a socket, as in tests. */
 const NO_LINK: PathLink = { source: "local", keepOpen: () => undefined, upgrade: () => false };
 const NO_QUERY = z.object({});
+const NO_BODY = z.object({});
 const NOBODY: Principal = { name: "nobody", role: "agent", project: "", unix_user: "", accounts: [], token_id: "" };
 
 export type App = Hono<Env>;
@@ -36,6 +37,8 @@ export function createApp(api: Api): App {
     app.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ":$1"), async (c) => answerOf(api, route, c));
   }
   app.notFound((c) => {
+    const methods = methodsAt(c.req.path);
+    if (methods.length > 0) return finish(api, c, otherMethod(c.req.method, shown(c.req.path), methods));
     const hint = c.req.path.startsWith("/v1/") ? "GET /v1/openapi.json lists what there is" : "the API is under /v1/";
     return finish(api, c, errorAnswer("not_found", `there is no ${c.req.method} ${shown(c.req.path)}`, hint, []));
   });
@@ -44,6 +47,21 @@ export function createApp(api: Api): App {
     return finish(api, c, errorAnswer(code, message, hint, issues));
   });
   return app;
+}
+
+const PATHS = ROUTES.map(({ method, path }) => ({
+  method,
+  pattern: new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`),
+}));
+
+const methodsAt = (path: string): string[] =>
+  PATHS.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
+
+function otherMethod(method: string, path: string, methods: readonly string[]): Response {
+  const allow = methods.join(", ");
+  const answer = errorAnswer("method_not_allowed", `${path} does not take ${method}`, `It takes ${allow}`, []);
+  answer.headers.set("allow", allow);
+  return answer;
 }
 
 const shown = (path: string): string => (path.length > 100 ? `${path.slice(0, 100)}…` : path);
@@ -62,7 +80,7 @@ async function answerOf(api: Api, route: Route, c: HonoContext<Env>): Promise<Re
   const link = (c.env as Env["Bindings"] | undefined)?.link ?? NO_LINK;
   // The stream that a HEAD gets has no reader and would never end.
   if (request.method === "HEAD" && typeof route.answer === "string") {
-    throw new RefusedError("bad_request", `${route.path} answers GET only`, null);
+    return finish(api, c, otherMethod("HEAD", shown(c.req.path), ["GET"]));
   }
   const who = admit(api, key, request, link);
   c.set("who", who);
@@ -83,7 +101,7 @@ async function answered(
 ): Promise<Response> {
   const request = c.req.raw;
   const key = keyOf(route);
-  const { value: body, text } = await bodyOf(request, route.body, HOUSE_LIMITS.body_bytes);
+  const { value: body, text } = await bodyOf(request, route.body ?? NO_BODY, HOUSE_LIMITS.body_bytes);
   // A body may come slowly: whoever was let in with it may have lost that right meanwhile.
   if (who !== NOBODY) requireStill(who, api.store.state, api.store.now());
   const query = queryOf(request, route.query);
@@ -173,20 +191,20 @@ function denied(key: string, { name, role }: Principal): RefusedError {
 
 function queryOf(request: Request, schema: z.ZodObject | null): unknown {
   const given: Record<string, string> = {};
-  for (const [name, value] of new URL(request.url).searchParams) given[name] = value;
+  const twice: string[] = [];
+  for (const [name, value] of new URL(request.url).searchParams) {
+    if (Object.hasOwn(given, name)) twice.push(name);
+    Object.defineProperty(given, name, { value, enumerable: true, configurable: true, writable: true });
+  }
+  if (twice.length > 0) throw badQuery(twice.map((name) => ({ name, message: "is given twice" })));
   const parsed = strictly(schema ?? NO_QUERY).safeParse(given);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map((issue) => ({
-    line: 0,
-    column: 0,
-    path: `?${issue.path.join(".")}`,
-    message: issue.message,
-    hint: null,
-  }));
-  throw new RefusedError(
-    "bad_request",
-    "the query is not one of this route",
-    "GET /v1/openapi.json says what it takes",
-    issues,
-  );
+  throw badQuery(parsed.error.issues.map(({ path, message }) => ({ name: path.join("."), message })));
+}
+
+function badQuery(faults: readonly { readonly name: string; readonly message: string }[]): RefusedError {
+  const issues = faults.map(({ name, message }) => ({ line: 0, column: 0, path: `?${name}`, message, hint: null }));
+  const said = faults.map(({ name, message }) => (name === "" ? message : `${name}: ${message}`));
+  const hint = "GET /v1/openapi.json says what it takes";
+  return new RefusedError("bad_request", `the query is not of this route: ${said[0] ?? ""}`, hint, issues);
 }

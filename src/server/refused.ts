@@ -23,11 +23,16 @@ export const notFound = (what: string, hint: string | null = null): RefusedError
 /** When somebody who asked too much may ask again. */
 const RETRY_AFTER_S = "10";
 
+/** What an answer with a code says in its headers. */
+const HEADERS: Partial<Record<ErrorCode, Record<string, string>>> = {
+  too_many: { "retry-after": RETRY_AFTER_S },
+  unauthenticated: { "www-authenticate": "Bearer" },
+};
+
 /** Returns the answer for an error. Every error that leaves the server has this form. */
 export function errorAnswer(code: ErrorCode, message: string, hint: string | null, issues: readonly Issue[]): Response {
   const body: ErrorBody = { error: { code, message, hint, issues: [...issues] } };
-  const headers = code === "too_many" ? { "retry-after": RETRY_AFTER_S } : {};
-  return Response.json(body, { status: ERROR_STATUS[code], headers });
+  return Response.json(body, { status: ERROR_STATUS[code], headers: HEADERS[code] ?? {} });
 }
 
 /** A server did not start. The error contains the reason in one line, and a hint. */

@@ -93,6 +93,17 @@ export function connect(options: ConnectOptions) {
     );
   };
   const get: Get = (path, schema, query = {}) => ask(schema, { method: "GET", path, query });
+  const whole: Whole = async (path, name, item) => {
+    const schema = list(name, item);
+    const pages: Listed[] = [];
+    for (let next: string | null | undefined; next !== null;) {
+      const read = (await get(path, schema, { next })) as Listed;
+      pages.push(read);
+      // A list that goes on without an entry would never end.
+      next = itemsOf(read, name).length === 0 ? null : read.next;
+    }
+    return { [name]: pages.flatMap((one) => itemsOf(one, name)), next: null } as z.infer<typeof schema>;
+  };
   const post: Post = (path, schema, body = {}) => ask(schema, { method: "POST", path, body });
   const remove: Remove = (path, schema) => ask(schema, { method: "DELETE", path });
 
@@ -102,10 +113,10 @@ export function connect(options: ConnectOptions) {
     me: () => get("/v1/me", meView),
     openapi: () => get("/v1/openapi.json", z.record(z.string(), z.unknown())),
     join: (body: z.input<typeof joinRequest>) => post("/v1/join", joinAnswer, body),
-    ...apps(get, post, remove, ask),
+    ...apps(get, post, remove, ask, whole),
     ...work(get, post),
-    ...nodes(get, post),
-    ...access(get, post, remove),
+    ...nodes(get, post, whole),
+    ...access(get, post, remove, whole),
     /**
      * Yields the changes after the revision `since`, or from now on without it, until the connection ends. Throws when
      * the connection breaks.
@@ -156,20 +167,30 @@ async function textOf(answer: Response, url: string): Promise<string> {
   throw new UnreachableError(`the answer of ${url} does not end`, "Is this the address of an orch server?");
 }
 
-/** The most bytes of an answer that is read as a whole. The longest are lists without pages. */
+/** The most bytes of an answer that is read as a whole. The longest are pages of lists. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
 type Ask = <T>(schema: z.ZodType<T>, asked: ClientRequest) => Promise<T>;
 type Get = <T>(path: string, schema: z.ZodType<T>, query?: Query) => Promise<T>;
 type Post = <T>(path: string, schema: z.ZodType<T>, body?: unknown) => Promise<T>;
+/** A page of a list, whichever it is: `next`, and the items under their name. */
+type Listed = Readonly<Record<string, unknown>> & { readonly next: string | null };
+const itemsOf = (page: Listed, name: string): unknown[] => page[name] as unknown[];
+
+/** Reads a list to its end, page by page. */
+type Whole = <N extends string, T extends z.ZodType>(
+  path: string,
+  name: N,
+  item: T,
+) => Promise<z.infer<ReturnType<typeof list<N, T>>>>;
 type Remove = <T>(path: string, schema: z.ZodType<T>) => Promise<T>;
 
-function apps(get: Get, post: Post, remove: Remove, ask: Ask) {
+function apps(get: Get, post: Post, remove: Remove, ask: Ask, whole: Whole) {
   const at = (project: string, app: string): string => `/v1/apps/${part(project)}/${part(app)}`;
   const workloadAt = (project: string, app: string, workload: string): string =>
     `/v1/workloads/${part(project)}/${part(app)}/${part(workload)}`;
   return {
-    apps: () => get("/v1/apps", list("apps", appView)),
+    apps: () => whole("/v1/apps", "apps", appView),
     app: (project: string, app: string) => get(at(project, app), appDetail),
     apply: (project: string, app: string, body: z.infer<typeof applyRequest>) =>
       ask(applyAnswer, { method: "PUT", path: at(project, app), body }),
@@ -207,10 +228,10 @@ function work(get: Get, post: Post) {
   };
 }
 
-function nodes(get: Get, post: Post) {
+function nodes(get: Get, post: Post, whole: Whole) {
   const at = (node: string): string => `/v1/nodes/${part(node)}`;
   return {
-    nodes: () => get("/v1/nodes", list("nodes", nodeView)),
+    nodes: () => whole("/v1/nodes", "nodes", nodeView),
     node: (node: string) => get(at(node), nodeView),
     drain: (node: string, body: z.infer<typeof drainRequest> = { deadline_ms: null, reason: null }) =>
       post(`${at(node)}/drain`, nodeView, body),
@@ -219,7 +240,7 @@ function nodes(get: Get, post: Post) {
     resume: (node: string, skip_tests = false) =>
       post(`${at(node)}/resume${skip_tests ? "?skip_tests=true" : ""}`, nodeView),
     /** The tests of a node, the newest first. */
-    nodeTests: (node: string) => get(`${at(node)}/tests`, list("tests", testsView)),
+    nodeTests: (node: string) => whole(`${at(node)}/tests`, "tests", testsView),
     testNode: (node: string) => post(`${at(node)}/test`, nodeView),
     label: (node: string, body: z.infer<typeof labelRequest>) => post(`${at(node)}/label`, nodeView, body),
     taint: (node: string, body: z.infer<typeof taintRequest>) => post(`${at(node)}/taint`, nodeView, body),
@@ -229,20 +250,20 @@ function nodes(get: Get, post: Post) {
       post(`${at(node)}/forget`, doneAnswer, body),
     stopOrphan: (node: string, uid: string) => post(`${at(node)}/orphans/${part(uid)}/stop`, doneAnswer),
     adoptOrphan: (node: string, uid: string) => post(`${at(node)}/orphans/${part(uid)}/adopt`, doneAnswer),
-    devices: () => get("/v1/devices", list("devices", gpuView)),
+    devices: () => whole("/v1/devices", "devices", gpuView),
     device: (id: string) => get(`/v1/devices/${part(id)}`, gpuView),
   };
 }
 
-function access(get: Get, post: Post, remove: Remove) {
+function access(get: Get, post: Post, remove: Remove, whole: Whole) {
   return {
     newToken: (body: z.infer<typeof tokenRequest>) => post("/v1/tokens", tokenAnswer, body),
-    tokens: () => get("/v1/tokens", list("tokens", tokenView)),
+    tokens: () => whole("/v1/tokens", "tokens", tokenView),
     revokeToken: (id: string, only = false) => remove(`/v1/tokens/${part(id)}${only ? "?only=true" : ""}`, doneAnswer),
     addUser: (body: z.infer<typeof userRequest>) => post("/v1/users", userView, body),
     grantAccounts: (name: string, body: z.infer<typeof grantRequest>) =>
       post(`/v1/users/${part(name)}/accounts`, userView, body),
-    users: () => get("/v1/users", list("users", userView)),
+    users: () => whole("/v1/users", "users", userView),
     removeUser: (name: string) => remove(`/v1/users/${part(name)}`, doneAnswer),
   };
 }

@@ -45,18 +45,20 @@ export const testingView = z.object({
   step: stepView.nullable(),
 });
 
-export const testsView = z.object({
-  id: z.string(),
-  node_id: z.string(),
-  at_ms: ms,
-  why: z.string(),
-  verdict: z.enum(["passed", "failed"]),
-  reason: z.string().nullable(),
-  results: z.array(
-    testResult.extend({
-      past: z.object({ value: z.number(), count: int }).nullable(),
-      twins: z.object({ value: z.number(), names: z.array(z.string()) }).nullable(),
-    }) satisfies z.ZodType<JudgedResult>,
-  ),
-}) satisfies z.ZodType<Omit<NodeTests, "fingerprint">>;
+export const testsView = z
+  .object({
+    id: z.string(),
+    node_id: z.string(),
+    at_ms: ms,
+    why: z.string(),
+    verdict: z.enum(["passed", "failed"]),
+    reason: z.string().nullable(),
+    results: z.array(
+      testResult.extend({
+        past: z.object({ value: z.number(), count: int }).nullable(),
+        twins: z.object({ value: z.number(), names: z.array(z.string()) }).nullable(),
+      }) satisfies z.ZodType<JudgedResult>,
+    ),
+  })
+  .meta({ id: "NodeTests" }) satisfies z.ZodType<Omit<NodeTests, "fingerprint">>;
 export type TestsView = z.infer<typeof testsView>;

@@ -15,9 +15,10 @@ export interface Body {
 
 export const hashOf = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
 
-/** Returns the body that the schema describes. A route without a schema takes no body. Throws RefusedError. */
-export async function bodyOf(request: Request, schema: z.ZodType | null, max_bytes: number): Promise<Body> {
-  if (schema === null) return { value: null, text: "" };
+/** Returns the body that the schema describes. No body at all counts as `{}`. Throws RefusedError. */
+export async function bodyOf(request: Request, schema: z.ZodType, max_bytes: number): Promise<Body> {
+  const bytes = await readBytes(request, max_bytes);
+  if (bytes.length === 0) return { value: valueOf({ value: {}, text: "" }, schema), text: "" };
   const type = request.headers.get("content-type");
   if (type === null || !/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) {
     throw new RefusedError(
@@ -26,7 +27,7 @@ export async function bodyOf(request: Request, schema: z.ZodType | null, max_byt
       "Send the header content-type: application/json",
     );
   }
-  const decoded = readUtf8(await readBytes(request, max_bytes));
+  const decoded = readUtf8(bytes);
   if (decoded.is === "invalid") throw badBody({ line: 0, column: 0, message: `is not UTF-8 at byte ${decoded.at}` });
   const parsed = parseJson(decoded.text, HOUSE_LIMITS.spec_depth);
   if (parsed.is === "invalid") throw badBody(parsed);

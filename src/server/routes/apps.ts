@@ -14,7 +14,7 @@ import { findApp, removeWorkload, workloadsOf } from "../work/apps";
 import type { Principal } from "../access/auth";
 import { requireGrants, requireLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
-import { page, wholeOrPage } from "../http/query";
+import { page, pageOf } from "../http/query";
 import { route } from "./route";
 import { requireRoom, withinReplicas } from "../work/require-room";
 import { appView as viewOf, countsOf } from "../views/app";
@@ -102,7 +102,7 @@ export const APP_ROUTES = [
         .values()
         .toArray()
         .sort((a, b) => compareText(a.project, b.project) || compareText(a.name, b.name));
-      const { items, next } = wholeOrPage(query, all);
+      const { items, next } = pageOf(query, all, null);
       return { apps: items.map((app) => viewOf(app, state, counts, workloads.get(app.uid) ?? [])), next };
     },
   }),

@@ -6,7 +6,7 @@ import { list } from "../../wire/api/answers";
 import { type GpuView, gpuView } from "../../wire/api/devices";
 import type { Api } from "./api";
 import { notFound, RefusedError } from "../refused";
-import { page, wholeOrPage } from "../http/query";
+import { page, pageOf } from "../http/query";
 import { route } from "./route";
 import { gpuViews } from "../views/gpu";
 import { tasksByNode } from "../views/node";
@@ -19,7 +19,7 @@ export const DEVICE_ROUTES = [
     summary: "All cards: what is promised of them, what is really used, and by whom",
     query: page,
     handle({ api, query }) {
-      const { items: devices, next } = wholeOrPage(query, all(api, api.store.state));
+      const { items: devices, next } = pageOf(query, all(api, api.store.state), null);
       return { devices, next };
     },
   }),

@@ -5,9 +5,10 @@ import { list } from "../../wire/api/answers";
 import { subjectOf } from "../../core/plan/events";
 import { route } from "./route";
 import { eventView as viewOf } from "../views/event";
-import { limitOf, number, page, short } from "../http/query";
+import { number, page, pageOf, short } from "../http/query";
 import { z } from "zod";
 
+const EVENT_ID = /^[0-9a-z]{1,40}$/;
 const NOTHING = { project: null, object: null };
 
 export const EVENT_ROUTES = [
@@ -18,21 +19,23 @@ export const EVENT_ROUTES = [
     query: page.extend({ object: short.optional(), since_ms: number.optional() }),
     summary: "What people, nodes and the plan did, the newest first; with `object` what is about it or its parts",
     handle({ api, query }) {
-      const limit = limitOf(query);
-      const { since_ms, next } = query;
+      const { since_ms } = query;
       const { project, object } = query.object === undefined ? NOTHING : subjectOf(query.object);
       const named = project === null && object !== null;
       const node = named ? api.store.state.nodes.values().find(({ name }) => name === object) : undefined;
-      const rows = api.store.history.events({
-        limit: limit + 1,
-        ...(object === null ? {} : { object }),
-        ...(node === undefined ? {} : { node_id: node.id }),
-        ...(project === null ? {} : { project }),
-        ...(since_ms === undefined ? {} : { since_ms }),
-        ...(next === undefined ? {} : { before_id: next }),
-      });
-      const events = rows.slice(0, limit).map((row) => viewOf(row, api.store.state));
-      return { events, next: rows.length > limit ? (events.at(-1)?.id ?? null) : null };
+      const read = (limit: number, after: string | null) =>
+        api.store.history
+          .events({
+            limit,
+            ...(object === null ? {} : { object }),
+            ...(node === undefined ? {} : { node_id: node.id }),
+            ...(project === null ? {} : { project }),
+            ...(since_ms === undefined ? {} : { since_ms }),
+            ...(after === null ? {} : { before_id: after }),
+          })
+          .map((row) => ({ key: row.id, view: viewOf(row, api.store.state) }));
+      const { items: events, next } = pageOf(query, [], read, EVENT_ID);
+      return { events, next };
     },
   }),
   route({

@@ -24,7 +24,7 @@ import { requireNode, drained, forgetNode, revokeKey, putNode, relabelled, retai
 import { approveNode, refuseNode } from "../nodes/approval";
 import { intakeContext } from "../nodes/intake-context";
 import { newOrder, orderTests, resumeNode } from "../nodes/node-testing";
-import { flag, page, wholeOrPage } from "../http/query";
+import { flag, page, pageOf } from "../http/query";
 import { RefusedError } from "../refused";
 import { FORGOTTEN } from "../agents/hub";
 import { route, type Ask } from "./route";
@@ -39,7 +39,7 @@ const LOOK = [
     query: page,
     handle({ api, query, who }) {
       const byNode = tasksByNode(api.store.state);
-      const { items, next } = wholeOrPage(query, sorted(api));
+      const { items, next } = pageOf(query, sorted(api), null);
       return {
         nodes: items.map((node) => viewOf(node, byNode.get(node.id) ?? [], api.loop.heardOf(node.id), who.role)),
         next,
@@ -74,10 +74,12 @@ const TESTS = [
     path: "/v1/nodes/{node}/tests",
     answer: list("tests", testsView),
     summary: "The tests of a node, newest first",
-    handle: ({ api, params }) => ({
-      tests: api.store.history.nodeTests(requireNode(api.store.state, params.node).id, TESTS_SHOWN).map(testsOf),
-      next: null,
-    }),
+    query: page,
+    handle({ api, params, query }) {
+      const { id } = requireNode(api.store.state, params.node);
+      const { items, next } = pageOf(query, api.store.history.nodeTests(id, TESTS_SHOWN), null);
+      return { tests: items.map(testsOf), next };
+    },
   }),
 ];
 

@@ -12,7 +12,7 @@ import type { Api } from "./api";
 import { overOf } from "../access/auth";
 import { JOIN_TOKEN_MS } from "../nodes/join";
 import { notFound, RefusedError } from "../refused";
-import { flag, page, wholeOrPage } from "../http/query";
+import { flag, page, pageOf } from "../http/query";
 import { route } from "./route";
 import {
   descendantsOf,
@@ -79,7 +79,7 @@ export const TOKEN_ROUTES = [
         .filter((row) => all || row.user === who.name)
         .toArray()
         .sort((a, b) => b.created_ms - a.created_ms || compareText(a.id, b.id));
-      const { items, next } = wholeOrPage(query, tokens);
+      const { items, next } = pageOf(query, tokens, null);
       return { tokens: items.map((row) => viewOf(row, api.store.now())), next };
     },
   }),

@@ -9,7 +9,7 @@ import { readName } from "../../spec/grammar/names";
 import { grantRequest, meView, userRequest, userView } from "../../wire/api/access";
 import { doneAnswer, list } from "../../wire/api/answers";
 import { notFound, RefusedError } from "../refused";
-import { page, wholeOrPage } from "../http/query";
+import { page, pageOf } from "../http/query";
 import { requireAccounts } from "../access/accounts";
 import type { Draft } from "../../store/store";
 import type { Api } from "./api";
@@ -132,7 +132,7 @@ export const USER_ROUTES = [
         .values()
         .toArray()
         .sort((a, b) => compareText(a.name, b.name));
-      const { items: users, next } = wholeOrPage(query, all);
+      const { items: users, next } = pageOf(query, all, null);
       return { users: users.map(viewOf), next };
     },
   }),

@@ -6,63 +6,76 @@ import { int, ms } from "../scalars";
 import { planView } from "./plans";
 import { taskView } from "./tasks";
 
-export const workloadView = z.object({
-  name: z.string(),
-  app: z.string(),
-  project: z.string(),
-  user: z.string(),
-  kind: z.enum(KINDS),
-  version: int,
-  replicas: int,
-  removing: z.boolean(),
-  /** How many tasks run now, and how many slots wait. */
-  running: int,
-  pending: int,
-  last_run: z.object({ run: int, state: z.string() }).nullable(),
-});
+export const workloadView = z
+  .object({
+    name: z.string(),
+    app: z.string(),
+    project: z.string(),
+    user: z.string(),
+    kind: z.enum(KINDS),
+    version: int,
+    replicas: int,
+    removing: z.boolean().describe("it goes when its last task is over"),
+    running: int.describe("how many of its tasks run now"),
+    pending: int.describe("how many of its slots wait"),
+    last_run: z.object({ run: int, state: z.string() }).nullable(),
+  })
+  .meta({ id: "Workload" });
 export type WorkloadView = z.infer<typeof workloadView>;
 
 export const workloadDetail = workloadView.extend({
-  /** The workload's spec. Null for callers who may not see its environment. */
-  spec: z.record(z.string(), z.unknown()).nullable(),
+  spec: z.record(z.string(), z.unknown()).nullable().describe("null for callers who may not see its environment"),
   settings: z.record(z.string(), z.unknown()),
   tasks: z.array(taskView),
 });
 export type WorkloadDetail = z.infer<typeof workloadDetail>;
 
-export const appView = z.object({
-  name: z.string(),
-  project: z.string(),
-  revision: int,
-  changed_by: z.string(),
-  changed_ms: ms,
-  removing: z.boolean(),
-  workloads: z.array(workloadView),
-});
+export const appView = z
+  .object({
+    name: z.string(),
+    project: z.string(),
+    revision: int.describe("rises with each change of it"),
+    changed_by: z.string(),
+    changed_ms: ms,
+    removing: z.boolean(),
+    workloads: z.array(workloadView),
+  })
+  .meta({ id: "App" });
 export type AppView = z.infer<typeof appView>;
 
-/** `text` is the spec as it was applied. Null for callers who may not see its environment. */
-export const appDetail = appView.extend({ text: z.string().nullable() });
-export type AppDetail = z.infer<typeof appDetail>;
-// ---- requests
-/** `PUT /v1/apps/{project}/{app}` and `POST /v1/plan`: the spec's text travels, the server has the one parser. */
-export const applyRequest = z.object({
-  text: z.string(),
-  file: z.string(),
-  /** The app's revision on which the shown plan was based. Null accepts any revision; 0 demands that the app is new. */
-  revision: int.nullable(),
+export const appDetail = appView.extend({
+  text: z.string().nullable().describe("the spec as it was applied; null for callers who may not see its environment"),
 });
+export type AppDetail = z.infer<typeof appDetail>;
+
+// ---- requests
+const text = z.string().describe("the [spec file](spec.md) as text, YAML or JSON");
+const file = z.string().default("spec.yaml").describe("what errors call it");
+
+const EXAMPLE = { text: "app: shop\nservices:\n  web: { run: exec sleep 3600, replicas: 2 }\n" };
+
+/** `PUT /v1/apps/{project}/{app}` and `POST /v1/plan`: the spec's text travels, the server has the one parser. */
+export const applyRequest = z
+  .object({
+    text,
+    file,
+    revision: int
+      .nullable()
+      .default(null)
+      .describe("the app's revision that the shown plan was made of; left out: any; 0: the app is to be new"),
+  })
+  .meta({ examples: [EXAMPLE] });
 
 export const applyAnswer = z.object({
   app: z.string(),
   project: z.string(),
   revision: int,
-  runs: z.array(int),
+  runs: z.array(int).describe("the runs that it began"),
   changes: planView.shape.changes,
 });
 
 /** The answer to a spec without issues: what it declares. A spec with issues is refused with the code `spec`. */
-export const validateRequest = z.object({ text: z.string(), file: z.string() });
+export const validateRequest = z.object({ text, file }).meta({ examples: [EXAMPLE] });
 
 export const validateAnswer = z.object({
   app: z.string(),
@@ -70,4 +83,4 @@ export const validateAnswer = z.object({
   workloads: z.array(z.object({ name: z.string(), kind: z.string() })),
 });
 
-export const scaleRequest = z.object({ replicas: int });
+export const scaleRequest = z.object({ replicas: int }).meta({ examples: [{ replicas: 3 }] });

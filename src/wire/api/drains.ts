@@ -6,22 +6,24 @@ import { ms } from "../scalars";
 
 export const nodeState = z.enum(NODE_STATES);
 
-/** Why a node is kept free, since when and until when. `leaves`: its own agent said that the machine goes. */
-export const drainView = z.object({
-  since_ms: ms,
-  deadline_ms: ms.nullable(),
-  by: z.string(),
-  reason: z.string().nullable(),
-  leaves: z.boolean(),
-});
+/** Why a node is kept free, since when and until when. */
+export const drainView = z
+  .object({
+    since_ms: ms,
+    deadline_ms: ms.nullable().describe("when the rest is stopped"),
+    by: z.string(),
+    reason: z.string().nullable(),
+    leaves: z.boolean().describe("its own agent said that the machine goes"),
+  })
+  .meta({ id: "Drain" });
 
 /** The progress of a drain: the tasks that are still on the node, and what each waits for. */
 export const drainProgress = z.object({
   node: z.string(),
   state: nodeState,
   drain: drainView.nullable(),
-  left: z.array(
-    z.object({ task_id: z.string(), name: z.string(), kind: z.string(), state: z.string(), why: z.string() }),
-  ),
+  left: z
+    .array(z.object({ task_id: z.string(), name: z.string(), kind: z.string(), state: z.string(), why: z.string() }))
+    .describe("the tasks that are still there, and what each waits for"),
 });
 export type DrainProgress = z.infer<typeof drainProgress>;

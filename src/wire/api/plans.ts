@@ -3,28 +3,32 @@
 import { z } from "zod";
 import { int } from "../scalars";
 
-export const blockedView = z.object({
-  name: z.string(),
-  slot: int,
-  kind: z.enum(["queued", "unsatisfiable"]),
-  summary: z.string(),
-  smallest_change: z.string().nullable(),
-  nodes: z.array(
-    z.object({
-      node: z.string(),
-      /** `hopeless`: the node can never run this, whatever else ends. */
-      checks: z.array(
-        z.object({
-          check: z.string(),
-          detail: z.string(),
-          hopeless: z.boolean(),
-          /** For the check `gpu`: cards of the right kind that are not available, each with its reason. */
-          devices: z.array(z.object({ id: z.string(), why: z.string(), detail: z.string() })),
-        }),
-      ),
-    }),
-  ),
-});
+export const blockedView = z
+  .object({
+    name: z.string(),
+    slot: int,
+    kind: z.enum(["queued", "unsatisfiable"]).describe("time may help; or no known node can ever do it"),
+    summary: z.string(),
+    smallest_change: z.string().nullable().describe("what of the request would have to change"),
+    nodes: z.array(
+      z.object({
+        node: z.string(),
+        checks: z
+          .array(
+            z.object({
+              check: z.string(),
+              detail: z.string(),
+              hopeless: z.boolean().describe("the node can never run this, whatever else ends"),
+              devices: z
+                .array(z.object({ id: z.string(), why: z.string(), detail: z.string() }))
+                .describe("for the check `gpu`: cards of the right kind that are not available"),
+            }),
+          )
+          .describe("that failed"),
+      }),
+    ),
+  })
+  .meta({ id: "Blocked" });
 
 export type BlockedView = z.infer<typeof blockedView>;
 
@@ -37,17 +41,18 @@ export const opView = z.object({
 });
 
 export const planView = z.object({
-  revision: int,
-  ops: z.array(opView),
-  blocked: z.array(blockedView),
-  /** What the spec itself changes, in words: one entry per object. */
-  changes: z.array(
-    z.object({
-      name: z.string(),
-      change: z.enum(["add", "change", "restart", "remove", "run", "none"]),
-      detail: z.string(),
-    }),
-  ),
+  revision: int.describe("of the app; to be sent with the apply of this plan"),
+  ops: z.array(opView).describe("what would be started, stopped and moved now"),
+  blocked: z.array(blockedView).describe("what would have to wait"),
+  changes: z
+    .array(
+      z.object({
+        name: z.string(),
+        change: z.enum(["add", "change", "restart", "remove", "run", "none"]),
+        detail: z.string(),
+      }),
+    )
+    .describe("what the spec itself changes, in words: one entry an object"),
   notices: z.array(z.string()),
 });
 export type PlanView = z.infer<typeof planView>;
@@ -64,8 +69,9 @@ export const explainView = z.union([
           parts: z.record(z.string(), z.number()),
         }),
       ),
-      /** Why the task has the cards that it has. */
-      devices: z.array(z.object({ id: z.string(), why: z.string() })),
+      devices: z
+        .array(z.object({ id: z.string(), why: z.string() }))
+        .describe("why the task has the cards that it has"),
     }),
   }),
 ]);

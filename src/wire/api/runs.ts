@@ -5,49 +5,62 @@ import { RUN, type RunState } from "../../core/model/lifecycle";
 import { int, ms } from "../scalars";
 import { endCause, taskView } from "./tasks";
 
-export const runView = z.object({
-  run: int,
-  name: z.string(),
-  project: z.string(),
-  user: z.string(),
-  priority: z.int(),
-  state: z.enum(Object.keys(RUN) as [RunState, ...RunState[]]),
-  position: int.nullable(),
-  ahead_gpu_hours: z.number().nullable(),
-  start_estimate_ms: ms.nullable(),
-  reason: z.string().nullable(),
-  app: z.string().nullable(),
-  workload: z.string().nullable(),
-  version: int,
-  /** The longest time of one attempt; null is no limit. */
-  time_limit_ms: int.nullable(),
-  created_ms: ms,
-  started_ms: ms.nullable(),
-  finished_ms: ms.nullable(),
-  exit_code: z.int().nullable(),
-  signal: z.string().nullable(),
-  /** Why it ended so, where the exit code and the signal do not say it. */
-  cause: endCause.nullable(),
-  cancelled_by: z.string().nullable(),
-  /** How many of its members have an end that nobody knows and about which a person has to decide. */
-  unknown: int,
-});
+export const runView = z
+  .object({
+    run: int.describe("its number, never used twice"),
+    name: z.string(),
+    project: z.string(),
+    user: z.string(),
+    priority: z.int(),
+    state: z.enum(Object.keys(RUN) as [RunState, ...RunState[]]).describe("the last three are final"),
+    position: int.nullable().describe("in the queue, from 1"),
+    ahead_gpu_hours: z.number().nullable().describe("what is asked for by those before it in the queue"),
+    start_estimate_ms: ms.nullable(),
+    reason: z.string().nullable().describe("why it waits, or ended as it did, for people"),
+    app: z.string().nullable().describe("null for a run that is of no app"),
+    workload: z.string().nullable(),
+    version: int,
+    time_limit_ms: int.nullable().describe("the longest time of one attempt; null is no limit"),
+    created_ms: ms,
+    started_ms: ms.nullable(),
+    finished_ms: ms.nullable(),
+    exit_code: z.int().nullable(),
+    signal: z.string().nullable().describe("that ended it"),
+    cause: endCause.nullable().describe("why it ended so, where the exit code and the signal do not say it"),
+    cancelled_by: z.string().nullable(),
+    unknown: int.describe(
+      "how many of its members have an end that nobody knows: a person decides (`settle`, `retry`)",
+    ),
+  })
+  .meta({ id: "Run" });
 export type RunView = z.infer<typeof runView>;
 
 /** `next` asks for older tasks of a run that has many. */
-export const runDetail = runView.extend({ tasks: z.array(taskView), next: z.string().nullable() });
+export const runDetail = runView.extend({
+  tasks: z.array(taskView),
+  next: z.string().nullable().describe("asks for older tasks of a run that has many"),
+});
 export type RunDetail = z.infer<typeof runDetail>;
 
-export const runRequest = z.object({
-  name: z.string().nullable(),
-  project: z.string().nullable(),
-  /** One job entry in the spec file's grammar, as an object: the same keys, the same checks. */
-  job: z.record(z.string(), z.unknown()),
-  wait_for_nodes: z.boolean(),
-});
+export const runRequest = z
+  .object({
+    name: z.string().nullable().default(null).describe("left out: the name of its program"),
+    project: z.string().nullable().default(null).describe("left out: the user's own"),
+    job: z
+      .record(z.string(), z.unknown())
+      .describe("one job entry in the [spec file's grammar](spec.md), as an object"),
+    wait_for_nodes: z.boolean().default(false).describe("queues it also if no known node could ever run it"),
+  })
+  .meta({ examples: [{ job: { run: "echo started; sleep 2; echo done", resources: { cpu: 1 } } }] });
 
 export const runAnswer = z.object({ run: int, name: z.string(), state: z.string() });
 
-export const settleRequest = z.object({ as: z.enum(["succeeded", "failed"]) });
+export const settleRequest = z
+  .object({ as: z.enum(["succeeded", "failed"]).describe("how it ended, as a person has found out") })
+  .meta({ examples: [{ as: "succeeded" }] });
 
-export const cancelRequest = z.object({ signal: z.string().nullable() });
+export const cancelRequest = z
+  .object({
+    signal: z.string().nullable().default(null).describe("the first signal, such as `INT`; left out: the spec's"),
+  })
+  .meta({ examples: [{}] });

@@ -11,37 +11,36 @@ export const taskState = z.enum(["pending", ...(Object.keys(TASK) as TaskState[]
 
 export const endCause = z.enum(Object.keys(END_CAUSES) as [EndCause, ...EndCause[]]);
 
-export const taskView = z.object({
-  /** Null while the slot waits, since it has no task yet. */
-  id: z.string().nullable(),
-  name: z.string(),
-  project: z.string(),
-  user: z.string(),
-  app: z.string().nullable(),
-  workload: z.string(),
-  kind: z.enum(KINDS),
-  version: int,
-  run: int.nullable(),
-  slot: int,
-  member: int,
-  attempt: int,
-  /** How often its slot has crashed in a row under this version, before this attempt; 0 for a task that has ended. */
-  crashes: int,
-  node: z.string().nullable(),
-  desired: z.enum(["prepare", "run", "stop"]),
-  state: taskState,
-  reason: z.string().nullable(),
-  health: z.string().nullable(),
-  pid: int.nullable(),
-  exit_code: z.int().nullable(),
-  signal: z.string().nullable(),
-  /** Why it ended so, where the exit code and the signal do not say it. */
-  cause: endCause.nullable(),
-  devices: z.array(z.string()),
-  ports: z.record(z.string(), int),
-  peak_memory_bytes: int.nullable(),
-  created_ms: ms,
-  started_ms: ms.nullable(),
-  finished_ms: ms.nullable(),
-});
+export const taskView = z
+  .object({
+    id: z.string().nullable().describe("short id; null while the slot waits, since it has no task yet"),
+    name: z.string().describe("`shop.web.0`, or a run's number and `_SLOT`; `#2` behind it is a further attempt"),
+    project: z.string(),
+    user: z.string().describe("who asked for it"),
+    app: z.string().nullable().describe("null for a run that is of no app"),
+    workload: z.string(),
+    kind: z.enum(KINDS),
+    version: int.describe("of the workload's spec"),
+    run: int.nullable().describe("of a job"),
+    slot: int,
+    member: int.describe("of a gang"),
+    attempt: int,
+    crashes: int.describe("how often its slot has crashed in a row under this version, before this attempt"),
+    node: z.string().nullable(),
+    desired: z.enum(["prepare", "run", "stop"]).describe("what is wanted of it"),
+    state: taskState,
+    reason: z.string().nullable().describe("why it waits, or ended as it did, for people"),
+    health: z.string().nullable(),
+    pid: int.nullable(),
+    exit_code: z.int().nullable(),
+    signal: z.string().nullable().describe("that ended it"),
+    cause: endCause.nullable().describe("why it ended so, where the exit code and the signal do not say it"),
+    devices: z.array(z.string()).describe("the ids of its cards"),
+    ports: z.record(z.string(), int).describe("its published ports by name"),
+    peak_memory_bytes: int.nullable(),
+    created_ms: ms,
+    started_ms: ms.nullable(),
+    finished_ms: ms.nullable(),
+  })
+  .meta({ id: "Task" });
 export type TaskView = z.infer<typeof taskView>;

@@ -6,17 +6,18 @@ import { taskView } from "./tasks";
 import { runView } from "./runs";
 import { nodeView } from "./nodes";
 
-export const eventView = z.object({
-  id: z.string(),
-  at_ms: ms,
-  actor: z.string(),
-  verb: z.string(),
-  object: z.string(),
-  project: z.string().nullable(),
-  /** The node that it concerns. */
-  node: z.string().nullable(),
-  detail: z.string(),
-});
+export const eventView = z
+  .object({
+    id: z.string(),
+    at_ms: ms,
+    actor: z.string().describe("the user, or `server` or `plan`"),
+    verb: z.string(),
+    object: z.string().describe("what it happened to"),
+    project: z.string().nullable(),
+    node: z.string().nullable().describe("the node that it concerns"),
+    detail: z.string(),
+  })
+  .meta({ id: "Event" });
 export type EventView = z.infer<typeof eventView>;
 
 /** One server-sent event of `GET /v1/watch`. `resync` tells a watcher to read everything again. */

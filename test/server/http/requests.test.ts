@@ -72,13 +72,14 @@ describe("a body", () => {
   const put = (raw: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
     stage.call("POST", "/v1/validate", { raw, headers });
   const cases: readonly (readonly [string, string | Uint8Array<ArrayBuffer>, number, string])[] = [
-    ["that is empty", "", 400, "the body ends where a value should be (line 1, column 1)"],
+    ["that is empty", "", 400, "the body is not of this route: text: "],
+    ["that is blank", " ", 400, "the body ends where a value should be (line 1, column 2)"],
     ["that is not JSON", '{ "text": }', 400, "the body is not JSON here: a value should be (line 1, column 11)"],
     ["that is not UTF-8", new Uint8Array([0x22, 0xff, 0x22]), 400, "the body is not UTF-8 at byte 1"],
     ["that is too deep", `{"text":${"[".repeat(100)}${"]".repeat(100)}}`, 400, "deeper than 64 levels"],
     ["of another type", '"text"', 400, "expected object"],
     ["with a key of another type", '{"text":1,"file":"f"}', 400, "text: "],
-    ["without a key", '{"text":"app: a"}', 400, "file: "],
+    ["without a key", '{"file":"f"}', 400, "text: "],
     ["with a key that nobody knows", '{"text":"app: a","file":"f","colour":1}', 400, "colour"],
     ["with a key from JavaScript's depths", '{"text":"app: a","file":"f","__proto__":{"a":1}}', 400, "__proto__"],
     ["that is too large", JSON.stringify({ text: "a".repeat(1_100_000), file: "f" }), 413, "larger than 1048576 bytes"],
@@ -112,16 +113,30 @@ describe("an address", () => {
   test.each([
     ["GET", "/v1/nothing"],
     ["GET", "/"],
-    ["PATCH", "/v1/apps"],
     ["GET", "/v1/apps/lab"],
     ["GET", "/v1/tasks/x/y/z"],
   ])("%s %s leads nowhere", async (method, path) =>
     expect(shape(await stage.call(method, path))).toEqual([404, "not_found"]),
   );
+  test.each([
+    ["PATCH", "/v1/apps", "GET"],
+    ["POST", "/v1/nodes", "GET"],
+    ["DELETE", "/v1/runs/1", "GET"],
+    ["GET", "/v1/runs/1/cancel", "POST"],
+    ["PUT", "/v1/nodes/box1/drain", "GET, POST"],
+    ["POST", "/v1/apps/lab/web", "PUT, GET, DELETE"],
+    ["HEAD", "/v1/watch", "GET"],
+    ["OPTIONS", "/v1/runs", "POST, GET"],
+  ])("%s %s is told the methods that are there", async (method, path, allow) => {
+    const answer = await stage.call(method, path);
+    // An answer to HEAD has no body.
+    const code = method === "HEAD" ? undefined : "method_not_allowed";
+    expect([answer.status, answer.body.error?.code, answer.headers.get("allow")]).toEqual([405, code, allow]);
+  });
   test("that is too long is refused", async () => {
     expect(shape(await stage.call("GET", `/v1/tasks/${"a".repeat(9_000)}`))).toEqual([413, "too_large"]);
   });
-  test.each(["?limit=-1", "?limit=1e9x", "?all=perhaps", "?nothing=1", "?next=soon"])(
+  test.each(["?limit=-1", "?limit=1e9x", "?all=perhaps", "?nothing=1", "?next=soon", "?limit=1&limit=2"])(
     "with the query %s is refused",
     async (query) => {
       expect(shape(await stage.call("GET", `/v1/tasks${query}`))).toEqual([400, "bad_request"]);

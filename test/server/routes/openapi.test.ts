@@ -16,14 +16,16 @@ describe("the OpenAPI document", () => {
   test("describes every route with its roles, parameters, body and answer", async () => {
     const document = (await stage.call("GET", "/v1/openapi.json", { as: "vera" })).body as unknown as {
       openapi: string;
+      components: { schemas: Record<string, { properties?: object }> };
       paths: Record<
         string,
         Record<
           string,
           {
+            operationId: string;
             parameters: { name: string; in: string }[];
             requestBody?: object;
-            responses: Record<string, { content?: Record<string, { schema: { properties?: object } }> }>;
+            responses: Record<string, { content?: Record<string, { schema: { properties?: object; $ref?: string } }> }>;
             "x-orch-roles"?: string[];
           }
         >
@@ -43,7 +45,8 @@ describe("the OpenAPI document", () => {
       const media = answer === "websocket" ? [] : [typeof answer === "string" ? answer : "application/json"];
       expect(Object.keys(content)).toEqual(media);
       if (answer instanceof z.ZodObject) {
-        const { properties } = content["application/json"]!.schema;
+        const { $ref, ...own } = content["application/json"]!.schema;
+        const { properties } = $ref === undefined ? own : document.components.schemas[$ref.split("/").at(-1)!]!;
         expect(Object.keys(properties!)).toEqual(Object.keys(answer.shape));
         answers++;
       }
@@ -52,5 +55,7 @@ describe("the OpenAPI document", () => {
     }
     expect(Object.values(document.paths).flatMap(Object.keys).length).toBe(ROUTES.length);
     expect(answers).toBeGreaterThan(30);
+    const ids = Object.values(document.paths).flatMap((at) => Object.values(at).map(({ operationId }) => operationId));
+    expect(new Set(ids).size).toBe(ROUTES.length);
   });
 });
