@@ -116,6 +116,8 @@ function taskSpec(entry: CheckedWorkload, origin: TaskSpec["origin"], members: n
         : { kind: "argv", argv: entry.command },
     env: entry.env,
     workdir: entry.workdir ?? null,
+    ...(entry.activate === undefined ? {} : { activate: entry.activate }),
+    ...(entry.login ? { login: true } : {}),
     unix_user: entry.user ?? null,
     ...limitsOf(entry),
     request: requestOf(entry),

@@ -33,6 +33,8 @@ const TASK: Words<TaskSpec> = {
   command: commandFacts,
   env: (env) => Object.entries(env).map(([name, value]) => [`env.${name}`, value]),
   workdir: (workdir) => one("workdir", workdir),
+  activate: ({ kind, dir }) => one(`activate.${kind}`, dir),
+  login: () => one("login", "true"),
   unix_user: (user) => one("user", user),
   limits: limitFacts,
   request: requestFacts,

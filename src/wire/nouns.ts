@@ -13,6 +13,7 @@ import type { ForeignTask, NodeFacts, NodeLimits, Orphan } from "../core/model/r
 import type { Promised } from "../core/model/promised";
 import {
   KINDS,
+  type Activate,
   type Command,
   type ProcessLimits,
   type RestartSettings,
@@ -196,6 +197,8 @@ const processLimits = z.object({
   stack_bytes: limitBytes,
 }) satisfies z.ZodType<ProcessLimits>;
 
+const activate = z.object({ kind: z.enum(["venv", "conda"]), dir: z.string() }) satisfies z.ZodType<Activate>;
+
 const seal = z.object({ uid, attempt: int, signature: text }) satisfies z.ZodType<Seal>;
 
 export const assignment = z.object({
@@ -209,6 +212,8 @@ export const assignment = z.object({
   command,
   env: z.record(z.string(), z.string()),
   workdir: z.string().nullable(),
+  activate: activate.optional(),
+  login: z.literal(true).optional(),
   unix_user: text.nullable(),
   /** Older records do not contain these two fields. A task of theirs runs as a person. */
   may_be_system: z.boolean().default(false),

@@ -9,6 +9,7 @@ import { commandOf } from "../../src/agent/keeper/command";
 import { leasePhase, LEASE_GUARD_MS } from "../../src/agent/keeper/lease";
 import type { TaskOrder } from "../../src/agent/keeper/messages";
 import { parseExit } from "../../src/agent/tasks/taskdir";
+import type { Activate } from "../../src/core/model/workload";
 import type { Variables } from "../../src/core/model/variables";
 import { parseAccount, uidHint } from "../../src/os/process/accounts";
 import { signalName, signalNumber } from "../../src/os/process/signals";
@@ -56,6 +57,19 @@ describe("an environment", () => {
     const asked = { HOME: "/else", CUDA_VISIBLE_DEVICES: "0,1,2" };
     const env = environmentOf(assignmentFor("true", { env: asked }), account, given());
     expect(env).toMatchObject({ USER: "alice", SHELL: "/bin/zsh", HOME: "/else", CUDA_VISIBLE_DEVICES: "" });
+  });
+  test("is led by what is activated, whatever PATH its spec has", () => {
+    const of = (activate: Activate, env = {}) => environmentOf(assignmentFor("true", { activate, env }), account, {});
+    expect(of({ kind: "venv", dir: "/v" })).toMatchObject({
+      PATH: "/v/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
+      VIRTUAL_ENV: "/v",
+    });
+    expect(of({ kind: "conda", dir: "/c/envs/x" }, { PATH: "/mine" })).toMatchObject({
+      PATH: "/c/envs/x/bin:/mine",
+      CONDA_PREFIX: "/c/envs/x",
+      CONDA_DEFAULT_ENV: "x",
+    });
+    expect(of({ kind: "conda", dir: "/c" }, { CONDA_DEFAULT_ENV: "base" })["CONDA_DEFAULT_ENV"]).toBe("base");
   });
   test("shows devices by what their vendor calls them", () => {
     expect(given("n1", "a0")).toEqual({

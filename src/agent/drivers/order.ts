@@ -7,8 +7,9 @@ import { kernelText } from "../../os/proc";
 import type { UnixAccount } from "../../os/process/accounts";
 import { limitProblem, type NamedLimit } from "../../os/process/known-state";
 import type { DeviceAccess } from "../devices/access";
-import { environmentOf } from "../machine/environment";
+import { environmentOf, leadOf } from "../machine/environment";
 import type { TaskOrder } from "../keeper/messages";
+import { loginArgv } from "./login";
 
 /** Returns the limits that the assignment asks for, by the names of the keeper's orders. */
 function limitsOf({ limits = {} }: Assignment): NonNullable<TaskOrder["process_limits"]> {
@@ -57,11 +58,12 @@ export function orderOf(
   access: DeviceAccess,
   log_cap_bytes: number,
 ): TaskOrder {
-  const { uid, name, command, promised, stop, lease_ms, workdir } = assignment;
+  const { uid, name, command, promised, stop, lease_ms, workdir, login } = assignment;
   const { account: who, switched } = account;
   const env = { ...environmentOf(assignment, who, access.variables) };
   const mark = (env[MARK] ??= shortId(uid));
-  const argv = command.kind === "argv" ? command.argv : [SHELLS[command.shell] ?? command.shell, "-c", command.script];
+  const plain = command.kind === "argv" ? command.argv : [SHELLS[command.shell] ?? command.shell, "-c", command.script];
+  const argv = login === true ? loginArgv(who.shell, command, plain, leadOf(assignment)) : plain;
   return {
     uid,
     name,

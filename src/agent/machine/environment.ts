@@ -1,8 +1,10 @@
 // The whole environment of a task: the variables of a login of its account, those of its spec and the server, and those
 // that limit it to its own devices. Nothing of the agent's own environment is in it.
 
+import { basename, join } from "node:path";
 import type { Assignment } from "../../core/model/record";
 import type { Variables } from "../../core/model/variables";
+import type { Activate } from "../../core/model/workload";
 import type { UnixAccount } from "../../os/process/accounts";
 
 const PATHS = {
@@ -27,5 +29,20 @@ export function environmentOf(
     SHELL: account.shell,
     LANG: "C.UTF-8",
   };
-  return { ...login, ...assignment.env, ...variables } as Record<string, string>;
+  const env = { ...login, ...assignment.env, ...variables } as Record<string, string>;
+  return assignment.activate === undefined ? env : activated(env, assignment.activate);
+}
+
+/** Returns the directory that leads PATH, or null. */
+export const leadOf = ({ activate }: Pick<Assignment, "activate">): string | null =>
+  activate === undefined ? null : join(activate.dir, "bin");
+
+/** Returns an environment as the `activate` of a venv, or of conda, would leave it. */
+function activated(env: Readonly<Record<string, string>>, activate: Activate): Record<string, string> {
+  const { kind, dir } = activate;
+  const named: Variables =
+    kind === "venv"
+      ? { VIRTUAL_ENV: dir }
+      : { CONDA_PREFIX: dir, CONDA_DEFAULT_ENV: env["CONDA_DEFAULT_ENV"] ?? basename(dir) };
+  return { ...env, ...(named as Record<string, string>), PATH: `${leadOf({ activate })}:${env["PATH"] ?? ""}` };
 }

@@ -3,9 +3,9 @@
 import { ON_UNKNOWN_END } from "../../core/model/workload";
 import { ApiError } from "../../wire/client";
 import { attach } from "../follow/attach";
-import { command, flag, readAs, readings, text, texts, whole, word } from "../frame/command";
+import { command, flag, readAs, reading, readings, text, texts, whole, word } from "../frame/command";
 import type { Context } from "../context";
-import { readEnv, readEnvFile } from "../typed/environment";
+import { activeIn, readActivate, readEnv, readEnvFile } from "../typed/environment";
 import { CliError, EXIT, UsageError } from "../failure";
 import { readNamed } from "../typed/files";
 import { flagOf, jobOf, type TypedCommand, type JobFlags } from "../typed/job";
@@ -33,6 +33,12 @@ const options = {
     readLimit,
   ),
   workdir: text("--workdir <DIR>", "where it starts on the node (the current directory)"),
+  activate: reading(
+    "--activate <WHAT>",
+    "venv=DIR or conda=DIR of the node, or none (what is active here)",
+    readActivate,
+  ),
+  login: flag("--login", "through the login shell of its account: profiles, module"),
   shell: text("-c <STRING>", "a text for the shell instead of a command line"),
   detach: flag("-d, --detach", "print the run's number and leave it alone"),
   waitForNodes: flag("--wait-for-nodes", "take it even if no known node can ever run it"),
@@ -60,10 +66,12 @@ export const run = command({
     if (flags.image !== null) throw new UsageError("--image: not built yet");
     if (flags.interactive || flags.tty) throw new UsageError("-it: not built yet");
     const asked = askedFor(args, flags.shell);
-    const env = await environmentOf(context, flags);
+    const active = flags.activate ?? activeIn(context.host.env);
+    const env = { ...active?.env, ...(await environmentOf(context, flags)) };
     const jobFlags: JobFlags = {
       ...flags,
       workdir: flags.workdir ?? context.host.cwd,
+      activate: active?.activate ?? null,
       priority: flags.priority === null ? null : priorityOf(flags.priority),
     };
     const body = {

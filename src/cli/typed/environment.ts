@@ -1,8 +1,9 @@
-// The environment of a job from the command line: `--env K=V`, `--env K` from the caller's environment, and files of
-// variables.
+// The environment of a job from the command line: `--env K=V`, `--env K` from the caller's environment, files of
+// variables, and the virtual environment that is active.
 
 import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
-import { readEnvName } from "../../spec/grammar/process";
+import { readEnvName, readWorkdir } from "../../spec/grammar/process";
+import type { Activate } from "../../core/model/workload";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -31,4 +32,40 @@ export function readEnvFile(text: string, own: Environment): Parsed<Record<strin
     env[one.value[0]] = one.value[1];
   }
   return parsed(env);
+}
+
+/** An environment of programs for a job, and the variables that go with it. `activate: null` is none. */
+export interface Active {
+  readonly activate: Activate | null;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Reads `venv=DIR`, `conda=DIR` or `none`. */
+export function readActivate(text: string): Parsed<Active> {
+  if (text === "none") return parsed({ activate: null, env: {} });
+  const [, kind, dir = ""] = /^(venv|conda)=(.*)$/s.exec(text) ?? [];
+  if (kind !== "venv" && kind !== "conda") {
+    return invalid(`${quoted(text)} is no environment of programs`, "venv=DIR, conda=DIR or none");
+  }
+  const path = readWorkdir(dir);
+  return path.is === "invalid" ? path : parsed({ activate: { kind, dir: path.value }, env: {} });
+}
+
+/**
+ * Returns the environment that is active in a shell, or null. Of a venv and conda's, the one that comes first in PATH
+ * was activated last.
+ */
+export function activeIn(own: Environment): Active | null {
+  const { VIRTUAL_ENV: venv, CONDA_PREFIX: conda, CONDA_DEFAULT_ENV: name, PATH = "" } = own;
+  const dirs = PATH.split(":");
+  const place = (dir: string): number => {
+    const at = dirs.indexOf(`${dir}/bin`);
+    return at < 0 ? dirs.length : at;
+  };
+  const isConda = conda?.startsWith("/") === true;
+  if (venv?.startsWith("/") === true && !(isConda && place(conda) < place(venv))) {
+    return { activate: { kind: "venv", dir: venv }, env: {} };
+  }
+  if (!isConda) return null;
+  return { activate: { kind: "conda", dir: conda }, env: name === undefined ? {} : { CONDA_DEFAULT_ENV: name } };
 }

@@ -1,7 +1,7 @@
 // Turns the flags of `orch run` into a job of the spec file's grammar. The same keys get the same checks and defaults.
 
 import { typedGpu } from "../../spec/parse";
-import type { OnUnknownEnd } from "../../core/model/workload";
+import type { Activate, OnUnknownEnd } from "../../core/model/workload";
 import type { Pair } from "./readers";
 
 export interface JobFlags {
@@ -17,6 +17,8 @@ export interface JobFlags {
   readonly limit: readonly Pair[];
   readonly onUnknownEnd: OnUnknownEnd | null;
   readonly workdir: string;
+  readonly activate: Activate | null;
+  readonly login: boolean;
 }
 
 /** The command of a job: a text for the shell, or a program and its arguments. */
@@ -27,10 +29,13 @@ export function jobOf(
   flags: JobFlags,
   env: Readonly<Record<string, string>>,
 ): Record<string, unknown> {
-  const { gpu, cpu, memory, time, nodes, pool, priority, after, label, limit, workdir, onUnknownEnd } = flags;
+  const { gpu, cpu, memory, time, nodes, pool, priority, after, label, limit, workdir, activate, login, onUnknownEnd } =
+    flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
     workdir,
+    activate: activate === null ? null : { [activate.kind]: activate.dir },
+    login: login ? true : null,
     env,
     resources: withoutNulls({ cpu, memory, gpu: gpu === null ? null : typedGpu(gpu) }),
     time_limit: time,
@@ -62,6 +67,7 @@ const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
   ["labels", "--label"],
   ["limits", "--limit"],
   ["workdir", "--workdir"],
+  ["activate", "--activate"],
   ["name", "--name"],
   ["command", "the command"],
   ["run", "-c"],

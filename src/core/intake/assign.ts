@@ -103,6 +103,8 @@ export function assignmentOf(
     command: spec.command,
     env: { ...spec.env, ...environmentOf(task, spec, state, node, specs) },
     workdir: spec.workdir,
+    ...(spec.activate === undefined ? {} : { activate: spec.activate }),
+    ...(spec.login === undefined ? {} : { login: spec.login }),
     unix_user: task.unix_user,
     may_be_system: state.users.get(task.user)?.role === "admin",
     server_uid: task.boot_id === server.boot_id ? server.uid : null,

@@ -6,7 +6,7 @@ import type { TaskIdentity } from "./rows-task";
 import type { Orphan } from "./rows-node";
 import type { Promised } from "./promised";
 import type { BootMs, Ms } from "../units";
-import type { Command, ProcessLimits, RestartSettings, StopSettings } from "./workload";
+import type { Activate, Command, ProcessLimits, RestartSettings, StopSettings } from "./workload";
 
 /** The server's signature over an assignment. Attempts that the agent makes under its grant keep it. */
 export interface Seal {
@@ -31,6 +31,9 @@ export interface Assignment {
   readonly command: Command;
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | null;
+  /** Servers of earlier releases do not send these two fields, and agents of earlier releases do not know them. */
+  readonly activate?: Activate | undefined;
+  readonly login?: true | undefined;
   readonly unix_user: string | null;
   /** Whether the task may run as uid 0 or as an account of the system. It may if it is an admin's. */
   readonly may_be_system: boolean;

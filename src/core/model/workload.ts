@@ -95,11 +95,22 @@ export interface ProcessLimits {
   readonly stack_bytes?: Bytes | null | undefined;
 }
 
+/** An environment of programs on the node that leads PATH: what `activate` of a venv, or of conda, does. */
+export interface Activate {
+  readonly kind: "venv" | "conda";
+  /** Its absolute path. */
+  readonly dir: string;
+}
+
 /** What makes one task different from another. A changed TaskSpec is a new version. It is stored by its hash. */
 export interface TaskSpec {
   readonly command: Command;
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | null;
+  /** The key is left out where there is none, so that old specs keep their hash. `login` is the same. */
+  readonly activate?: Activate;
+  /** Whether the command runs behind the login shell of its account. */
+  readonly login?: true;
   /** A Unix account that was asked for by name. Null: the owner's own. */
   readonly unix_user: string | null;
   /** The key is left out where no limit was asked for, so that old specs keep their hash. */

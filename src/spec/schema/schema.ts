@@ -3,6 +3,7 @@
 // and one case in a golden file. Diffs, hints, reference and JSON Schema follow.
 
 import { z } from "zod";
+import { activate } from "./activate";
 import { idle, restart, stop } from "./life";
 import { place, port } from "./place";
 import { resources } from "./resources";
@@ -58,6 +59,15 @@ const common = {
     reads(text("a directory"), readWorkdir).optional(),
     "Absolute path to start in; default: the home of the task's account",
     "/srv/recs",
+  ),
+  activate: key(
+    activate.optional(),
+    "Environment of programs on the node: its `bin` leads `PATH`. A node without that directory does not fit",
+    { venv: "/srv/recs/venv" },
+  ),
+  login: key(
+    flag().prefault(false),
+    "Whether the login shell of its account runs it: with the profiles, and with `module` where there is one",
   ),
   user: key(
     reads(text("an account's name"), readAccount).optional(),

@@ -1,7 +1,7 @@
 // The small texts people type: names of things, labels, taints, shares, cards, variables; read or refused.
 
 import { describe, expect, test } from "bun:test";
-import { readEnv, readEnvFile } from "../../../src/cli/typed/environment";
+import { activeIn, readActivate, readEnv, readEnvFile } from "../../../src/cli/typed/environment";
 import { flagOf, jobOf, type JobFlags } from "../../../src/cli/typed/job";
 import { readSetting } from "../../../src/cli/typed/limit-names";
 import { readApp, readRef, readRun, readWorkload } from "../../../src/cli/typed/names";
@@ -138,6 +138,27 @@ describe("variables", () => {
   });
 });
 
+describe("an environment of programs", () => {
+  const venv = { activate: { kind: "venv", dir: "/v" }, env: {} } as const;
+  const base = { CONDA_PREFIX: "/c", CONDA_DEFAULT_ENV: "base" };
+  const conda = { activate: { kind: "conda", dir: "/c" }, env: { CONDA_DEFAULT_ENV: "base" } } as const;
+
+  test("is the one that was activated last in the shell", () => {
+    expect(activeIn({ PATH: "/usr/bin" })).toBeNull();
+    expect(activeIn({ VIRTUAL_ENV: "/v" })).toEqual(venv);
+    expect(activeIn(base)).toEqual(conda);
+    expect(activeIn({ ...base, VIRTUAL_ENV: "/v" })).toEqual(venv);
+    expect(activeIn({ ...base, VIRTUAL_ENV: "/v", PATH: "/v/bin:/c/bin:/bin" })).toEqual(venv);
+    expect(activeIn({ ...base, VIRTUAL_ENV: "/v", PATH: "/c/bin:/v/bin:/bin" })).toEqual(conda);
+  });
+  test("can be named, or none", () => {
+    expect(said(readActivate("venv=/a b=c"))).toEqual({ activate: { kind: "venv", dir: "/a b=c" }, env: {} });
+    expect(said(readActivate("none"))).toEqual({ activate: null, env: {} });
+    expect(said(readActivate("venv=here"))).toContain("is not an absolute path");
+    expect(said(readActivate("/v"))).toContain("is no environment of programs");
+  });
+});
+
 describe("a job", () => {
   const NONE: JobFlags = {
     gpu: null,
@@ -151,6 +172,8 @@ describe("a job", () => {
     label: [],
     limit: [],
     workdir: "/here",
+    activate: null,
+    login: false,
     onUnknownEnd: null,
   };
 
@@ -187,11 +210,15 @@ describe("a job", () => {
       label: [{ key: "a", value: "b" }],
       limit: [{ key: "nofile", value: "4096" }],
       workdir: "/w",
+      activate: { kind: "conda", dir: "/c" },
+      login: true,
       onUnknownEnd: "retry",
     };
     expect(jobOf({ shell: "make && ./x" }, flags, { A: "1" })).toEqual({
       run: "make && ./x",
       workdir: "/w",
+      activate: { conda: "/c" },
+      login: true,
       env: { A: "1" },
       resources: { cpu: "4", memory: "8GiB", gpu: "24GB:2" },
       time_limit: "12h",
