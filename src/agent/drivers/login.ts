@@ -27,7 +27,7 @@ shift
 const ARGV = `case "$(command -v "$1")" in */*) exec "$@" ;; esac
 "$@"`;
 
-/** csh takes `-l` only alone, so its login files are read here. Words go to sh as a text, since csh drops empty ones. */
+/** csh takes `-l` only alone, so its login files are read here. Words go to sh as a text: csh drops empty ones. */
 const CSH = `if (-r /etc/csh.login) source /etc/csh.login
 if (-r ~/.login) source ~/.login
 if ("$argv[1]" != "") setenv PATH "\${argv[1]}:\${PATH}"
