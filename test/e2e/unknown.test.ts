@@ -2,6 +2,7 @@
 // files are lost. Nobody knows then how it ended, so its run asks a person instead of running again.
 
 import { afterEach, describe, expect, test } from "bun:test";
+import { cp } from "node:fs/promises";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { RunDetail } from "../../src/wire/api/runs";
@@ -218,6 +219,37 @@ describe("a job whose end nobody knows", () => {
       expect([again.code, again.err]).toEqual([1, expect.stringContaining("run 1 asks nothing: it is succeeded")]);
     });
   }, 90_000);
+
+  test("asks again over a copy that knows neither the retry nor the cancel that came after it", async () => {
+    await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {
+      const job = await startJob(cluster);
+      await killKeeper(cluster);
+      await finishes(job.pid);
+      await asks(cluster, job.run);
+      await cluster.server?.kill("SIGTERM");
+      const copy = join(cluster.dir, "copy");
+      await cp(join(cluster.data, "server"), copy, { recursive: true });
+      await cluster.startServer();
+      await cluster.ready();
+      rmSync(gate);
+      await cluster.ok("retry", String(job.run));
+      await waitUntil("the second attempt", () => linesOf(cluster) === 2, 30_000);
+      await cluster.ok("cancel", String(job.run));
+      await waitUntil("its end", async () => (await runOf(cluster, job.run)).state === "cancelled", 30_000);
+      await cluster.server?.kill("SIGTERM");
+      await cluster.ok("restore", join(copy, "orch.db"), "--data", cluster.data, "--yes");
+      await cluster.startServer();
+      await cluster.ready();
+      const asked = await waitUntil("the run to ask", async () => {
+        const { unknown, reason } = await runOf(cluster, job.run);
+        return unknown === 1 && reason?.includes("cancelled by") === true ? reason : null;
+      });
+      expect(asked).toContain("an order that the restored copy does not know: cancelled by");
+      await cluster.ok("settle", String(job.run), "--as", "failed");
+      await waitUntil("its end", async () => (await runOf(cluster, job.run)).state === "failed");
+      expect(linesOf(cluster)).toBe(2);
+    });
+  }, 120_000);
 
   test("is tried again by itself, or fails, where its owner has said so", async () => {
     await withCluster({ name: "unknown", agents: ["n1"], settings: QUICK }, async (cluster) => {

@@ -239,6 +239,12 @@ function limitAt({ assignment, started_ms }: Process): number {
 const endedAlone = (life: Life): boolean =>
   life.exit !== null && life.exit.exit_code !== null && life.process.signals.length === 0;
 
+/** Returns whether an attempt was stopped since somebody had cancelled its run, as its agent has written it down. */
+const wasCancelled = ({ machine, uid }: Life): boolean => {
+  const end = machine.disk.records.get(uid)?.end;
+  return end?.state === "stopped" && end.started_ms !== null && end.reason?.startsWith("cancelled by ") === true;
+};
+
 /**
  * I5 and L3 for jobs of one member: success is not repeated, nor what nobody knows of unless somebody said so; and
  * failure only as often as the job's retries allow.
@@ -254,6 +260,12 @@ function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): 
     asked === undefined,
     "I5: what nobody knows to have failed never runs again by itself",
     () => `${describe(life)} after ${describe(asked ?? life)}`,
+  );
+  const cancelled = world.mayRepeat(identity.owner_uid) ? undefined : ended.find(wasCancelled);
+  demand(
+    cancelled === undefined,
+    "I5: what somebody cancelled never runs again by itself",
+    () => `${describe(life)} after ${describe(cancelled ?? life)}`,
   );
   const before = ended.filter((other) => endedAlone(other) && !isUnknown(other));
   const done = before.find((other) => other.exit?.exit_code === 0 && other.exit.ended_ms < limitAt(other.process));

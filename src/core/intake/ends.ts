@@ -56,11 +56,12 @@ export interface IntakeDraft {
 export function takeEnd(
   state: State,
   task: TaskRow,
-  final: TaskFinal,
+  said: TaskFinal,
   entry: TaskReport | null,
   context: IntakeContext,
   draft: IntakeDraft,
 ): void {
+  const final = asOrdered(task, said);
   const next = successorIn(state, task, entry, context, draft);
   draft.tasks.set(task.uid, null);
   for (const uid of [task.uid, next?.uid ?? ""]) draft.orphans.delete(uid);
@@ -79,6 +80,25 @@ export function takeEnd(
   if (slot !== null) putSlot(draft, slot);
   const node = state.nodes.get(task.node_id)?.name ?? shortId(task.node_id);
   draft.changes.push(endEvent(task, final, node, draft.changes.length, context));
+}
+
+/**
+ * Returns the end of a task as this server may count it. An agent stops a task only by an order. If this server gave
+ * none, the order is of a history that its restored copy does not have: somebody may have cancelled the run, or its
+ * work is done elsewhere. So a job that had begun does not run again by itself.
+ */
+function asOrdered(task: TaskRow, final: TaskFinal): TaskFinal {
+  const isOwn = final.state !== "stopped" || task.desired === "stop";
+  if (isOwn || task.kind !== "job" || final.started_ms === null) return final;
+  const why = final.reason === null ? "" : `: ${final.reason}`;
+  return {
+    ...final,
+    state: "unknown",
+    exit_code: null,
+    signal: null,
+    cause: "result_unknown",
+    reason: `it was stopped by an order that the restored copy does not know${why}`,
+  };
 }
 
 /** Ends a task whose end its agent cannot report: it is lost, or its end is unknown. */

@@ -15,7 +15,7 @@ export const END_CAUSES = {
   lease_too_short: "its grace to stop leaves nothing of the lease of an exclusive task",
   node_rebooted: "its node was restarted",
   node_forgotten: "an operator had its node forgotten",
-  result_unknown: "it is over, and nothing was written down of how",
+  result_unknown: "it is over, and nobody knows how it ended, or why it was stopped",
   no_record: "its node has no record of it",
 } as const;
 export type EndCause = keyof typeof END_CAUSES;

@@ -6,6 +6,7 @@ import type { SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { PlanLimits } from "./snapshot";
 import { slotEndOf, slotKey } from "../model/task";
+import { unknownEnds } from "../model/unknown";
 import type { Ms } from "../units";
 import type { RestartSettings, Settings } from "../model/workload";
 
@@ -80,16 +81,44 @@ export function slotAfterEnd(
   const end = slotEndOf(task, final);
   const ran_ms = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
   const before = slot ?? emptySlot(task.owner_uid, task.slot);
-  if (isOvertaken(before, task)) return lateSuccess(before, task, end, living);
+  if (isOvertaken(before, task)) {
+    if (isLateQuestion(before, task, end)) return { ...before, ends: endsWith(before, end) };
+    return lateSuccess(before, task, end, living);
+  }
   const attempts =
     end.state === "lost" || end.state === "unknown" ? Math.max(before.attempts, task.grant_until) : task.attempt;
-  const others = before.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
-  const ends = [...others, end].sort((a, b) => a.member - b.member);
+  const ends = isStillAsked(before, task, end, settings) ? before.ends : endsWith(before, end);
+  const others = ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
   const avoid = end.state === "rejected" ? avoiding(before, end, limits) : before.avoid;
   // A gang's attempt counts once, by its first bad end, since the other ends follow from that one.
   const counted = others.some(isBad) ? {} : counts(before, task, end, settings, limits, ran_ms);
   return { ...before, ...counted, attempts, ends, avoid };
 }
+
+/** Returns the ends of the attempt that `end` is of, with it. */
+const endsWith = ({ ends }: SlotRow, end: TaskEnd): TaskEnd[] =>
+  [...ends.filter((other) => other.attempt === end.attempt && other.member !== end.member), end].sort(
+    (a, b) => a.member - b.member,
+  );
+
+/**
+ * Returns whether an earlier attempt's end is still asked about after this one. Only a restored copy lacks the answer
+ * by which the newer attempt was made. That attempt was stopped before it did anything, so it answers nothing.
+ */
+const isStillAsked = (slot: SlotRow, task: TaskRow, end: TaskEnd, { on_unknown_end }: Settings): boolean =>
+  task.kind === "job" &&
+  end.state === "stopped" &&
+  on_unknown_end !== "retry" &&
+  unknownEnds(slot).some(({ attempt }) => attempt < end.attempt);
+
+/**
+ * Returns whether an unknown end of an earlier attempt is asked about, although newer ones are known: none of those did
+ * anything. A restored copy may hear of the attempts in any order.
+ */
+const isLateQuestion = ({ ends }: SlotRow, task: TaskRow, end: TaskEnd): boolean =>
+  task.kind === "job" &&
+  end.state === "unknown" &&
+  ends.every(({ attempt, state }) => attempt <= end.attempt || state === "stopped");
 
 const isBad = (end: TaskEnd): boolean => end.state === "failed" || end.state === "rejected" || end.state === "lost";
 
@@ -107,8 +136,7 @@ function lateSuccess(slot: SlotRow, task: TaskRow, end: TaskEnd, living: Iterabl
     end.state === "succeeded" &&
     !slot.ends.some((other) => other.state === "succeeded" && other.attempt > end.attempt);
   if (!wins || isAskedAbout(slot, end, living)) return slot;
-  const others = slot.ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
-  return { ...slot, ends: [...others, end].sort((a, b) => a.member - b.member) };
+  return { ...slot, ends: endsWith(slot, end) };
 }
 
 /**
