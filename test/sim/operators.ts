@@ -173,7 +173,7 @@ export function forget(world: World, node_id: string): void {
       const node = draft.state.nodes.get(node_id);
       const { context } = world.server ?? {};
       if (node === undefined || context === undefined) return;
-      forgetNode(draft, node, true, intakeContext(context, draft));
+      forgetNode(draft, node, "alice", true, intakeContext(context, draft));
     },
     () => () => true,
   );

@@ -19,10 +19,11 @@ export interface NodePrint {
 }
 
 export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): string[] {
-  const { devices, tests, testing, taints, limits, foreign_tasks, ...rest } = node;
+  const { devices, tests, testing, taints, limits, orphans: _orphans, foreign_tasks: _foreign, ...rest } = node;
+  const unknown = orphanRows(node);
   const held = limitWords(limits);
   const lines = block({ ...rest, limits: held, taints: taints.map(taintText), testing }, style);
-  if (foreign_tasks.length > 0) lines.push("", ...table(orphanColumns(now_ms), orphanRows(node), width));
+  if (unknown.length > 0) lines.push("", ...table(orphanColumns(now_ms), unknown, width));
   if (devices.length > 0) lines.push("", ...table(deviceColumns(now_ms, style), devices, width));
   if (tests !== null) {
     lines.push("", testsTitle(tests, now_ms, style));

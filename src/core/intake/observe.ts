@@ -324,13 +324,16 @@ function judgeAbsent(
   return asked;
 }
 
-/** Returns what follows from an operator's word that a node is gone for good: all of its tasks are lost. */
-export function loseNode(state: State, node: NodeRow, why: string, context: IntakeContext): Intake {
+/** Returns what follows from somebody's word that a node is gone for good: all of its tasks are lost. */
+export function loseNode(state: State, node: NodeRow, by: string, why: string, context: IntakeContext): Intake {
   const draft = begin(node.boot_id, []);
   for (const task of state.tasks.values()) {
     if (task.node_id !== node.id) continue;
     endWithoutReport(state, task, { is: "lost", cause: "node_forgotten", why }, context, draft);
   }
-  const { changes, verbs, notes, doubts } = draft;
+  const { verbs, notes, doubts } = draft;
+  const changes = draft.changes.map((change) =>
+    change.table === "events" ? { ...change, row: { ...change.row, actor: by } } : change,
+  );
   return { changes, verbs, notes, doubts };
 }

@@ -19,6 +19,8 @@ export function taskName(task: TaskIdentity): string {
 export function slotName(task: Omit<TaskIdentity, "attempt">): string {
   if (task.kind === "job") {
     const member = task.member > 0 ? `.${task.member}` : "";
+    // A task that the server took over from a node, to stop it, is of no run and no app: it has the name that it had.
+    if (task.run === null && task.app === null) return task.workload;
     return task.app === null ? `${task.run}${member}` : `${task.app}.${task.workload}.${task.slot}${member}`;
   }
   return `${task.app}.${task.workload}.${task.slot}`;

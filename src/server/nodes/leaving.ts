@@ -66,6 +66,6 @@ export function takeFarewell(draft: Draft, node_id: string, intake: IntakeContex
   if (node === undefined) return true;
   const busy = node.orphans.length > 0 || draft.state.tasks.values().some((task) => task.node_id === node_id);
   if (node.leaving === null || busy) return false;
-  forgetNode(draft, node, false, intake);
+  forgetNode(draft, node, `node ${node.name}`, false, intake);
   return true;
 }

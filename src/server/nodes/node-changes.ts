@@ -96,7 +96,7 @@ export function awaitedNoMore({ cluster }: State, { id }: NodeRow): Change[] {
  * Removes a node from the cluster. Throws RefusedError if the node has living tasks, unless `fenced` is set. With
  * `fenced`, an operator vouches that the machine is off, which proves the ends of its tasks.
  */
-export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake: IntakeContext): void {
+export function forgetNode(draft: Draft, node: NodeRow, by: string, fenced: boolean, intake: IntakeContext): void {
   const tasks = draft.state.tasks
     .values()
     .filter((task) => task.node_id === node.id)
@@ -109,7 +109,7 @@ export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake:
         `orch node forget ${node.name} --fenced`,
     );
   }
-  const { changes } = loseNode(draft.state, node, FENCED, intake);
+  const { changes } = loseNode(draft.state, node, by, FENCED, intake);
   draft.put([
     ...changes,
     ...awaitedNoMore(draft.state, node),
@@ -121,7 +121,7 @@ export function forgetNode(draft: Draft, node: NodeRow, fenced: boolean, intake:
     object: node.name,
     project: null,
     node_id: node.id,
-    detail: fenced ? `said to be off; ${tasks.length} tasks are lost` : "",
+    detail: fenced ? `said to be off; ${tasks.length === 1 ? "1 task is" : `${tasks.length} tasks are`} lost` : "",
   });
 }
 

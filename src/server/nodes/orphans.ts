@@ -61,7 +61,7 @@ const strayTask = (draft: Draft, node: NodeRow, orphan: Orphan, by: string): Tas
     project: "",
     user: by,
     app: null,
-    workload: "orphan",
+    workload: orphan.name.replace(/#\d+$/, ""),
     kind: "job",
     run: null,
     version: 0,

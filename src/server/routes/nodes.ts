@@ -210,13 +210,13 @@ const CHANGE = [
     summary:
       "Removes a node; `fenced` vouches that the machine is off, so that its tasks are lost on proof; `revoke` puts " +
       "out a connected one as well, and refuses its key from then on",
-    async handle({ api, params, body, commit }): Promise<z.infer<typeof doneAnswer>> {
+    async handle({ api, who, params, body, commit }): Promise<z.infer<typeof doneAnswer>> {
       const { id } = requireNode(api.store.state, params.node);
       const done = await commit((draft) => {
         const node = requireNode(draft.state, params.node);
         if (body.fenced && !body.revoke && api.sessions.isOpen(id)) requireSilent(node);
         if (body.revoke) revokeKey(draft, node);
-        forgetNode(draft, node, body.fenced, intakeContext(api, draft));
+        forgetNode(draft, node, who.name, body.fenced, intakeContext(api, draft));
         return { revision: draft.revision };
       });
       api.sessions.close(id, FORGOTTEN);

@@ -41,11 +41,16 @@ export const shownState = (node: NodeRow, tasks: number): NodeState =>
     tasks > 0 || node.orphans.length > 0,
   );
 
+/**
+ * Returns a node's drain. Of one that leaves it says so, also while a person drains it: by when it has to be empty is
+ * the deadline that comes first.
+ */
 export function drainView(node: NodeRow): NodeView["drain"] {
   const draining = drainingOf(node);
   if (draining === null) return null;
-  const { since_ms, deadline_ms, by, reason, own } = draining;
-  return { since_ms, deadline_ms, by, reason, leaves: own };
+  const { since_ms, by, reason } =
+    drainingOf({ ...node, drain: node.leaving === null ? node.drain : null }) ?? draining;
+  return { since_ms, deadline_ms: draining.deadline_ms, by, reason, leaves: node.leaving !== null };
 }
 
 /** Returns a node's keys and fingerprints as operators see them. Other people see none: null in both fields. */
@@ -85,7 +90,7 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], heard: HeardN
       (isAwaited(node) && node.admission !== "joining" ? "it was let in, and its agent has not connected yet" : null) ??
       admissionReason(node) ??
       silent ??
-      drainingOf(node)?.reason ??
+      drainView(node)?.reason ??
       null,
     drain: drainView(node),
     capacity: { cpu_milli, memory_bytes, disk_bytes },

@@ -94,6 +94,13 @@ describe("a node that leaves", () => {
     await stage.call("POST", "/v1/nodes/box1/drain", { as: "olga", body: { deadline_ms: null, reason: "new fan" } });
     await leave(90_000);
     expect(await shown()).toMatchObject({ reason: "termination notice", drain: { leaves: true } });
+    // The earlier deadline counts, whoever set it; that the node leaves is said all the same.
+    const deadline_ms = stage.clock + 30_000;
+    await stage.call("POST", "/v1/nodes/box1/drain", { as: "olga", body: { deadline_ms, reason: "new fan" } });
+    expect(await shown()).toMatchObject({
+      reason: "termination notice",
+      drain: { by: "box1", leaves: true, deadline_ms },
+    });
     agent.hangUp();
     agent = await reconnected(stage, agent);
     expect(await shown()).toMatchObject({ state: "drained", reason: "new fan", drain: { by: "olga", leaves: false } });
