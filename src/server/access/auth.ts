@@ -73,7 +73,8 @@ export function createAuth(state: () => State, pin: string, clock: () => Ms): Au
           source,
           "the token is not known here",
           token.pin === pin
-            ? "It was revoked and removed, or made for another copy of the database. An admin makes a new one: orch token new"
+            ? "It was revoked and removed, or made for another copy of the database. " +
+                "An admin makes a new one: orch token new"
             : "It was made by another server. Is the address right?",
         );
       }
