@@ -1,60 +1,100 @@
 // What a request amounts to on a node, what is promised there, and what is left, as plain sums that a test can check.
 
-import type { NodeRow } from "./rows-node";
 import type { Amounts, Promised } from "./promised";
 import { GIB, MIB, type Bytes, type Milli } from "../units";
 import type { ResourceRequest, TaskSpec } from "./workload";
 
 const MEMORY_PER_CORE_BYTES = 2 * GIB;
-const MEMORY_LEAST_BYTES = 256 * MIB;
 const CPU_OF_RUN_MILLI = 1_000;
 const CPU_OF_ENTRY_MILLI = 100;
+
+/** What was not asked for gives way down to these amounts. */
+export const FLOOR = { cpu_milli: 100, memory_bytes: 256 * MIB } as const;
+
+/** Shares of cards leave this part of a node's cores and memory to others, and at most `MOST_RESERVED`. */
+const RESERVED_PART = 1 / 8;
+const MOST_RESERVED = { cpu_milli: 2_000, memory_bytes: 8 * GIB } as const;
+
+/** The amounts that have defaults. */
+type Sized = Pick<Amounts, "cpu_milli" | "memory_bytes">;
 
 /** A request with every default filled in for one node. */
 export interface Resolved extends Amounts {
   readonly memory_limited: boolean;
+  /** How much of a default is missing on this node: 0 for nothing, near 1 for almost all of it. */
+  readonly short: number;
+}
+
+/** Returns whether a request leaves amounts open, which then depend on the node and on what is free there. */
+export const hasDefaults = ({ cpu_milli, memory_bytes }: ResourceRequest): boolean =>
+  cpu_milli === null || memory_bytes === null;
+
+/** What a node has for amounts that were not asked for. */
+export interface Spare {
+  readonly capacity: Sized;
+  readonly free: Sized;
+  /** What the daemons that match the node take, and how much of that is not promised to them yet. */
+  readonly daemons: Sized;
+  readonly coming: Sized;
+  /** How many of the node's cards the request takes, a share of a card as a fraction; 0 without cards. */
+  readonly cards: number;
+  /** How many cards the node has, and how many of them are free. */
+  readonly all_cards: number;
+  readonly free_cards: number;
 }
 
 /**
- * Returns whether the amounts of a request depend on the node. With cards, amounts that were not asked for are a share
- * of the node.
+ * Fills in the amounts that were not asked for. `orch run` gets one core and a spec entry a tenth; memory is 2 GiB a
+ * core, at most the part of the node's memory that belongs to these cores, and has no limit of its own. With cards, a
+ * request gets their part of what the reserve and the daemons leave. A default gives way: it takes at most what is free,
+ * with cards at most the part of that which belongs to them among the free cards, and at least `FLOOR`.
+ *
+ * Example: a node with 2 cards, 8 cores and a daemon of 100m reserves 1 core. A request for one card gets
+ * (8 − 1 − 0.1) ÷ 2 = 3.45 cores; where others hold all but 3 cores and both cards are free, it gets 1.5.
  */
-export const dependsOnNode = (request: ResourceRequest): boolean =>
-  request.gpu !== null && (request.cpu_milli === null || request.memory_bytes === null);
-
-/**
- * Fills in the amounts that were not asked for. `orch run` gets one core and a spec entry a tenth; memory is 2 GiB per
- * core and at least 256 MiB, without a limit of its own. With cards, the request gets their part of the node's cores
- * and memory. `cards` is how many of the node's `all_cards` the request takes, a share of a card as a fraction.
- */
-export function resolveRequest(
-  request: ResourceRequest,
-  origin: TaskSpec["origin"],
-  { capacity }: Pick<NodeRow, "capacity">,
-  cards: number,
-  all_cards: number,
-): Resolved {
-  const { gpu, disk_bytes, countables } = request;
-  const part = (amount: number): number => partOf(amount, cards, all_cards);
-  const cpu_milli = request.cpu_milli ?? (gpu === null ? plainCpu(origin) : part(capacity.cpu_milli));
-  const memory_bytes = request.memory_bytes ?? (gpu === null ? plainMemory(cpu_milli) : part(capacity.memory_bytes));
-  return { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited: request.memory_bytes !== null };
+export function resolveRequest(request: ResourceRequest, origin: TaskSpec["origin"], spare: Spare): Resolved {
+  const { disk_bytes, countables } = request;
+  const cpu = request.cpu_milli === null ? givesWay("cpu_milli", plainCpu(origin), request, spare) : null;
+  const cpu_milli = request.cpu_milli ?? cpu?.amount ?? 0;
+  const memory =
+    request.memory_bytes === null ? givesWay("memory_bytes", plainMemory(cpu_milli, spare), request, spare) : null;
+  const memory_bytes = request.memory_bytes ?? memory?.amount ?? 0;
+  const short = Math.max(cpu?.short ?? 0, memory?.short ?? 0);
+  return { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited: request.memory_bytes !== null, short };
 }
 
 const plainCpu = (origin: TaskSpec["origin"]): Milli => (origin === "run" ? CPU_OF_RUN_MILLI : CPU_OF_ENTRY_MILLI);
 
-const plainMemory = (cpu_milli: Milli): Bytes =>
-  Math.max(MEMORY_LEAST_BYTES, Math.round((cpu_milli / 1_000) * MEMORY_PER_CORE_BYTES));
+function plainMemory(cpu_milli: Milli, { capacity }: Spare): Bytes {
+  const part = capacity.cpu_milli === 0 ? 0 : (capacity.memory_bytes * cpu_milli) / capacity.cpu_milli;
+  return Math.min(Math.round((cpu_milli / 1_000) * MEMORY_PER_CORE_BYTES), Math.floor(part));
+}
+
+/** Returns what a default comes to on a node, and which part of it is missing there. */
+function givesWay(
+  key: keyof Sized,
+  plain: number,
+  { gpu }: ResourceRequest,
+  { capacity, free, daemons, coming, cards, all_cards, free_cards }: Spare,
+): { readonly amount: number; readonly short: number } {
+  const floor = FLOOR[key];
+  const left = Math.max(0, free[key] - coming[key]);
+  const shared = Math.max(0, capacity[key] - reserved(key, capacity[key]) - daemons[key]);
+  const wish = Math.max(floor, gpu === null ? plain : partOf(shared, cards, all_cards));
+  const most = gpu === null ? left : partOf(left, cards, free_cards);
+  const amount = Math.max(floor, Math.min(wish, most));
+  return { amount, short: wish === 0 ? 0 : 1 - amount / wish };
+}
+
+const reserved = (key: keyof Sized, capacity: number): number =>
+  Math.min(MOST_RESERVED[key], Math.floor(capacity * RESERVED_PART));
 
 /** Fractions of cards are inexact in binary. An amount that would be whole is rounded to the whole number. */
 const ROUNDING = 1e-6;
 
-/**
- * Returns the part of a node's amount that belongs to some of its cards, or all of it if the node has no more cards
- * than that.
- */
+/** Returns the part of an amount that belongs to some of the cards, or all of it if there are no more cards than that. */
 const partOf = (amount: number, cards: number, all_cards: number): number =>
-  cards >= all_cards ? amount : Math.floor((amount * cards) / all_cards + ROUNDING);
+  cards >= all_cards ? Math.floor(amount) : Math.floor((amount * cards) / all_cards + ROUNDING);
 
 /** How much of a card is promised: how often as a whole, and how many bytes in shares. */
 export interface CardLoad {

@@ -168,6 +168,7 @@ export const waitOf = (
   kind: "queued",
   summary,
   smallest_change,
+  changes: [],
   nodes: [],
 });
 

@@ -105,15 +105,32 @@ export interface NodeChecks {
   readonly checks: readonly Check[];
 }
 
-/** A slot that could not be placed, and why, node by node. Equal requests share one `nodes` array. */
-export interface Blocked {
+/** Why a slot finds no room. */
+export interface Failure {
+  readonly kind: "queued" | "unsatisfiable";
+  readonly summary: string;
+  readonly nodes: readonly NodeChecks[];
+}
+
+/** A change to a request that was planned: with it the slot runs now, or it could run and would wait for room. */
+export interface NamedChange {
+  readonly text: string;
+  readonly outcome: "runs" | "waits";
+  readonly spec: TaskSpec;
+}
+
+/**
+ * A slot that could not be placed, and why, node by node. What is said of it is made when it is read, from what the pass
+ * has found, since most passes are read by nobody. Equal requests share one `nodes` array.
+ */
+export interface Blocked extends Failure {
   readonly name: string;
   readonly owner_uid: string;
   readonly slot: number;
-  readonly kind: "queued" | "unsatisfiable";
-  readonly summary: string;
+  /** The changes that help, in words. */
   readonly smallest_change: string | null;
-  readonly nodes: readonly NodeChecks[];
+  /** Changes to the request alone, what costs the user least first. */
+  readonly changes: readonly NamedChange[];
 }
 
 /** Why a task has a card. */

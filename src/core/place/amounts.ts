@@ -2,30 +2,16 @@
 // free.
 
 import { formatBytes, formatCpu } from "../format";
-import { found, type Found } from "./found";
-import { fittingCards, needOn } from "../cards/node-cards";
-import type { Look, Shape } from "./shape";
-import { resolveRequest, type Resolved } from "../model/resources";
-import { pickIn, promisesOn, type Room, type Rooms } from "./room";
+import { found, type Found, type Tell } from "./found";
+import type { Look } from "./shape";
+import { askForCountable, askForCpu, askForDisk, askForMemory, type RequestChange } from "./request-changes";
+import { promisesOn } from "./company";
+import type { Room, Rooms } from "./room";
+import { resolvedFor } from "./spare";
 import { compareText } from "../canonical";
 import type { Promised } from "../model/promised";
 import type { Pass } from "../pass/pass";
 import { GIB, MIB, type Bytes, type Milli } from "../units";
-import type { GpuRequest } from "../model/workload";
-
-export function resolvedFor({ resolved, spec }: Shape, room: Room): Resolved {
-  if (resolved !== null) return resolved;
-  const { request, origin } = spec;
-  return resolveRequest(request, origin, room.node, cardsFor(request.gpu, room), room.cards.list.length);
-}
-
-/** Returns how many of a node's cards a request takes. A share counts as its part of the card that it would be on. */
-function cardsFor(gpu: GpuRequest | null, room: Room): number {
-  if (gpu === null) return 0;
-  if (gpu.share_bytes === undefined) return gpu.count;
-  const cards = pickIn(room, gpu)?.cards.map(({ card }) => card) ?? fittingCards(room.cards, gpu).slice(0, gpu.count);
-  return cards.reduce((sum, card) => sum + (needOn(gpu, card) ?? 0) / card.device.memory_bytes, 0);
-}
 
 const formatCores = (cpu_milli: Milli): string => `${formatCpu(cpu_milli)} ${cpu_milli === 1_000 ? "core" : "cores"}`;
 
@@ -40,15 +26,17 @@ interface Amount {
   readonly down: (n: number) => number;
   readonly less: string;
   readonly none: string;
+  readonly ask: (n: number) => RequestChange;
 }
 
-const bytesOf = (what: string, key: Amount["key"]): Amount => ({
+const bytesOf = (what: string, key: Amount["key"], ask: Amount["ask"]): Amount => ({
   key,
   asked: (n) => `${formatBytes(n)} of ${what}`,
   text: (n) => formatBytes(floorBytes(n)),
   down: floorBytes,
   less: "less than",
   none: `too little free ${what}`,
+  ask,
 });
 
 const AMOUNTS = {
@@ -59,9 +47,10 @@ const AMOUNTS = {
     down: (n) => n,
     less: "fewer than",
     none: "too few free cores",
+    ask: askForCpu,
   },
-  memory: bytesOf("memory", "memory_bytes"),
-  disk: bytesOf("disk", "disk_bytes"),
+  memory: bytesOf("memory", "memory_bytes", askForMemory),
+  disk: bytesOf("disk", "disk_bytes", askForDisk),
 } satisfies Record<string, Amount>;
 
 function floorBytes(bytes: Bytes): Bytes {
@@ -70,31 +59,33 @@ function floorBytes(bytes: Bytes): Bytes {
 }
 
 /** Makes the check whether a node has enough of one amount, at all and free now. */
-export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Room) => Found | null {
-  const { key, asked, text, down, less, none }: Amount = AMOUNTS[name];
+export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Room) => Tell | null {
+  const { key, asked, text, down, less, none, ask }: Amount = AMOUNTS[name];
   const exact = name === "cpu" ? formatCpu : formatBytes;
-  const ask = (n: number): string => `ask for ${asked(n)}`;
-  return ({ pass, rooms, shape }, room) => {
-    const need = (shape.resolved ?? resolvedFor(shape, room))[key];
+  const tell = ({ pass, rooms, shape }: Look, room: Room, need: number): Found => {
     const free = room.free[key];
-    if (need <= free || need === 0) return null;
+    const given = key !== "disk_bytes" && shape.spec.request[key] === null ? " (default)" : "";
     const capacity = room.node.capacity[key];
     if (need > capacity) {
       return found(name, `have ${less} ${asked(need)}`, {
         hopeless: true,
         best: { value: capacity, text: `largest ${text(capacity)}` },
-        detail: `asks for ${asked(need)}, the node has ${text(capacity)}`,
-        change: changeTo(name, down(capacity), ask),
+        detail: `asks for ${asked(need)}${given}, the node has ${text(capacity)}`,
+        change: lessOf(down(capacity), ask),
       });
     }
     const left = Math.max(0, free);
     return found(name, `have ${none}`, {
       best: mostFree(left, text(left)),
       detail:
-        `asks for ${asked(need)}, ${text(left)} of ${text(capacity)} free` +
+        `asks for ${asked(need)}${given}, ${text(left)} of ${text(capacity)} free` +
         heldBy(pass, rooms, room, (one) => one[key], exact),
-      change: changeTo(name, down(left), ask),
+      change: lessOf(down(left), ask),
     });
+  };
+  return (look, room) => {
+    const need = (look.shape.resolved ?? resolvedFor(look, room))[key];
+    return need <= room.free[key] || need === 0 ? null : () => tell(look, room, need);
   };
 }
 
@@ -122,33 +113,36 @@ function heldBy(
 export const mostFree = (left: number, text: string): Found["best"] =>
   left > 0 ? { value: left, text: `most free ${text}` } : null;
 
-const changeTo = (key: string, value: number, ask: (n: number) => string): Found["change"] =>
-  value > 0 ? { key, value, text: ask(value) } : null;
+/** Returns the change to an amount, unless nothing is left of it. */
+const lessOf = (value: number, ask: (value: number) => RequestChange): RequestChange | null =>
+  value > 0 ? ask(value) : null;
 
-export function checkCountables({ pass, rooms, shape }: Look, room: Room): Found | null {
-  const asked = shape.spec.request.countables;
+export function checkCountables(look: Look, room: Room): Tell | null {
+  const asked = look.shape.spec.request.countables;
   for (const name in asked) {
     const need = asked[name] ?? 0;
-    const free = room.free.countables?.get(name) ?? 0;
-    if (need <= free) continue;
-    const capacity = room.node.capacity.countables[name] ?? 0;
-    const ask = (n: number): string => `ask for ${n} ${name}`;
-    if (capacity === 0) return found("countable", `have no ${name}`, { hopeless: true });
-    if (need > capacity) {
-      return found("countable", `have fewer than ${need} ${name}`, {
-        hopeless: true,
-        best: { value: capacity, text: `most ${capacity}` },
-        change: changeTo(name, capacity, ask),
-      });
-    }
-    const left = Math.max(0, free);
-    return found("countable", `have too few free ${name}`, {
-      best: mostFree(left, String(left)),
-      detail:
-        `asks for ${need} ${name}, ${left} of ${capacity} free` +
-        heldBy(pass, rooms, room, ({ countables }) => countables[name] ?? 0, String),
-      change: changeTo(name, left, ask),
-    });
+    if (need > (room.free.countables?.get(name) ?? 0)) return () => tellCountable(look, room, name, need);
   }
   return null;
+}
+
+function tellCountable({ pass, rooms }: Look, room: Room, name: string, need: number): Found {
+  const capacity = room.node.capacity.countables[name] ?? 0;
+  const ask = (n: number): RequestChange => askForCountable(name, n);
+  if (capacity === 0) return found("countable", `have no ${name}`, { hopeless: true });
+  if (need > capacity) {
+    return found("countable", `have fewer than ${need} ${name}`, {
+      hopeless: true,
+      best: { value: capacity, text: `most ${capacity}` },
+      change: lessOf(capacity, ask),
+    });
+  }
+  const left = Math.max(0, room.free.countables?.get(name) ?? 0);
+  return found("countable", `have too few free ${name}`, {
+    best: mostFree(left, String(left)),
+    detail:
+      `asks for ${need} ${name}, ${left} of ${capacity} free` +
+      heldBy(pass, rooms, room, ({ countables }) => countables[name] ?? 0, String),
+    change: lessOf(left, ask),
+  });
 }

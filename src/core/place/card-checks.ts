@@ -12,10 +12,19 @@ import {
 } from "../cards/node-cards";
 import type { Look } from "./shape";
 import { formatMemory } from "../format";
-import { found, type Found } from "./found";
+import { found, type Found, type Tell } from "./found";
 import { formatCard, hasMemory, isChoosy, isKind, matches, shortDevice } from "../cards/gpu";
 import { areConnected } from "../cards/pick";
-import { holdersOf, pickIn, type Room } from "./room";
+import {
+  askForCardMemory,
+  askForCards,
+  askForShare,
+  dropLinked,
+  dropModels,
+  takeSmallerCards,
+} from "./request-changes";
+import { holdersOf } from "./company";
+import { pickIn, type Room } from "./room";
 import type { CardCheck } from "../pass/snapshot";
 import { GIB, type Bytes } from "../units";
 import type { GpuRequest } from "../model/workload";
@@ -33,9 +42,12 @@ export function hasCards({ shape }: Look, room: Room): boolean {
 }
 
 /** Returns why a node does not have the cards now, or null. */
-export function checkGpu(look: Look, room: Room): Found | null {
+export function checkGpu(look: Look, room: Room): Tell | null {
   const { gpu } = look.shape.spec.request;
-  if (gpu === null || pickIn(room, gpu) !== null) return null;
+  return gpu === null || pickIn(room, gpu) !== null ? null : () => tellGpu(look, room, gpu);
+}
+
+function tellGpu(look: Look, room: Room, gpu: GpuRequest): Found {
   const kind = room.cards.list.filter(({ device }) => isKind(gpu, device));
   if (kind.length === 0) return noKind(gpu, room);
   const fitting = fittingCards(room.cards, gpu);
@@ -90,7 +102,7 @@ function taken(
     best: mostFree(free.length, String(free.length)),
     detail: `asks for ${askOf(gpu)}, ${free.length} of ${fitting.length} ${room_for}: ${tellCards(refused)}`,
     devices: dataOf(refused),
-    change: fewerCards(free.length) ?? smallerShare(gpu, room, fitting),
+    change: fewerCards(gpu, free.length) ?? smallerShare(gpu, room, fitting),
   });
 }
 
@@ -151,8 +163,8 @@ export function sayRefusal(card: Promisable, refusal: CardRefusal): string {
 
 // ---- smallest changes
 
-const fewerCards = (count: number): Found["change"] =>
-  count === 0 ? null : { key: "cards", value: count, text: `ask for ${count} card${count === 1 ? "" : "s"}` };
+const fewerCards = (gpu: GpuRequest, count: number): Found["change"] =>
+  count === 0 || count >= gpu.count ? null : askForCards(count, count === 1 && gpu.linked === "demanded");
 
 /** Returns the change to the greatest share that enough cards have left. */
 function smallerShare(gpu: GpuRequest, room: Room, fitting: readonly Promisable[]): Found["change"] {
@@ -160,7 +172,7 @@ function smallerShare(gpu: GpuRequest, room: Room, fitting: readonly Promisable[
   const able = fitting.filter((card) => refusalOf(card, 0, room.free) === null);
   const left = able.map((card) => leftOf(card, room.free)).sort((a, b) => b - a)[gpu.count - 1] ?? 0;
   const value = Math.floor(left / GIB) * GIB;
-  return value === 0 ? null : { key: "share", value, text: `ask for a share of ${formatMemory(value)}` };
+  return value === 0 || value >= gpu.share_bytes ? null : askForShare(value);
 }
 
 // ---- what a node does not have
@@ -177,7 +189,7 @@ function tooFew(gpu: GpuRequest, able: number, refused: readonly Refused[]): Fou
     best: able === 0 ? null : { value: able, text: `most ${able}` },
     ...(text === "" ? {} : { detail: `asks for ${askOf(gpu)}${text}` }),
     devices: dataOf(refused),
-    change: fewerCards(able),
+    change: fewerCards(gpu, able),
   });
 }
 
@@ -193,7 +205,6 @@ function notConnected(
     why: "apart",
     detail: `${name} is not connected to enough of the others`,
   }));
-  const change = { key: "linked", value: 0, text: "drop `linked: true`" };
   const connected = hopeless ? "that are connected" : "free that are connected";
   return found("gpu", `have fewer than ${cards} ${connected}`, {
     hopeless,
@@ -201,7 +212,7 @@ function notConnected(
       `asks for ${cards} that are connected, and ${hopeless ? "so many of its cards" : "those that are free"} are not` +
       (hopeless || refused.length === 0 ? "" : `: ${tellCards(refused)}`),
     devices: [...dataOf(refused), ...apart],
-    change: free.length >= gpu.count ? change : null,
+    change: dropLinked(),
   });
 }
 
@@ -219,7 +230,7 @@ function noKind(gpu: GpuRequest, room: Room): Found {
     change:
       gpu.models.length === 0 || ableFor({ ...gpu, models: [] }, room).length < gpu.count
         ? null
-        : { key: "model", value: 0, text: `drop the model ${gpu.models.join(", ")}` },
+        : dropModels(gpu.models),
   });
 }
 
@@ -244,7 +255,7 @@ function noMemory(gpu: GpuRequest, kind: readonly Promisable[], room: Room): Fou
     return found("gpu", `have no card with ${formatCard(min)}`, {
       hopeless: true,
       best: { value: largest, text: `largest ${formatCard(largest)}` },
-      change: value === null ? null : { key: "card memory", value, text: `ask for ${formatCard(value)}` },
+      change: value === null ? null : askForCardMemory(value),
     });
   }
   const bound = min === null ? `at most ${formatCard(max ?? 0)}` : `${formatCard(min)} to ${formatCard(max ?? 0)}`;
@@ -255,8 +266,7 @@ function noMemory(gpu: GpuRequest, kind: readonly Promisable[], room: Room): Fou
   return found("gpu", `have no card with ${bound}`, {
     hopeless: true,
     best: { value: -smallest, text: `smallest ${formatCard(smallest)}` },
-    change:
-      value === null ? null : { key: "card memory at most", value: -value, text: `take cards of ${formatCard(value)}` },
+    change: value === null || (share ?? 0) > value ? null : takeSmallerCards(value),
   });
 }
 
@@ -265,6 +275,6 @@ function noShare(share_bytes: Bytes, sizes: readonly Bytes[]): Found {
   return found("gpu", `have no card with ${formatMemory(share_bytes)} to share`, {
     hopeless: true,
     best: { value, text: `largest ${formatCard(value)}` },
-    change: { key: "share", value, text: `ask for a share of ${formatCard(value)}` },
+    change: askForShare(value),
   });
 }

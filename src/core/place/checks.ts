@@ -3,18 +3,32 @@
 import { isShunned, isUnable } from "../pass/contact";
 import { sayDraining } from "../pass/drain";
 import { formatAge, formatLabelCheck } from "../format";
-import { found, type Found } from "./found";
+import { found, type Found, type Tell } from "./found";
 import type { NodeRow } from "../model/rows-node";
 import { formatTaint, isTolerated, labelHolds } from "./labels";
 import { waitsForApproval } from "../nodes/tests";
 import type { Pass } from "../pass/pass";
 import { checkAmounts, checkCountables } from "./amounts";
 import { checkGpu, hasCards } from "./card-checks";
-import { choosePorts, countOn, isAnywhere, type Room } from "./room";
-import { type Look, ownOn } from "./shape";
+import {
+  askForPool,
+  dropApart,
+  dropHosts,
+  dropLabels,
+  dropTogether,
+  publishAnother,
+  tolerate,
+} from "./request-changes";
+import { countOn, isAnywhere } from "./company";
+import { choosePorts, type Room } from "./room";
+import type { Look } from "./shape";
 import { SECOND_MS, type Ms } from "../units";
 
-type CheckOne = (look: Look, room: Room) => Found | null;
+/**
+ * Returns null if a node meets a condition, else a function that words what fails. Most results only count, so the words
+ * are made when somebody reads them.
+ */
+type CheckOne = (look: Look, room: Room) => Tell | null;
 
 /** Checks whose results stay the same during a pass, whatever the pass places. */
 const FIXED: readonly CheckOne[] = [
@@ -54,15 +68,26 @@ export function findings(look: Look, room: Room): Found[] {
   for (const checks of [FIXED, [checkGpu], MOVING]) {
     for (const check of checks) {
       const failed = check(look, room);
-      if (failed !== null) all.push(failed);
+      if (failed !== null) all.push(failed());
     }
   }
   return all;
 }
 
-function checkState({ pass }: Look, room: Room): Found | null {
-  const { fact, node } = room;
-  if (fact.usable) return null;
+/** A node and everything that keeps a slot from it. */
+export interface Examined {
+  readonly room: Room;
+  readonly found: readonly Found[];
+}
+
+export const examine = (look: Look): Examined[] =>
+  look.rooms.list.map((room) => ({ room, found: findings(look, room) }));
+
+function checkState(look: Look, room: Room): Tell | null {
+  return room.fact.usable ? null : () => tellState(look, room);
+}
+
+function tellState({ pass }: Look, { fact, node }: Room): Found {
   if (node.admission === "joining") {
     return found("state", "wait for approval", { detail: waitsForApproval(node.name) });
   }
@@ -101,107 +126,116 @@ export function saidAgainAt({ now_ms }: Pass, { fact: { heard }, node }: Room): 
 const silent = (contact: string, silence_ms: Ms): Found =>
   found("state", `are ${contact}`, { detail: `is ${contact}, silent for ${formatAge(silence_ms)}` });
 
-function checkPool({ shape }: Look, { node }: Room): Found | null {
+function checkPool({ shape }: Look, { node }: Room): Tell | null {
   const pool = shape.spec.place.pool ?? "default";
   if (node.pool === pool) return null;
-  return found("pool", `are not in pool ${pool}`, {
-    hopeless: true,
-    detail: `is in pool ${node.pool}, not ${pool}`,
-    change: { key: `pool ${node.pool}`, value: 0, text: `ask for pool ${node.pool}` },
-  });
+  return () =>
+    found("pool", `are not in pool ${pool}`, {
+      hopeless: true,
+      detail: `is in pool ${node.pool}, not ${pool}`,
+      change: askForPool(node.pool),
+    });
 }
 
-function checkHost({ shape }: Look, { node }: Room): Found | null {
+function checkHost({ shape }: Look, { node }: Room): Tell | null {
   const { hosts } = shape.spec.place;
   if (hosts.length === 0 || hosts.includes(node.name)) return null;
-  return found("host", "are not among its hosts", {
-    hopeless: true,
-    detail: `is not one of ${hosts.join(", ")}`,
-    change: { key: "hosts", value: 0, text: "drop hosts" },
-  });
+  return () =>
+    found("host", "are not among its hosts", {
+      hopeless: true,
+      detail: `is not one of ${hosts.join(", ")}`,
+      change: dropHosts(),
+    });
 }
 
-function checkLabels({ shape }: Look, { node }: Room): Found | null {
+function checkLabels({ shape }: Look, { node }: Room): Tell | null {
   const missing = shape.spec.place.labels.filter((check) => !labelHolds(check, node));
   if (missing.length === 0) return null;
   const text = missing.map(formatLabelCheck).join(" and ");
-  return found("label", `lack ${text}`, {
-    hopeless: true,
-    change: { key: `label ${text}`, value: 0, text: `drop ${text}` },
-  });
+  return () =>
+    found("label", `lack ${text}`, {
+      hopeless: true,
+      change: dropLabels(missing, text),
+    });
 }
 
-function checkTaints({ shape }: Look, { node }: Room): Found | null {
-  const { tolerate } = shape.spec.place;
-  const against = node.taints.filter((taint) => taint.effect === "no_schedule" && !isTolerated(taint, tolerate));
+function checkTaints({ shape }: Look, { node }: Room): Tell | null {
+  const tolerated = shape.spec.place.tolerate;
+  const against = node.taints.filter((taint) => taint.effect === "no_schedule" && !isTolerated(taint, tolerated));
   if (against.length === 0) return null;
   const text = against.map(formatTaint).join(" and ");
-  return found("taint", `are tainted ${text}`, {
-    hopeless: true,
-    change: { key: `taint ${text}`, value: 0, text: `tolerate ${text}` },
-  });
+  return () =>
+    found("taint", `are tainted ${text}`, {
+      hopeless: true,
+      change: tolerate(against),
+    });
 }
 
 /** An agent that is not root runs only the tasks of its own account, unless all tasks share one account there. */
-function checkAccount({ shape }: Look, { node }: Room): Found | null {
+function checkAccount({ shape }: Look, { node }: Room): Tell | null {
   const { unix_user, accounts } = node.facts;
   const { account } = shape;
   if (accounts === "shared") return null;
   if (account.is === "none") {
-    return found("account", `have no account for it: ${account.why}`, { hopeless: true, detail: account.why });
+    return () => found("account", `have no account for it: ${account.why}`, { hopeless: true, detail: account.why });
   }
   if (unix_user === "root" || unix_user === account.name) return null;
-  return found("account", `take no tasks of account ${account.name}`, {
-    hopeless: true,
-    detail: `its agent runs as ${unix_user} and takes no tasks of account ${account.name}`,
-  });
+  return () =>
+    found("account", `take no tasks of account ${account.name}`, {
+      hopeless: true,
+      detail: `its agent runs as ${unix_user} and takes no tasks of account ${account.name}`,
+    });
 }
 
-function checkAvoid({ shape }: Look, { node }: Room): Found | null {
+function checkAvoid({ shape }: Look, { node }: Room): Tell | null {
   return shape.avoid.has(node.id)
-    ? found("avoid", "are left out for a while, since they rejected it", {
-        detail: "rejected it and is left out for a while",
-      })
+    ? () =>
+        found("avoid", "are left out for a while, since they rejected it", {
+          detail: "rejected it and is left out for a while",
+        })
     : null;
 }
 
-function checkPorts({ pass, rooms, shape }: Look, room: Room): Found | null {
+function checkPorts({ pass, rooms, shape }: Look, room: Room): Tell | null {
   const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
   if (chosen.is === "chosen") return null;
   const { port, resting } = chosen.trouble;
-  if (port === null) return found("port", "have no automatic port left");
-  return found("port", `have port ${port} ${resting ? "resting after its last use" : "in use"}`, {
-    detail: `port ${port} is ${resting ? "resting after its last use" : "in use"}`,
-    change: { key: `port ${port}`, value: 0, text: `publish another port than ${port}, or auto` },
-  });
+  if (port === null) return () => found("port", "have no automatic port left");
+  return () =>
+    found("port", `have port ${port} ${resting ? "resting after its last use" : "in use"}`, {
+      detail: `port ${port} is ${resting ? "resting after its last use" : "in use"}`,
+      change: publishAnother(port),
+    });
 }
 
 /** Returns the workload's name in a host key. */
 const nameOf = (key: string): string => key.slice(key.lastIndexOf("/") + 1);
 
-function checkApart({ pass, rooms, shape }: Look, room: Room): Found | null {
+function checkApart({ pass, rooms, shape }: Look, room: Room): Tell | null {
   for (const key of shape.apart) {
-    const own = key === shape.host_key ? ownOn(pass, shape, room.node.id) : 0;
+    const own = key === shape.host_key ? (shape.own?.get(room.node.id) ?? 0) : 0;
     if (countOn(pass, rooms, room, key).all <= own) continue;
     const name = nameOf(key);
     const asked = shape.spec.place.apart_from.includes(name);
-    return found("apart", `have a task of ${name}`, {
-      detail: `has a task of ${name}, which it keeps apart from`,
-      change: asked ? { key: `apart ${name}`, value: 0, text: `drop apart_from ${name}` } : null,
-    });
+    return () =>
+      found("apart", `have a task of ${name}`, {
+        detail: `has a task of ${name}, which it keeps apart from`,
+        change: asked ? dropApart(name) : null,
+      });
   }
   return null;
 }
 
-function checkTogether({ pass, rooms, shape }: Look, room: Room): Found | null {
+function checkTogether({ pass, rooms, shape }: Look, room: Room): Tell | null {
   for (const { key, first } of shape.together) {
     const name = nameOf(key);
     if (!isAnywhere(pass, rooms, key)) {
-      if (first) return found("together", `wait for the first task of ${name}`);
+      if (first) return () => found("together", `wait for the first task of ${name}`);
     } else if (countOn(pass, rooms, room, key).wanted === 0) {
-      return found("together", `have no task of ${name}`, {
-        change: { key: `together ${name}`, value: 0, text: `drop together_with ${name}` },
-      });
+      return () =>
+        found("together", `have no task of ${name}`, {
+          change: dropTogether(name),
+        });
     }
   }
   return null;

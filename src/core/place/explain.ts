@@ -2,38 +2,75 @@
 
 import { compareText } from "../canonical";
 import { begin } from "../pass/begin";
-import { findings, isCandidate, hasRoom } from "./checks";
-import { type Failure, type Look, noShapes, shapeOf } from "./shape";
-import { singular, type RequestChange, type Found } from "./found";
+import { examine, isCandidate, hasRoom, type Examined } from "./checks";
+import { type Look, noShapes, shapeOf } from "./shape";
+import { singular, type Found } from "./found";
 import type { TaskRow } from "../model/rows-task";
 import { explainCards } from "./pick-reasons";
-import { leaveRoom, openRooms, type Room } from "./room";
+import { leaveRoom, openRooms, type Room, type Rooms } from "./room";
+import { sayChanges, smallestChanges } from "./smallest";
+import { ownerSlotName, type Demand } from "../pass/pass";
+import { assert } from "../assert";
 import { scoreParts, total } from "./scores";
-import type { Check, DeviceReason, NodeChecks, Score, Snapshot } from "../pass/snapshot";
+import type { Blocked, Check, DeviceReason, Failure, NamedChange, NodeChecks, Score, Snapshot } from "../pass/snapshot";
 
 /** The most reasons that a summary names. All are in the nodes' own checks. */
 const REASONS_SHOWN = 4;
-const CHANGES_SHOWN = 2;
 
-interface NodeFindings {
-  readonly room: Room;
-  readonly found: readonly Found[];
+/**
+ * Returns a demand that found no room, with its reasons and the changes that help. Both are made when somebody reads
+ * them, from the rooms as the pass has left them, and once for all demands of one shape.
+ */
+export function blockedBy(look: Look, demand: Demand): Blocked {
+  const { shape } = look;
+  const { owner, slot, only } = demand;
+  const rooms = only === null ? look.rooms : { ...look.rooms, list: [roomOf(look.rooms, only.node.id)] };
+  const own = only === null ? shape : { ...shape, why: null, changes: null };
+  const here: Look = { ...look, rooms, shape: own };
+  const why = (): Failure => (own.why ??= only === null ? explainFailure(here, demand) : explainNode(here));
+  const changes = (): readonly NamedChange[] => (own.changes ??= changesFor(here, demand, why()));
+  return {
+    name: ownerSlotName(owner, slot),
+    owner_uid: owner.uid,
+    slot,
+    get kind() {
+      return why().kind;
+    },
+    get summary() {
+      return why().summary;
+    },
+    get nodes() {
+      return why().nodes;
+    },
+    get changes() {
+      return changes();
+    },
+    get smallest_change() {
+      return sayChanges(changes());
+    },
+  };
 }
 
-/** Examines every node for a shape that fits nowhere, or on too few nodes for its members. */
-export function explainFailure(look: Look, members: number): Failure {
-  const examined = look.rooms.list.map((room): NodeFindings => ({ room, found: findings(look, room) }));
-  return failureOf(examined, members);
+function roomOf({ byId }: Rooms, node_id: string): Room {
+  const room = byId.get(node_id);
+  assert(room !== undefined, "a daemon's node has a room");
+  return room;
 }
+
+const changesFor = (look: Look, demand: Demand, { kind }: Failure): readonly NamedChange[] =>
+  smallestChanges(look, demand, examine(look), kind === "unsatisfiable");
+
+/** Examines every node for a demand that fits nowhere, or on too few nodes for its members. */
+const explainFailure = (look: Look, { spec }: Demand): Failure => failureOf(examine(look), spec.members);
 
 /** Examines the one node of a daemon's slot. */
-export function explainNode(look: Look, room: Room): Failure {
-  const node = { room, found: findings(look, room) };
-  const text = node.found.map(({ detail }) => detail).join("; ");
-  return { ...failureOf([node], 1), summary: `waits: ${room.node.name}: ${text}` };
+function explainNode(look: Look): Failure {
+  const examined = examine(look);
+  const text = examined.map(({ room, found }) => `${room.node.name}: ${found.map(({ detail }) => detail).join("; ")}`);
+  return { ...failureOf(examined, 1), summary: `waits: ${text.join(", ")}` };
 }
 
-function failureOf(examined: readonly NodeFindings[], members: number): Failure {
+function failureOf(examined: readonly Examined[], members: number): Failure {
   const possible = examined.filter(({ found }) => !found.some((each) => each.hopeless)).length;
   const fitting = examined.filter(({ found }) => found.length === 0).length;
   const nodes = examined.map(({ room, found }): NodeChecks => ({ node: room.node.name, checks: found.map(checkOf) }));
@@ -41,7 +78,6 @@ function failureOf(examined: readonly NodeFindings[], members: number): Failure 
   return {
     kind: possible < members ? "unsatisfiable" : "queued",
     summary: summaryOf(examined, fitting, members),
-    smallest_change: smallestChange(examined, fitting, members),
     nodes,
   };
 }
@@ -49,7 +85,7 @@ function failureOf(examined: readonly NodeFindings[], members: number): Failure 
 const checkOf = ({ check, detail, hopeless, devices }: Found): Check => ({ check, detail, hopeless, devices });
 
 /** Words a summary: `waits: 0 of 5 nodes fit: 3 have no card with 24 GB (largest 16 GB), 2 are tainted team=vision`. */
-function summaryOf(examined: readonly NodeFindings[], fitting: number, members: number): string {
+function summaryOf(examined: readonly Examined[], fitting: number, members: number): string {
   if (examined.length === 0) return "waits: no node has joined yet";
   const groups = new Map<string, { count: number; best: Found["best"] }>();
   for (const { found } of examined) {
@@ -75,34 +111,6 @@ function summaryOf(examined: readonly NodeFindings[], fitting: number, members: 
   const total = `${fitting} of ${examined.length} ${examined.length === 1 ? "node fits" : "nodes fit"}`;
   return `waits: ${total}${needed}${told.length === 0 ? "" : `: ${told.join(", ")}`}`;
 }
-
-/**
- * Words the fewest changes to the request that make one more node fit, in up to two ways, each with the amount that
- * asks least of the user. A gang is also told for how many nodes it could ask. Null if no change helps.
- */
-function smallestChange(examined: readonly NodeFindings[], fitting: number, members: number): string | null {
-  const shown: string[] = [];
-  if (members > 1 && fitting > 0) shown.push(`ask for ${fitting} ${fitting === 1 ? "node" : "nodes"}`);
-  let fewest = Number.POSITIVE_INFINITY;
-  let ways = new Map<string, readonly RequestChange[]>();
-  for (const { found } of examined) {
-    const changes = found.map((each) => each.change);
-    if (found.length === 0 || found.length > fewest || changes.includes(null)) continue;
-    if (found.length < fewest) {
-      fewest = found.length;
-      ways = new Map();
-    }
-    const way = changes as RequestChange[];
-    const key = way.map((change) => change.key).join(" ");
-    const known = ways.get(key);
-    if (known === undefined || sum(way) > sum(known)) ways.set(key, way);
-  }
-  const sorted = [...ways].sort(([a], [b]) => compareText(a, b));
-  for (const [, way] of sorted.slice(0, CHANGES_SHOWN)) shown.push(way.map(({ text }) => text).join(" and "));
-  return shown.length === 0 ? null : shown.join(", or ");
-}
-
-const sum = (way: readonly RequestChange[]): number => way.reduce((all, { value }) => all + value, 0);
 
 export interface Placed {
   /** The scores of the nodes that fit, the best first. */

@@ -1,14 +1,7 @@
 // A failed check as the planner finds it: what people read of one node, and what can be summed up over many nodes.
 
 import type { Check } from "../pass/snapshot";
-
-/** A change to the request that would make this check hold on this node. */
-export interface RequestChange {
-  /** Changes of one key are alternatives, of which the one with the greatest value asks least of the user. */
-  readonly key: string;
-  readonly value: number;
-  readonly text: string;
-}
+import type { RequestChange } from "./request-changes";
 
 export interface Found extends Check {
   /** Words for several nodes: `have no card with 24 GB`. Equal reasons are counted together. */
@@ -18,6 +11,9 @@ export interface Found extends Check {
   /** Null if no change to the request would help. */
   readonly change: RequestChange | null;
 }
+
+/** Words a failed check. */
+export type Tell = () => Found;
 
 const SINGULAR: Readonly<Record<string, string>> = {
   have: "has",

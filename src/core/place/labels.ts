@@ -1,7 +1,7 @@
 // What a node's labels and taints admit: conditions, tolerations, and how both are written.
 
 import type { NodeRow } from "../model/rows-node";
-import type { LabelCheck, Taint, Toleration } from "../model/workload";
+import type { LabelCheck, Taint, TaskSpec, Toleration } from "../model/workload";
 
 /**
  * Returns a label of a node. A label that was set on the node counts before the automatic ones (`os`, `arch`,
@@ -43,3 +43,14 @@ export const isTolerated = (taint: Taint, tolerate: readonly Toleration[]): bool
 /** Formats a taint: `team=vision`, or the key alone if the value is empty. */
 export const formatTaint = (taint: { readonly key: string; readonly value: string }): string =>
   taint.value === "" ? taint.key : `${taint.key}=${taint.value}`;
+
+/** Returns whether a daemon is meant for a node, whatever the node's state. */
+export function isMatch(spec: TaskSpec, node: NodeRow): boolean {
+  const { pool, hosts, labels, tolerate } = spec.place;
+  return (
+    node.pool === (pool ?? "default") &&
+    (hosts.length === 0 || hosts.includes(node.name)) &&
+    labels.every((check) => labelHolds(check, node)) &&
+    node.taints.every((taint) => taint.effect !== "no_schedule" || isTolerated(taint, tolerate))
+  );
+}

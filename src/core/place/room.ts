@@ -6,13 +6,11 @@ import type { RestingPort } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
 import type { Promised } from "../model/promised";
-import type { Pass } from "../pass/pass";
+import { type Pass } from "../pass/pass";
 import type { NodeFact } from "../pass/contact";
 import { pick, type CardPick } from "../cards/pick";
-import { hostKey } from "./queue";
-import { freeOf, giveBack, giveBackCards, take, takeCards, type Free } from "../model/resources";
-import { isWanted, taskName } from "../model/task";
-import type { GpuRequest, PortRequest } from "../model/workload";
+import { FLOOR, freeOf, giveBack, giveBackCards, take, takeCards, type Free, type Resolved } from "../model/resources";
+import type { GpuRequest, PortRequest, TaskSpec } from "../model/workload";
 
 export interface Room {
   readonly fact: NodeFact;
@@ -25,6 +23,8 @@ export interface Room {
   readonly beside: Room[];
   /** The cards that a request would get now. It is forgotten when something is placed here. */
   picked: { readonly request: GpuRequest; readonly pick: CardPick | null } | null;
+  /** What a spec that leaves amounts open comes to here now. It is forgotten when something is placed here. */
+  filled: { readonly spec: TaskSpec; readonly resolved: Resolved } | null;
   /** Rises when something is placed here, and when a task with cards is placed in a room beside. */
   stamp: number;
 }
@@ -49,7 +49,7 @@ export interface Rooms {
   readonly lazy: Lazy;
 }
 
-interface Lazy {
+export interface Lazy {
   /** Tasks by node and host key. */
   hosts: Hosts | null;
   /** Tasks and orphans with what they hold, by node id. */
@@ -57,14 +57,30 @@ interface Lazy {
   /** Names of the holders of each device, by the device's id. */
   holders: Map<string, string[]> | null;
   ports: Map<string, PortSpace> | null;
+  /** What daemons take, by node id. */
+  daemons: Map<string, DaemonShare> | null;
 }
 
-interface Hosts {
+export interface Hosts {
   /** By node id and host key: how many live tasks there are, and how many of them are wanted. */
   readonly byNode: Map<string, Map<string, { all: number; wanted: number }>>;
   /** By host key: how many wanted tasks there are anywhere. */
   readonly wanted: Map<string, number>;
 }
+
+/** What somebody on a node was promised. */
+export interface NamedPromise {
+  readonly name: string;
+  readonly promised: Promised;
+}
+
+/** What the daemons of a node take, and how much of that is not promised to them yet. */
+export interface DaemonShare {
+  readonly all: Sized;
+  readonly coming: Sized;
+}
+
+export type Sized = Record<keyof typeof FLOOR, number>;
 
 /** The published ports of one machine, which several agents may share. */
 interface PortSpace {
@@ -91,7 +107,17 @@ export function openRooms(
     const { node } = fact;
     const cards = cardsOf(node.devices);
     const free = freeOf(node.capacity);
-    const room: Room = { fact, node, index: list.length, free, cards, beside: [], picked: null, stamp: 0 };
+    const room: Room = {
+      fact,
+      node,
+      index: list.length,
+      free,
+      cards,
+      beside: [],
+      picked: null,
+      filled: null,
+      stamp: 0,
+    };
     list.push(room);
     byId.set(id, room);
   }
@@ -111,7 +137,7 @@ export function openRooms(
     placed: [...placed],
     stopped,
     checks: 0,
-    lazy: { hosts: null, byNode: null, holders: null, ports: null },
+    lazy: { hosts: null, byNode: null, holders: null, ports: null, daemons: null },
   };
 }
 
@@ -149,116 +175,13 @@ function takeFrom({ free, beside }: Room, promised: Promised): void {
   if (promised.devices.length > 0) for (const other of beside) takeCards(other.free, promised.devices);
 }
 
-// ---- who is there
-
-function hostsOf(pass: Pass, rooms: Rooms): Hosts {
-  if (rooms.lazy.hosts !== null) return rooms.lazy.hosts;
-  const hosts: Hosts = { byNode: new Map(), wanted: new Map() };
-  rooms.lazy.hosts = hosts;
-  for (const tasks of pass.tasks.values()) for (const task of tasks) countHost(rooms, hosts, task);
-  for (const task of rooms.placed) countHost(rooms, hosts, task);
-  return hosts;
-}
-
-function countHost({ stopped }: Rooms, hosts: Hosts, task: TaskRow): void {
-  const key = hostKey(task, task.owner_uid, task.workload);
-  let there = hosts.byNode.get(task.node_id);
-  if (there === undefined) hosts.byNode.set(task.node_id, (there = new Map()));
-  let count = there.get(key);
-  if (count === undefined) there.set(key, (count = { all: 0, wanted: 0 }));
-  count.all++;
-  if (!isWanted(task) || stopped.has(task.uid)) return;
-  count.wanted++;
-  hosts.wanted.set(key, (hosts.wanted.get(key) ?? 0) + 1);
-}
-
-export const countOn = (
-  pass: Pass,
-  rooms: Rooms,
-  room: Room,
-  key: string,
-): { readonly all: number; readonly wanted: number } =>
-  hostsOf(pass, rooms).byNode.get(room.node.id)?.get(key) ?? NOBODY;
-
-/** Returns whether a workload has a wanted task anywhere. */
-export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean =>
-  (hostsOf(pass, rooms).wanted.get(key) ?? 0) > 0;
-
-const NOBODY = { all: 0, wanted: 0 };
-
-/** Returns the names of those who hold a device. */
-export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly string[] {
-  if (rooms.lazy.holders === null) {
-    rooms.lazy.holders = new Map();
-    for (const { node } of rooms.list)
-      for (const { name, held } of node.orphans) addHolder(rooms.lazy.holders, `${name}, an orphan`, held);
-    for (const tasks of pass.tasks.values())
-      for (const task of tasks) addHolder(rooms.lazy.holders, holderName(task), task.promised);
-    for (const task of rooms.placed) addHolder(rooms.lazy.holders, holderName(task), task.promised);
-    for (const names of rooms.lazy.holders.values()) names.sort();
-  }
-  return rooms.lazy.holders.get(device_id) ?? [];
-}
-
-/** What somebody on a node was promised. */
-export interface NamedPromise {
-  readonly name: string;
-  readonly promised: Promised;
-}
-
-/** Returns who was promised something on a node, in no order. */
-export function promisesOn(pass: Pass, rooms: Rooms, node_id: string): readonly NamedPromise[] {
-  if (rooms.lazy.byNode === null) {
-    const byNode = new Map<string, NamedPromise[]>();
-    rooms.lazy.byNode = byNode;
-    for (const { node } of rooms.list) {
-      const orphans = node.orphans.flatMap(({ name, held }) =>
-        held === null ? [] : [{ name: `${name}, an orphan`, promised: held }],
-      );
-      byNode.set(node.id, orphans);
-    }
-    for (const tasks of pass.tasks.values()) for (const task of tasks) addPromise(byNode, task);
-    for (const task of rooms.placed) addPromise(byNode, task);
-  }
-  return rooms.lazy.byNode.get(node_id) ?? [];
-}
-
-function addPromise(byNode: Map<string, NamedPromise[]>, task: TaskRow): void {
-  byNode.get(task.node_id)?.push({ name: holderName(task), promised: task.promised });
-}
-
-const holderName = (task: TaskRow): string => (task.app === null ? `run ${taskName(task)}` : taskName(task));
-
-function addHolder(holders: Map<string, string[]>, name: string, held: Promised | null): void {
-  for (const { id } of held?.devices ?? []) {
-    const names = holders.get(id);
-    if (names === undefined) holders.set(id, [name]);
-    else names.push(name);
-  }
-}
-
-/** Counts a task that was just placed. */
-export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
-  if (rooms.lazy.hosts !== null) countHost(rooms, rooms.lazy.hosts, task);
-  if (rooms.lazy.byNode !== null) addPromise(rooms.lazy.byNode, task);
-  if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, holderName(task), task.promised);
-  rooms.placed.push(task);
-  rooms.touched.push(room.index);
-  room.stamp++;
-  if (task.promised.devices.length === 0) return;
-  for (const other of room.beside) {
-    rooms.touched.push(other.index);
-    other.stamp++;
-  }
-}
-
 // ---- ports
 
 function portSpaces(pass: Pass, rooms: Rooms): Map<string, PortSpace> {
   if (rooms.lazy.ports !== null) return rooms.lazy.ports;
   const spaces = new Map<string, PortSpace>();
   rooms.lazy.ports = spaces;
-  for (const room of rooms.list) {
+  for (const room of rooms.byId.values()) {
     if (!spaces.has(room.node.fingerprint)) {
       spaces.set(room.node.fingerprint, { taken: new Map(), resting: new Set(), lowest: pass.limits.port_range[0] });
     }
@@ -348,7 +271,7 @@ export function pickIn(room: Room, request: GpuRequest): CardPick | null {
 /** Counts what a task is promised as taken in its room. */
 export function takeRoom(rooms: Rooms, room: Room, promised: Promised): void {
   takeFrom(room, promised);
-  unpick(room);
+  forget(room);
   if (rooms.lazy.ports !== null && promised.ports.length > 0) takePorts(rooms.lazy.ports, room.node, promised);
 }
 
@@ -359,10 +282,12 @@ export function takeRoom(rooms: Rooms, room: Room, promised: Promised): void {
 export function leaveRoom(room: Room, promised: Promised): void {
   giveBack(room.free, promised);
   for (const other of room.beside) giveBackCards(other.free, promised.devices);
-  unpick(room);
+  forget(room);
 }
 
-function unpick(room: Room): void {
-  room.picked = null;
-  for (const other of room.beside) other.picked = null;
+function forget(room: Room): void {
+  for (const each of [room, ...room.beside]) {
+    each.picked = null;
+    each.filled = null;
+  }
 }

@@ -1,10 +1,9 @@
 // Gives demands their nodes, in order: all members of a gang or none. What finds no room gets a reason.
 
-import { resolvedFor } from "./amounts";
 import { assert } from "../assert";
 import { hasRoom, isCandidate, saidAgainAt } from "./checks";
-import { type Failure, type Look, noShapes, type Shape, shapeOf } from "./shape";
-import { explainFailure, explainNode } from "./explain";
+import { type Look, noShapes, shapeOf } from "./shape";
+import { blockedBy } from "./explain";
 import { freshUid } from "../fresh";
 import { reasonsOf, sayReasons } from "./pick-reasons";
 import { identityOf, newTask } from "../model/new-task";
@@ -13,10 +12,10 @@ import type { TaskRow } from "../model/rows-task";
 import type { Promised } from "../model/promised";
 import {
   draftAfter,
-  ownerSlotName,
   runOf,
   setRun,
   stopTask,
+  waitOf,
   wakeAt,
   type Demand,
   type Findings,
@@ -24,7 +23,9 @@ import {
   type PassDraft,
 } from "../pass/pass";
 import type { CardPick } from "../cards/pick";
-import { choosePorts, openRooms, pickIn, settleIn, takeRoom, type Room, type Rooms } from "./room";
+import { choosePorts, openRooms, pickIn, takeRoom, type Room } from "./room";
+import { settleIn } from "./company";
+import { resolvedFor } from "./spare";
 import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
 import { bestRooms } from "./search";
 import type { Blocked } from "../pass/snapshot";
@@ -56,92 +57,60 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
   let placed = 0;
   for (const demand of demands) {
     const shape = shapeOf(pass, shapes, demand);
+    const look: Look = { pass, rooms, shape };
     for (const each of demand.slot_row?.avoid ?? []) wakeAt(draft, each.until_ms);
-    let failure = knownFailure(rooms, shape, demand);
-    if (failure === null && (rooms.checks >= pass.limits.node_checks || placed >= pass.limits.placements)) {
-      more = true;
-      failure = NOT_LOOKED_AT;
+    if (!hasFailed(look, demand)) {
+      if (rooms.checks >= pass.limits.node_checks || placed >= pass.limits.placements) {
+        more = true;
+        blocked.push(waitOf(demand.owner, demand.slot, "waits for its turn in the next pass"));
+        waiting.push(demand);
+        continue;
+      }
+      if (place(draft, look, demand)) {
+        placed += demand.spec.members;
+        continue;
+      }
     }
-    failure ??= place(draft, { pass, rooms, shape }, demand);
-    if (failure === null) {
-      placed += demand.spec.members;
-      continue;
-    }
-    blocked.push(block(demand, failure));
+    blocked.push(blockedBy(look, demand));
     waiting.push(demand);
   }
   if (waiting.length > 0) for (const room of rooms.list) wakeAt(draft, saidAgainAt(pass, room));
   return { ...draft, placed: rooms.placed, blocked, waiting, more };
 }
 
-const NOT_LOOKED_AT: Failure = {
-  kind: "queued",
-  summary: "waits for its turn in the next pass",
-  smallest_change: null,
-  nodes: [],
-};
-
-function block(demand: Demand, failure: Failure): Blocked {
-  return {
-    name: ownerSlotName(demand.owner, demand.slot),
-    owner_uid: demand.owner.uid,
-    slot: demand.slot,
-    kind: failure.kind,
-    summary: failure.summary,
-    smallest_change: failure.smallest_change,
-    nodes: failure.nodes,
-  };
-}
-
 /**
- * Returns why another demand of the shape failed earlier in this pass. The reason still holds, since rooms only shrink.
+ * Returns whether another demand of the shape failed earlier in this pass. It would fail again, since rooms only shrink.
  * A shape that wants company is searched again once anything was placed.
  */
-function knownFailure(rooms: Rooms, shape: Shape, demand: Demand): Failure | null {
-  if (shape.failure === null || demand.only !== null) return null;
-  return shape.together.length === 0 || shape.failure.at === rooms.touched.length ? shape.failure.found : null;
+function hasFailed({ rooms, shape }: Look, demand: Demand): boolean {
+  if (shape.failed_at === null || demand.only !== null) return false;
+  return shape.together.length === 0 || shape.failed_at === rooms.touched.length;
 }
 
-/** Places one demand, or returns why it cannot be placed. */
-function place(draft: PassDraft, look: Look, demand: Demand): Failure | null {
+/** Places one demand. Returns whether it found room. */
+function place(draft: PassDraft, look: Look, demand: Demand): boolean {
   const { rooms, shape } = look;
   if (demand.only !== null) {
     const room = rooms.byId.get(demand.only.node.id);
     assert(room !== undefined, "a daemon's node has a room");
     rooms.checks++;
-    if (!isCandidate(look, room) || !hasRoom(look, room)) return explainNode(look, room);
+    if (!isCandidate(look, room) || !hasRoom(look, room)) return false;
     commit(draft, look, demand, [room]);
-    return null;
+    return true;
   }
-  const { members } = demand.spec;
-  const found = bestRooms(look, members, (room, chosen) => hasPorts(look, room, chosen));
+  const found = bestRooms(look, demand.spec.members);
   if (found === null) {
-    rooms.checks += rooms.list.length;
-    shape.failure = { at: rooms.touched.length, found: explainFailure(look, members) };
-    return shape.failure.found;
+    shape.failed_at = rooms.touched.length;
+    return false;
   }
   commit(draft, look, demand, found);
-  return null;
-}
-
-/**
- * Returns whether a room suits the next member of a demand, beside the rooms that are chosen for the other members: its
- * machine has the ports for all members there, and no chosen room gives out the same cards.
- */
-export function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Room[]): boolean {
-  const { ports, request } = shape.spec;
-  // The node's cards may be those that a member beside it takes.
-  if (request.gpu !== null && room.beside.length > 0 && chosen.some((other) => room.beside.includes(other)))
-    return false;
-  if (ports.length === 0) return true;
-  const beside = chosen.filter((other) => other.node.fingerprint === room.node.fingerprint).length;
-  if (beside > 0 && ports.some((port) => port.published !== null)) return false;
-  return choosePorts(pass, rooms, room, Array.from({ length: beside + 1 }, () => ports).flat()).is === "chosen";
+  return true;
 }
 
 /** Returns what a task is promised on a node that has room for it. */
-function promiseOn({ pass, rooms, shape }: Look, room: Room, cards: CardPick["cards"]): Promised {
-  const { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited } = resolvedFor(shape, room);
+function promiseOn(look: Look, room: Room, cards: CardPick["cards"]): Promised {
+  const { pass, rooms, shape } = look;
+  const { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited } = resolvedFor(look, room);
   const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
   assert(chosen.is === "chosen", "the node has the ports");
   return {

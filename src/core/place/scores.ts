@@ -1,19 +1,27 @@
 // Which of the fitting nodes is the best: parts that can be shown, whose sum decides. Ties are broken by node id.
 
-import { resolvedFor } from "./amounts";
+import { freeCards, resolvedFor } from "./spare";
 import type { Look } from "./shape";
 import { APART, heldOf, leftOf } from "../cards/node-cards";
 import { isTolerated } from "./labels";
 import type { CardPick } from "../cards/pick";
-import { countOn, pickIn, type Room } from "./room";
+import { countOn } from "./company";
+import { pickIn, type Room } from "./room";
 import { GIB } from "../units";
 import type { GpuRequest } from "../model/workload";
 
 const PREFER_NOT = -1_000;
 const SAME_WORKLOAD = -100;
 
-/** Nodes with cards are kept for those who ask for cards. */
-const KEEP_CARDS = -50;
+/**
+ * Work without cards leaves a free card its part of the node's cores: per free card whose part it takes. A node with
+ * free cards is also a little worse than one without.
+ */
+const TAKEN_CARD = -50;
+const CARDS_THERE = -1;
+
+/** A default that has to give way is a little worse than a full one: this much where almost nothing of it is left. */
+const GIVES_WAY = -5;
 
 /**
  * Per GiB of a card's memory; of a card that is shared already, per GiB that stays free on it. Ten GiB weigh as much as
@@ -50,8 +58,20 @@ export function scoreParts(look: Look, room: Room): ScoreParts {
     if (same > 0) parts["same_workload"] = SAME_WORKLOAD * same;
   }
   if (request.gpu !== null) scoreCards(parts, request.gpu, room, pickIn(room, request.gpu));
-  else if (room.cards.list.length > 0) parts["keep_cards"] = KEEP_CARDS;
+  else if (room.cards.list.length > 0) scoreKept(parts, look, room);
+  const { short } = resolvedFor(look, room);
+  if (short > 0) parts["gives_way"] = GIVES_WAY * short;
   return parts;
+}
+
+/** Scores how many free cards would lose the cores that belong to them. */
+function scoreKept(parts: Record<string, number>, look: Look, room: Room): void {
+  const cards = freeCards(room);
+  if (cards === 0) return;
+  const part = room.node.capacity.cpu_milli / room.cards.list.length;
+  const kept = (cpu_milli: number): number => Math.min(cards, Math.max(0, cpu_milli) / Math.max(1, part));
+  const taken = kept(room.free.cpu_milli) - kept(room.free.cpu_milli - resolvedFor(look, room).cpu_milli);
+  parts["keep_cards"] = CARDS_THERE + TAKEN_CARD * taken;
 }
 
 function scoreCards(parts: Record<string, number>, request: GpuRequest, room: Room, pick: CardPick | null): void {
@@ -81,12 +101,12 @@ export function total(parts: ScoreParts): number {
  * Returns how full the node would be: the mean of the promised shares of cores and memory, with this task. If the task
  * asks for cards, the share of cards that were promised before it counts too.
  */
-function usedShare({ shape }: Look, room: Room): number {
+function usedShare(look: Look, room: Room): number {
   const { capacity } = room.node;
-  const { cpu_milli, memory_bytes } = resolvedFor(shape, room);
+  const { cpu_milli, memory_bytes } = resolvedFor(look, room);
   const cpu = 1 - (room.free.cpu_milli - cpu_milli) / Math.max(1, capacity.cpu_milli);
   const memory = 1 - (room.free.memory_bytes - memory_bytes) / Math.max(1, capacity.memory_bytes);
-  if (room.cards.list.length === 0 || shape.spec.request.gpu === null) return (cpu + memory) / 2;
+  if (room.cards.list.length === 0 || look.shape.spec.request.gpu === null) return (cpu + memory) / 2;
   return (cpu + memory + usedCards(room)) / 3;
 }
 

@@ -4,14 +4,10 @@
 import { hasRoom, isCandidate } from "./checks";
 import type { Candidate, Look } from "./shape";
 import { scoreParts, total } from "./scores";
-import type { Room } from "./room";
+import { choosePorts, type Room } from "./room";
 
 /** Returns the `count` best different nodes that have room now, the best first, or null if there are not that many. */
-export function bestRooms(
-  look: Look,
-  count: number,
-  suits: (room: Room, chosen: readonly Room[]) => boolean,
-): Room[] | null {
+export function bestRooms(look: Look, count: number): Room[] | null {
   const heap = refreshed(look);
   const taken: Candidate[] = [];
   const chosen: Room[] = [];
@@ -20,7 +16,7 @@ export function bestRooms(
     if (top === null) break;
     // This entry does not do. It may be outdated: something was placed on the node since, and the node has a newer
     // entry in the heap, or has no room. Or the node does not suit beside the chosen ones.
-    if (top.stamp !== top.room.stamp || chosen.includes(top.room) || !suits(top.room, chosen)) continue;
+    if (top.stamp !== top.room.stamp || chosen.includes(top.room) || !hasPorts(look, top.room, chosen)) continue;
     taken.push(top);
     chosen.push(top.room);
   }
@@ -28,6 +24,21 @@ export function bestRooms(
   if (chosen.length === count) return chosen;
   for (const candidate of taken) push(heap, candidate);
   return null;
+}
+
+/**
+ * Returns whether a room suits the next member of a demand, beside the rooms that are chosen for the other members: its
+ * machine has the ports for all members there, and no chosen room gives out the same cards.
+ */
+function hasPorts({ pass, rooms, shape }: Look, room: Room, chosen: readonly Room[]): boolean {
+  const { ports, request } = shape.spec;
+  // The node's cards may be those that a member beside it takes.
+  if (request.gpu !== null && room.beside.length > 0 && chosen.some((other) => room.beside.includes(other)))
+    return false;
+  if (ports.length === 0) return true;
+  const beside = chosen.filter((other) => other.node.fingerprint === room.node.fingerprint).length;
+  if (beside > 0 && ports.some((port) => port.published !== null)) return false;
+  return choosePorts(pass, rooms, room, Array.from({ length: beside + 1 }, () => ports).flat()).is === "chosen";
 }
 
 /** Returns the candidates, updated with everything that was placed since the last search. */
@@ -49,7 +60,7 @@ function refreshed(look: Look): Candidate[] {
 
 function consider(look: Look, heap: Candidate[], room: Room): void {
   look.rooms.checks++;
-  if (!isCandidate(look, room) || !hasRoom(look, room)) return;
+  if (!hasRoom(look, room) || !isCandidate(look, room)) return;
   push(heap, { room, score: total(scoreParts(look, room)), stamp: room.stamp });
 }
 

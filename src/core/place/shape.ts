@@ -4,8 +4,8 @@ import { accountFor, type AccountFor } from "../model/account";
 import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
 import { hostKey, hostKeyOf } from "./queue";
 import type { Room, Rooms } from "./room";
-import { dependsOnNode, resolveRequest, type Resolved } from "../model/resources";
-import type { NodeChecks } from "../pass/snapshot";
+import { hasDefaults, resolveRequest, type Resolved, type Spare } from "../model/resources";
+import type { Failure, NamedChange } from "../pass/snapshot";
 import type { TaskSpec } from "../model/workload";
 
 /** A candidate node and its score at the time of `stamp`. */
@@ -27,25 +27,20 @@ export interface Shape {
    * placed.
    */
   readonly together: readonly { readonly key: string; readonly first: boolean }[];
-  /** The slot whose own tasks do not count as company. */
-  readonly own: { readonly owner_uid: string; readonly slot: number } | null;
+  /** By node id, how many of the slot's own tasks are there. They do not count as company. Null if it has none. */
+  readonly own: ReadonlyMap<string, number> | null;
   readonly avoid: ReadonlySet<string>;
-  /** The request with its defaults, if those are the same on every node; else null. */
+  /** The request, if it leaves nothing open; else null. */
   readonly resolved: Resolved | null;
   /** The candidates, the best first; null until the first search. */
   candidates: Candidate[] | null;
   /** How many entries of `rooms.touched` the candidates include. */
   seen: number;
-  /** The result of a failed search, and how much had been placed by then. */
-  failure: { readonly at: number; readonly found: Failure } | null;
-}
-
-/** Why a shape fits nowhere, in the form of `Blocked`. */
-export interface Failure {
-  readonly kind: "queued" | "unsatisfiable";
-  readonly summary: string;
-  readonly smallest_change: string | null;
-  readonly nodes: readonly NodeChecks[];
+  /** How much had been placed when the search failed; null if it has not. */
+  failed_at: number | null;
+  /** Why it fits nowhere, once somebody has asked. */
+  why: Failure | null;
+  changes: readonly NamedChange[] | null;
 }
 
 interface ApartWorkload {
@@ -112,19 +107,19 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: Account
   const together = togetherOf(pass, demand);
   const avoiding = (slot_row?.avoid ?? []).filter((each) => each.until_ms > pass.now_ms);
   const avoid = avoiding.map((each) => each.node_id).sort();
-  const own = apart.includes(host_key) ? { owner_uid: owner.uid, slot } : null;
+  const own = apart.includes(host_key) ? ownTasks(pass, owner.uid, slot) : null;
   const key = JSON.stringify([
     specKey(spec),
     accountKey(account),
     apart,
     together,
     avoid,
-    own,
+    own === null ? null : [owner.uid, slot],
     spec.place.strategy === "spread" ? host_key : null,
   ]);
   const known = shapes.byKey.get(key);
   if (known !== undefined) return known;
-  const resolved = dependsOnNode(spec.request) ? null : resolveRequest(spec.request, spec.origin, NO_NODE, 0, 0);
+  const resolved = hasDefaults(spec.request) ? null : resolveRequest(spec.request, spec.origin, NOTHING);
   const shape: Shape = {
     spec,
     account,
@@ -136,14 +131,24 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: Account
     resolved,
     candidates: null,
     seen: 0,
-    failure: null,
+    failed_at: null,
+    why: null,
+    changes: null,
   };
   shapes.byKey.set(key, shape);
   return shape;
 }
 
-/** A node without capacity, for requests that do not depend on the node. */
-const NO_NODE = { capacity: { cpu_milli: 0, memory_bytes: 0, disk_bytes: 0, countables: {} } } as const;
+/** A node without anything, for requests that do not depend on the node. */
+const NOTHING: Spare = {
+  capacity: { cpu_milli: 0, memory_bytes: 0 },
+  free: { cpu_milli: 0, memory_bytes: 0 },
+  daemons: { cpu_milli: 0, memory_bytes: 0 },
+  coming: { cpu_milli: 0, memory_bytes: 0 },
+  cards: 0,
+  all_cards: 0,
+  free_cards: 0,
+};
 
 function togetherOf(pass: Pass, { owner, spec }: Demand): Shape["together"] {
   if (owner.app_uid === null) return [];
@@ -192,11 +197,12 @@ function apartWorkloads(pass: Pass): ReadonlyMap<string, readonly ApartWorkload[
   return apart;
 }
 
-/** Returns how many of a slot's own tasks a node has. They do not count as company. */
-export function ownOn(pass: Pass, shape: Shape, node_id: string): number {
-  const { own } = shape;
-  if (own === null) return 0;
-  return tasksOf(pass, own.owner_uid).filter((task) => task.slot === own.slot && task.node_id === node_id).length;
+function ownTasks(pass: Pass, owner_uid: string, slot: number): ReadonlyMap<string, number> | null {
+  const own = new Map<string, number>();
+  for (const task of tasksOf(pass, owner_uid)) {
+    if (task.slot === slot) own.set(task.node_id, (own.get(task.node_id) ?? 0) + 1);
+  }
+  return own.size === 0 ? null : own;
 }
 
 export interface Look {

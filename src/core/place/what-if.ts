@@ -3,7 +3,6 @@
 import type { TaskRow } from "../model/rows-task";
 import type { Demand, Pass } from "../pass/pass";
 import { leaveRoom, takeRoom, type Room, type Rooms } from "./room";
-import { hasPorts } from "./schedule";
 import { bestRooms } from "./search";
 import { noShapes, shapeOf } from "./shape";
 
@@ -68,7 +67,7 @@ export function smallestRelease<T extends Releasable>(
 /** Returns where a demand would fit now. No result is kept, since rooms shrink and grow here. */
 export function fit({ pass, rooms }: WhatIf, demand: Demand): readonly Room[] | null {
   const look = { pass, rooms, shape: shapeOf(pass, noShapes(), demand) };
-  return bestRooms(look, demand.spec.members, (room, chosen) => hasPorts(look, room, chosen));
+  return bestRooms(look, demand.spec.members);
 }
 
 /** Gives what all tasks of an attempt hold back to their rooms. */

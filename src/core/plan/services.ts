@@ -2,16 +2,14 @@
 
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { goneDueAt, isDraining } from "../pass/drain";
-import { isTolerated, labelHolds } from "../place/labels";
+import { isMatch } from "../place/labels";
 import type { WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
-import type { NodeRow } from "../model/rows-node";
 import type { ReconcileDraft } from "./draft";
 import { drainDueAt, isUp, settlesAt, stopTask, tasksOf, wakeAt, type Pass } from "../pass/pass";
 import { isWanted } from "../model/task";
 import { isFine, reconcileSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
 import type { Ms } from "../units";
-import type { TaskSpec } from "../model/workload";
 
 /** Keeps a service at its replicas: slots 0 to N - 1, each with one attempt. */
 export function reconcileService(draft: ReconcileDraft, workload: WorkloadRow): void {
@@ -149,17 +147,6 @@ export function reconcileDaemon(
 
 function stopAll(draft: ReconcileDraft, workload: WorkloadRow, tasks: readonly TaskRow[], why: string): void {
   for (const task of tasks) stopTask(draft, task, workload.settings.stop, why);
-}
-
-/** Returns whether a daemon is meant for a node, whatever the node's state. */
-export function isMatch(spec: TaskSpec, node: NodeRow): boolean {
-  const { pool, hosts, labels, tolerate } = spec.place;
-  return (
-    node.pool === (pool ?? "default") &&
-    (hosts.length === 0 || hosts.includes(node.name)) &&
-    labels.every((check) => labelHolds(check, node)) &&
-    node.taints.every((taint) => taint.effect !== "no_schedule" || isTolerated(taint, tolerate))
-  );
 }
 
 /** Returns whether a service has all its replicas up, as `after: [service]` means it. */

@@ -1,0 +1,104 @@
+// Who is on which node, and what they hold there: counted once, when somebody asks for it, and kept up with what the pass
+// places.
+
+import { hostKey } from "./queue";
+import type { Promised } from "../model/promised";
+import type { TaskRow } from "../model/rows-task";
+import { isWanted, taskName } from "../model/task";
+import type { Pass } from "../pass/pass";
+import type { Hosts, NamedPromise, Room, Rooms } from "./room";
+
+function hostsOf(pass: Pass, rooms: Rooms): Hosts {
+  if (rooms.lazy.hosts !== null) return rooms.lazy.hosts;
+  const hosts: Hosts = { byNode: new Map(), wanted: new Map() };
+  rooms.lazy.hosts = hosts;
+  for (const tasks of pass.tasks.values()) for (const task of tasks) countHost(rooms, hosts, task);
+  for (const task of rooms.placed) countHost(rooms, hosts, task);
+  return hosts;
+}
+
+function countHost({ stopped }: Rooms, hosts: Hosts, task: TaskRow): void {
+  const key = hostKey(task, task.owner_uid, task.workload);
+  let there = hosts.byNode.get(task.node_id);
+  if (there === undefined) hosts.byNode.set(task.node_id, (there = new Map()));
+  let count = there.get(key);
+  if (count === undefined) there.set(key, (count = { all: 0, wanted: 0 }));
+  count.all++;
+  if (!isWanted(task) || stopped.has(task.uid)) return;
+  count.wanted++;
+  hosts.wanted.set(key, (hosts.wanted.get(key) ?? 0) + 1);
+}
+
+export const countOn = (
+  pass: Pass,
+  rooms: Rooms,
+  room: Room,
+  key: string,
+): { readonly all: number; readonly wanted: number } =>
+  hostsOf(pass, rooms).byNode.get(room.node.id)?.get(key) ?? NOBODY;
+
+/** Returns whether a workload has a wanted task anywhere. */
+export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean =>
+  (hostsOf(pass, rooms).wanted.get(key) ?? 0) > 0;
+
+const NOBODY = { all: 0, wanted: 0 };
+
+/** Returns the names of those who hold a device. */
+export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly string[] {
+  if (rooms.lazy.holders === null) {
+    rooms.lazy.holders = new Map();
+    for (const { node } of rooms.byId.values())
+      for (const { name, held } of node.orphans) addHolder(rooms.lazy.holders, `${name}, an orphan`, held);
+    for (const tasks of pass.tasks.values())
+      for (const task of tasks) addHolder(rooms.lazy.holders, holderName(task), task.promised);
+    for (const task of rooms.placed) addHolder(rooms.lazy.holders, holderName(task), task.promised);
+    for (const names of rooms.lazy.holders.values()) names.sort();
+  }
+  return rooms.lazy.holders.get(device_id) ?? [];
+}
+
+/** Returns who was promised something on a node, in no order. */
+export function promisesOn(pass: Pass, rooms: Rooms, node_id: string): readonly NamedPromise[] {
+  if (rooms.lazy.byNode === null) {
+    const byNode = new Map<string, NamedPromise[]>();
+    rooms.lazy.byNode = byNode;
+    for (const { node } of rooms.byId.values()) {
+      const orphans = node.orphans.flatMap(({ name, held }) =>
+        held === null ? [] : [{ name: `${name}, an orphan`, promised: held }],
+      );
+      byNode.set(node.id, orphans);
+    }
+    for (const tasks of pass.tasks.values()) for (const task of tasks) addPromise(byNode, task);
+    for (const task of rooms.placed) addPromise(byNode, task);
+  }
+  return rooms.lazy.byNode.get(node_id) ?? [];
+}
+
+function addPromise(byNode: Map<string, NamedPromise[]>, task: TaskRow): void {
+  byNode.get(task.node_id)?.push({ name: holderName(task), promised: task.promised });
+}
+
+const holderName = (task: TaskRow): string => (task.app === null ? `run ${taskName(task)}` : taskName(task));
+
+function addHolder(holders: Map<string, string[]>, name: string, held: Promised | null): void {
+  for (const { id } of held?.devices ?? []) {
+    const names = holders.get(id);
+    if (names === undefined) holders.set(id, [name]);
+    else names.push(name);
+  }
+}
+
+/** Counts a task that was just placed. */
+export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
+  if (rooms.lazy.hosts !== null) countHost(rooms, rooms.lazy.hosts, task);
+  if (rooms.lazy.byNode !== null) addPromise(rooms.lazy.byNode, task);
+  if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, holderName(task), task.promised);
+  rooms.placed.push(task);
+  rooms.touched.push(room.index);
+  room.stamp++;
+  if (task.promised.devices.length === 0) return;
+  for (const other of room.beside) {
+    rooms.touched.push(other.index);
+    other.stamp++;
+  }
+}
