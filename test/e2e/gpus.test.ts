@@ -45,7 +45,7 @@ jobs:
 
 test("what waits says of each card why it does not do, and what would", async () => {
   const more = await cluster.json<BlockedView>("explain", "serving.more");
-  expect(more).toMatchObject({ kind: "queued", smallest_change: "ask for a share of 1 GB" });
+  expect(more).toMatchObject({ kind: "queued", smallest_change: "ask for a share of 1 GB (runs now)" });
   expect(more.nodes[0]?.checks[0]?.devices.map(({ why }) => why)).toEqual(["held", "held"]);
   expect(more.nodes[0]?.checks[0]?.detail).toMatch(
     /has 1 GB of 16 GB left, shared by serving\.embed\.\d, .* and 1 more/,

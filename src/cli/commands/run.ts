@@ -15,7 +15,7 @@ import { readLabel, readLimit } from "../typed/readers";
 const options = {
   gpu: text("--gpu <SPEC>", "cards: 2, 24GB, 24GB..40GB:2, A100,H100:80GB:2, amd:MI300X, '{ share: 8GB }'"),
   cpu: text("--cpu <N>", "cores, or thousandths as 500m (1)"),
-  memory: text("--memory <SIZE>", "promised, and a hard limit (2GiB a core, without a limit)"),
+  memory: text("--memory <SIZE>", "promised, and a hard limit (default: 2GiB a core, without a limit)"),
   time: text("--time <TIME>", "longest time it may run: 12h or 1-00:00:00; 0 is no limit (0)"),
   onUnknownEnd: word("--on-unknown-end <WHAT>", "if nobody knows how it ended (ask)", ON_UNKNOWN_END),
   nodes: whole("--nodes <N>", "so many at once, one a slot, all or none", 1),

@@ -72,14 +72,14 @@ export const resources = z
       cpu: key(
         quantity("cores such as `2` or `500m`", readCpu).optional(),
         "Cores, or thousandths: guaranteed, may burst. Default 100m for entries of a file, 1 for `orch run`; " +
-          "with GPUs their share of the node",
+          "with GPUs their share of what a reserve and daemons leave. A default gives way, down to 100m",
         "500m",
         2,
       ),
       memory: key(
         quantity("a size such as `1GiB`", readMemory).optional(),
-        "Promised, and a hard limit. Default: 2 GiB a core, at least 256 MiB, promised without a limit; " +
-          "with GPUs their share",
+        "Promised, and a hard limit. Default: 2 GiB a core, or the cores' part of a smaller node, promised without a limit; " +
+          "with GPUs their share. A default gives way, down to 256 MiB",
         "1GiB",
       ),
       disk: key(quantity("a size such as `10GiB`", readSize).prefault(0), "Room on the node's data disk", "10GiB"),
