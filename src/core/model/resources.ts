@@ -46,8 +46,8 @@ export interface Spare {
 /**
  * Fills in the amounts that were not asked for. `orch run` gets one core and a spec entry a tenth; memory is 2 GiB a
  * core, at most the part of the node's memory that belongs to these cores, and has no limit of its own. With cards, a
- * request gets their part of what the reserve and the daemons leave. A default gives way: it takes at most what is free,
- * with cards at most the part of that which belongs to them among the free cards, and at least `FLOOR`.
+ * request gets their part of what the reserve and the daemons leave. A default gives way: it takes at most what is
+ * free, with cards at most the part of that which belongs to them among the free cards, and at least `FLOOR`.
  *
  * Example: a node with 2 cards, 8 cores and a daemon of 100m reserves 1 core. A request for one card gets
  * (8 − 1 − 0.1) ÷ 2 = 3.45 cores; where others hold all but 3 cores and both cards are free, it gets 1.5.
@@ -92,7 +92,9 @@ const reserved = (key: keyof Sized, capacity: number): number =>
 /** Fractions of cards are inexact in binary. An amount that would be whole is rounded to the whole number. */
 const ROUNDING = 1e-6;
 
-/** Returns the part of an amount that belongs to some of the cards, or all of it if there are no more cards than that. */
+/**
+ * Returns the part of an amount that belongs to some of the cards, or all of it if there are no more cards than that.
+ */
 const partOf = (amount: number, cards: number, all_cards: number): number =>
   cards >= all_cards ? Math.floor(amount) : Math.floor((amount * cards) / all_cards + ROUNDING);
 

@@ -120,8 +120,8 @@ export interface NamedChange {
 }
 
 /**
- * A slot that could not be placed, and why, node by node. What is said of it is made when it is read, from what the pass
- * has found, since most passes are read by nobody. Equal requests share one `nodes` array.
+ * A slot that could not be placed, and why, node by node. What is said of it is made when it is read, from what the
+ * pass has found, since most passes are read by nobody. Equal requests share one `nodes` array.
  */
 export interface Blocked extends Failure {
   readonly name: string;

@@ -25,8 +25,8 @@ import type { Look } from "./shape";
 import { SECOND_MS, type Ms } from "../units";
 
 /**
- * Returns null if a node meets a condition, else a function that words what fails. Most results only count, so the words
- * are made when somebody reads them.
+ * Returns null if a node meets a condition, else a function that words what fails. Most results only count, so the
+ * words are made when somebody reads them.
  */
 type CheckOne = (look: Look, room: Room) => Tell | null;
 
@@ -75,12 +75,12 @@ export function findings(look: Look, room: Room): Found[] {
 }
 
 /** A node and everything that keeps a slot from it. */
-export interface Examined {
+export interface Candidacy {
   readonly room: Room;
   readonly found: readonly Found[];
 }
 
-export const examine = (look: Look): Examined[] =>
+export const examine = (look: Look): Candidacy[] =>
   look.rooms.list.map((room) => ({ room, found: findings(look, room) }));
 
 function checkState(look: Look, room: Room): Tell | null {

@@ -1,5 +1,5 @@
-// Who is on which node, and what they hold there: counted once, when somebody asks for it, and kept up with what the pass
-// places.
+// Who is on which node, and what they hold there: counted once, when somebody asks for it, and kept up with what the
+// pass places.
 
 import { hostKey } from "./queue";
 import type { Promised } from "../model/promised";

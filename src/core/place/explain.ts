@@ -2,7 +2,7 @@
 
 import { compareText } from "../canonical";
 import { begin } from "../pass/begin";
-import { examine, isCandidate, hasRoom, type Examined } from "./checks";
+import { examine, isCandidate, hasRoom, type Candidacy } from "./checks";
 import { type Look, noShapes, shapeOf } from "./shape";
 import { singular, type Found } from "./found";
 import type { TaskRow } from "../model/rows-task";
@@ -70,7 +70,7 @@ function explainNode(look: Look): Failure {
   return { ...failureOf(examined, 1), summary: `waits: ${text.join(", ")}` };
 }
 
-function failureOf(examined: readonly Examined[], members: number): Failure {
+function failureOf(examined: readonly Candidacy[], members: number): Failure {
   const possible = examined.filter(({ found }) => !found.some((each) => each.hopeless)).length;
   const fitting = examined.filter(({ found }) => found.length === 0).length;
   const nodes = examined.map(({ room, found }): NodeChecks => ({ node: room.node.name, checks: found.map(checkOf) }));
@@ -85,7 +85,7 @@ function failureOf(examined: readonly Examined[], members: number): Failure {
 const checkOf = ({ check, detail, hopeless, devices }: Found): Check => ({ check, detail, hopeless, devices });
 
 /** Words a summary: `waits: 0 of 5 nodes fit: 3 have no card with 24 GB (largest 16 GB), 2 are tainted team=vision`. */
-function summaryOf(examined: readonly Examined[], fitting: number, members: number): string {
+function summaryOf(examined: readonly Candidacy[], fitting: number, members: number): string {
   if (examined.length === 0) return "waits: no node has joined yet";
   const groups = new Map<string, { count: number; best: Found["best"] }>();
   for (const { found } of examined) {

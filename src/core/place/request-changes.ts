@@ -1,4 +1,5 @@
-// The changes to a request that a plan may name, in words and as what they do. `smallest.ts` plans each before it is named.
+// The changes to a request that a plan may name, in words and as what they do. `smallest.ts` plans each before it is
+// named.
 
 import { formatBytes, formatCpu, formatMemory } from "../format";
 import { classGb, formatCard } from "../cards/gpu";

@@ -79,8 +79,8 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
 }
 
 /**
- * Returns whether another demand of the shape failed earlier in this pass. It would fail again, since rooms only shrink.
- * A shape that wants company is searched again once anything was placed.
+ * Returns whether another demand of the shape failed earlier in this pass. It would fail again, since rooms only
+ * shrink. A shape that wants company is searched again once anything was placed.
  */
 function hasFailed({ rooms, shape }: Look, demand: Demand): boolean {
   if (shape.failed_at === null || demand.only !== null) return false;

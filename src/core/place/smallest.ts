@@ -2,7 +2,7 @@
 // true: it runs now, or it can run and waits for room.
 
 import { compareText } from "../canonical";
-import { examine, type Examined } from "./checks";
+import { examine, type Candidacy } from "./checks";
 import type { Demand } from "../pass/pass";
 import type { NamedChange } from "../pass/snapshot";
 import { askForNodes, costOf, type RequestChange } from "./request-changes";
@@ -21,14 +21,14 @@ const MOST_AMOUNTS = 8;
 type Way = readonly RequestChange[];
 
 /**
- * Returns up to three changes to a request that finds no room, what costs the user least first. `examined` are the nodes
- * that count for it. If the request can never run as it is, changes after which it could run and would wait are named
- * too.
+ * Returns up to three changes to a request that finds no room, what costs the user least first. `examined` are the
+ * nodes that count for it. If the request can never run as it is, changes after which it could run and would wait are
+ * named too.
  */
 export function smallestChanges(
   whatIf: WhatIf,
   demand: Demand,
-  examined: readonly Examined[],
+  examined: readonly Candidacy[],
   unsatisfiable: boolean,
 ): NamedChange[] {
   const named: NamedChange[] = [];
@@ -57,10 +57,10 @@ function isPossible({ pass, rooms }: WhatIf, demand: Demand): boolean {
 }
 
 /**
- * Returns the ways to make more nodes fit, what costs least first; each with the amounts that different nodes leave, the
- * greatest first.
+ * Returns the ways to make more nodes fit, what costs least first; each with the amounts that different nodes leave,
+ * the greatest first.
  */
-function waysOf(examined: readonly Examined[], members: number): readonly (readonly Way[])[] {
+function waysOf(examined: readonly Candidacy[], members: number): readonly (readonly Way[])[] {
   const byKey = new Map<string, Way[]>();
   const add = (way: Way): void => {
     const key = way.map((change) => change.key).join(" + ");
@@ -84,10 +84,10 @@ function waysOf(examined: readonly Examined[], members: number): readonly (reado
 }
 
 /**
- * Returns the changes with which one node fits now, and those with which it can ever fit; neither where no change helps,
- * or where the node fits.
+ * Returns the changes with which one node fits now, and those with which it can ever fit; neither where no change
+ * helps, or where the node fits.
  */
-function waysTo(found: Examined["found"]): Way[] {
+function waysTo(found: Candidacy["found"]): Way[] {
   const hopeless = found.filter((one) => one.hopeless);
   const sets = hopeless.length === found.length ? [found] : [found, hopeless];
   return sets.flatMap((set) => {

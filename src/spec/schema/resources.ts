@@ -78,8 +78,8 @@ export const resources = z
       ),
       memory: key(
         quantity("a size such as `1GiB`", readMemory).optional(),
-        "Promised, and a hard limit. Default: 2 GiB a core, or the cores' part of a smaller node, promised without a limit; " +
-          "with GPUs their share. A default gives way, down to 256 MiB",
+        "Promised, and a hard limit. Default: 2 GiB a core, or the cores' part of a smaller node, promised without a " +
+          "limit; with GPUs their share. A default gives way, down to 256 MiB",
         "1GiB",
       ),
       disk: key(quantity("a size such as `10GiB`", readSize).prefault(0), "Room on the node's data disk", "10GiB"),

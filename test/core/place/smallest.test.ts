@@ -10,7 +10,8 @@ import { readCpu, readSize } from "../../../src/spec/grammar/units";
 import { diceOf, type Dice } from "../../support/random";
 import { live, put, randomCluster, randomSpec, snapshotOf, type RandomCluster } from "../../support/random-cluster";
 import { submitCards, wideCluster } from "../../support/wide-cluster";
-import { buildRun } from "../../support/build";
+import { buildGpu, buildRun } from "../../support/build";
+import { GIB } from "../../../src/core/units";
 
 const CASES = 2_000;
 const TICKS = 12;
@@ -89,15 +90,14 @@ function outcomeOf(cluster: RandomCluster, { owner_uid, slot }: Blocked, { spec,
 
 /** What is named can be typed, and means what was planned. */
 function holdText({ text, spec: { request } }: NamedChange): void {
-  if (text.includes("of memory") && request.memory_bytes !== null)
-    expect(readSize(formatBytes(request.memory_bytes))).toMatchObject({ value: request.memory_bytes });
-  if (text.includes("core") && request.cpu_milli !== null)
-    expect(readCpu(formatCpu(request.cpu_milli))).toMatchObject({ value: request.cpu_milli });
-  const { gpu } = request;
-  if (gpu === null) return;
-  expect(gpu.count).toBeGreaterThan(0);
-  expect(gpu.linked === "demanded" && gpu.count === 1).toBe(false);
-  if (gpu.share_bytes !== undefined) expect(Number.isInteger(gpu.share_bytes)).toBe(true);
+  const memory_bytes = text.includes("of memory") ? (request.memory_bytes ?? GIB) : GIB;
+  expect(readSize(formatBytes(memory_bytes))).toMatchObject({ value: memory_bytes });
+  const cpu_milli = text.includes("core") ? (request.cpu_milli ?? 100) : 100;
+  expect(readCpu(formatCpu(cpu_milli))).toMatchObject({ value: cpu_milli });
+  const { count: cards, linked, share_bytes = GIB } = request.gpu ?? buildGpu({ count: 1 });
+  expect(cards).toBeGreaterThan(0);
+  expect(linked === "demanded" && cards === 1).toBe(false);
+  expect(Number.isInteger(share_bytes)).toBe(true);
 }
 
 function count(cluster: RandomCluster, blocked: Blocked, met: Met): void {
