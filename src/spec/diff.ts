@@ -3,8 +3,9 @@
 
 import { canonicalJson } from "../core/canonical";
 import { formatDuration } from "../core/format";
+import type { Effect } from "../core/model/settings";
 import type { AppDecl, Kind, Settings, TaskSpec, WorkloadDecl } from "../core/model/workload";
-import { settingsFacts, taskFacts, type Facts } from "./facts";
+import { effectOfFact, settingsFacts, taskFacts, type Facts } from "./facts";
 
 /** One line of the difference, in the form of `changes` in the API's plan. */
 export interface DiffLine {
@@ -48,10 +49,16 @@ function diffWorkload(before: CurrentWorkload | undefined, next: WorkloadDecl): 
       detail: `was a ${before.kind}, becomes a ${kind}: ${introduction(next)}`,
     };
   }
-  const inPlace = compare(settingsFacts(before.settings, kind), settingsFacts(next.settings, kind));
+  const isSame = sameSpec(before.spec, next.spec);
+  const inPlace = compare(settingsFacts(before.settings, kind), settingsFacts(next.settings, kind), (key) => {
+    const rule = effectOfFact(key);
+    if (rule === null) return "";
+    // A run that is made by the same change has all its settings, and earlier ones keep theirs.
+    return ` (${kind === "job" && !isSame ? "with the new run" : SAID[rule.effect]})`;
+  });
   const placed = inPlace.length === 0 ? [] : [`in place: ${inPlace.join(", ")}`];
-  if (!sameSpec(before.spec, next.spec)) {
-    const changed = compare(taskFacts(before.spec), taskFacts(next.spec));
+  if (!isSame) {
+    const changed = compare(taskFacts(before.spec), taskFacts(next.spec), () => "");
     const what = changed.length === 0 ? "the command" : changed.join(", ");
     const detail = [`version ${before.version + 1}: ${what}`, ...placed].join("; ");
     return { name, change: kind === "job" ? "run" : "change", detail };
@@ -59,6 +66,13 @@ function diffWorkload(before: CurrentWorkload | undefined, next: WorkloadDecl): 
   if (placed.length > 0) return { name, change: "change", detail: placed.join("") };
   return { name, change: "none", detail: `version ${before.version}, as it is` };
 }
+
+/** When a changed setting acts, in words. */
+export const SAID = {
+  now: "now",
+  next_attempt: "from the next attempt",
+  next_run: "from the next run",
+} as const satisfies Record<Effect, string>;
 
 function introduction({ kind, spec, settings }: WorkloadDecl): string {
   if (kind === "service")
@@ -80,10 +94,10 @@ const removal = ({ kind }: CurrentWorkload): string =>
       : "its replicas are stopped";
 
 /**
- * Returns one short text for each key that differs. Values of environment variables are left out, since plans are shown
- * and stored for people who may not see them.
+ * Returns one short text for each key that differs, with when it acts. Values of environment variables are left out,
+ * since plans are shown and stored for people who may not see them.
  */
-function compare(before: Facts, next: Facts): string[] {
+function compare(before: Facts, next: Facts, when: (key: string) => string): string[] {
   const keys = [...new Set([...before.keys(), ...next.keys()])];
   return keys
     .filter((key) => before.get(key) !== next.get(key))
@@ -91,6 +105,6 @@ function compare(before: Facts, next: Facts): string[] {
       const [old, now] = [before.get(key), next.get(key)];
       if (key.startsWith("env."))
         return `${key} ${old === undefined ? "added" : now === undefined ? "removed" : "changed"}`;
-      return `${key}: ${old ?? "none"} -> ${now ?? "none"}`;
+      return `${key}: ${old ?? "none"} -> ${now ?? "none"}${when(key)}`;
     });
 }

@@ -15,6 +15,7 @@ import type {
   Settings,
   TaskSpec,
 } from "../core/model/workload";
+import { effectOf, type EffectRule } from "../core/model/settings";
 import { KIND_SCHEMAS } from "./schema/schema";
 import { knownKeys } from "./schema/lookup";
 
@@ -73,6 +74,19 @@ export function settingsFacts(settings: Settings, kind: Kind): Facts {
     return own.has(top) || !others.has(top);
   };
   return new Map(factsOf(settings, SETTINGS).filter(isHere));
+}
+
+/** The setting that a key of the file stands for, where it has another name. */
+const FILE_KEYS: Readonly<Record<string, keyof Settings>> = {
+  time_limit: "time_limit_ms",
+  after_any: "after",
+  after_failed: "after",
+};
+
+/** Returns how a change of a setting acts, by the key under which its value stands in the facts. Null: not known. */
+export function effectOfFact(key: string): EffectRule | null {
+  const [top = "", part = null] = key.split(".");
+  return effectOf(FILE_KEYS[top] ?? top, part);
 }
 
 function factsOf<T extends object>(value: T, words: Words<T>): Fact[] {

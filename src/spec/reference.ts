@@ -6,6 +6,8 @@ import { NAME } from "./grammar/names";
 import { PLANNED } from "./check/planned";
 import { ASK_LIMITS, TEXT_LIMITS } from "./limits";
 import { formatBytes, formatDuration } from "../core/format";
+import { SETTINGS_EFFECTS, type EffectRule } from "../core/model/settings";
+import { SAID } from "./diff";
 import { specJsonSchema } from "./schema/schema";
 
 interface Json {
@@ -131,6 +133,7 @@ export function specReference(): string {
     ["Keys of jobs", table(job, (key) => !common(key))],
     ["Keys of daemons", table(daemon, (key) => !common(key))],
     ...blocks(service, job),
+    ["Settings, changed in place", settings()],
     ["Units", UNITS],
     ["Not built yet", planned()],
     ["Coming from another tool", otherTools()],
@@ -159,6 +162,30 @@ function blockSections(path: string, schema: Json): [string, string][] {
   const inner = Object.entries(block.properties ?? {}).flatMap(([key, each]) => blockSections(`${path}.${key}`, each));
   return [[`\`${path}\``, note(table(block))], ...inner];
 }
+
+function settings(): string {
+  const rows = Object.entries(SETTINGS_EFFECTS).flatMap(([key, rule]): [string, EffectRule][] =>
+    "effect" in rule ? [[key, rule]] : Object.entries(rule).map(([part, inner]) => [`${key}.${part}`, inner]),
+  );
+  // Both ends of a range are one key of the file.
+  const written = new Map(rows.map(([key, rule]) => [SETTING_KEYS[key] ?? `\`${key}\``, rule]));
+  return [
+    "A change of these keys makes no version and restarts nothing; `orch plan` says when each acts. For a job, *now*",
+    "means its open runs of the present version. A change that also makes a version comes to a job with its new run.",
+    "",
+    "| key | a change acts | what follows |",
+    "| --- | --- | --- |",
+    ...[...written].map(([key, { effect, how }]) => `| ${key} | ${SAID[effect]} | ${cell(how)} |`),
+  ].join("\n");
+}
+
+/** Settings that the file names otherwise. */
+const SETTING_KEYS: Readonly<Record<string, string>> = {
+  "restart.backoff_min_ms": "`restart.backoff`",
+  "restart.backoff_max_ms": "`restart.backoff`",
+  time_limit_ms: "`time_limit`",
+  after: "`after`, `after_any`, `after_failed`",
+};
 
 function planned(): string {
   const rows = PLANNED.map(({ key, where, description, instead }) => {

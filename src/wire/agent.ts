@@ -190,6 +190,8 @@ const hello = z.object({
   /** The newest signed stamp that the agent has followed, or null. Without a valid signature it says nothing. */
   highest: passed.nullable(),
   applied,
+  /** Whether the agent takes changed settings of its tasks. Agents of earlier releases do not. */
+  sets: z.boolean().optional(),
   /** Missing: the node stays, even if it said otherwise in an earlier session. */
   leaving: leavingNote.optional(),
 });

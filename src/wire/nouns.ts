@@ -5,7 +5,17 @@ import { HOUSE_LIMITS } from "../core/limits";
 import { amount, countable, entriesOf, int, port, prose, span, tableOf, tailText, text } from "./scalars";
 import { END_CAUSES, TOLD_ENDS, type EndCause } from "../core/model/end";
 import { DEFAULT_LIMITS } from "../core/pass/limits";
-import type { Assignment, Inventory, Passed, Reported, Seal, Stamp, TaskReport, Verb } from "../core/model/record";
+import type {
+  Assignment,
+  Inventory,
+  Passed,
+  Reported,
+  Seal,
+  Stamp,
+  TaskReport,
+  TaskSettings,
+  Verb,
+} from "../core/model/record";
 import { DEVICE_STATES, LINK_KINDS, VENDORS, type Device, type Reading } from "../core/model/device";
 import { FINDING_WORDS, type FindingOverrides, type Notice } from "../core/model/findings";
 import type { TaskIdentity } from "../core/model/rows-task";
@@ -229,9 +239,16 @@ export const assignment = z.object({
   seal: seal.optional(),
 }) satisfies z.ZodType<Assignment>;
 
+const taskSettings = z.object({
+  stop: stopSettings,
+  restart: restartSettings.omit({ offline: true }),
+  time_limit_ms: int.nullable(),
+}) satisfies z.ZodType<TaskSettings>;
+
 export const verb = z.discriminatedUnion("verb", [
   z.object({ verb: z.literal("assign"), task: assignment }),
   z.object({ verb: z.literal("go"), uid }),
+  z.object({ verb: z.literal("set"), uid, settings: taskSettings }),
   z.object({
     verb: z.literal("stop"),
     uid,

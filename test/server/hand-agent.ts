@@ -28,6 +28,8 @@ export interface HandAgent {
 export interface HandOptions {
   /** Whether the agent passes its tests by itself, as most do. */
   readonly passes?: boolean;
+  /** Whether the agent takes changed settings of its tasks. */
+  readonly sets?: boolean;
 }
 
 interface Known {
@@ -126,7 +128,7 @@ async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | nul
 
 type Hello = Extract<ToServer, { type: "hello" }>;
 
-function helloOf(stage: Stage, { credential, key, machine }: Known, nonce: string): Hello {
+function helloOf(stage: Stage, { credential, key, machine, options }: Known, nonce: string): Hello {
   const { pin } = stage.api.identity;
   const instance_id = "1".repeat(32);
   const text = signedText(nonce, credential.node_id, instance_id, machine.boot_id, pin);
@@ -140,6 +142,7 @@ function helloOf(stage: Stage, { credential, key, machine }: Known, nonce: strin
     machine,
     highest: null,
     applied: null,
+    ...(options.sets === undefined ? {} : { sets: options.sets }),
   };
 }
 

@@ -67,7 +67,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "limits-are-ignored",
     rule: "L5: a time limit ends a task",
-    edits: [edit("src/core/agent/ending.ts", "at_ms: started_ms + limit, by", "at_ms: started_ms + limit * 1e6, by")],
+    edits: [edit("src/core/agent/ending.ts", "Math.max(started_ms + limit, ", "Math.max(started_ms + limit * 1e6, ")],
   },
   {
     name: "no-kill",

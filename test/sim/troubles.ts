@@ -169,7 +169,10 @@ const LONGEST_HANG_MS = 30_000;
 function loseTaskDir(world: World): void {
   const machine = someMachine(world);
   const { records, claims, exits, acked, unreadable } = machine.disk;
-  const uids = [...new Set([...records.keys(), ...claims.keys()])];
+  // With its journal lost as well, nothing on the machine could know that a task ran.
+  const uids = [...new Set([...records.keys(), ...claims.keys()])].filter(
+    (uid) => !claims.has(uid) || machine.run.claims.has(uid),
+  );
   if (!world.agents.has(machine.id) || uids.length === 0) return;
   const uid = world.dice.troubles.pick(uids);
   crashAgent(world, machine);
@@ -179,14 +182,18 @@ function loseTaskDir(world: World): void {
   later(world, 60_000, () => bootAgent(world, machine));
 }
 
-/** Loses the keepers' journal of what has ended, while the agent is away. */
+/**
+ * Loses the keepers' journal of what has ended, while the agent is away. Of a task whose directory is lost as well the
+ * journal stays: with both, nothing on the machine could know that it ran.
+ */
 function loseJournal(world: World): void {
   const machine = someMachine(world);
   if (!world.agents.has(machine.id)) return;
   crashAgent(world, machine);
   world.trace.note(`${machine.id} loses its journal`);
   for (const uid of machine.run.claims.keys()) {
-    if (!machine.processes.has(uid) && !machine.starting.has(uid)) machine.run.claims.delete(uid);
+    if (!machine.processes.has(uid) && !machine.starting.has(uid) && machine.disk.claims.has(uid))
+      machine.run.claims.delete(uid);
   }
   bootAgent(world, machine);
 }

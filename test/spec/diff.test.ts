@@ -53,12 +53,12 @@ daemons: { mon: { run: x } }`,
     const before = "services: { web: { run: x, resources: { memory: 1GiB } } }";
     expect(
       diff(before, "services: { web: { run: x, replicas: 3, priority: -1, resources: { memory: 1GiB } } }"),
-    ).toEqual(["change web: in place: replicas: 1 -> 3, priority: 0 -> -1"]);
+    ).toEqual(["change web: in place: replicas: 1 -> 3 (now), priority: 0 -> -1 (now)"]);
     expect(diff(before, "services: { web: { run: y, resources: { memory: 2GiB, gpu: 1 } } }")).toEqual([
       "change web: version 4: run: x -> y, memory: 1GiB -> 2GiB, gpu: none -> 1",
     ]);
     expect(diff(before, "services: { web: { run: x, replicas: 2, ports: { http: auto } } }")).toEqual([
-      "change web: version 4: memory: 1GiB -> none, ports.http: none -> auto; in place: replicas: 1 -> 2",
+      "change web: version 4: memory: 1GiB -> none, ports.http: none -> auto; in place: replicas: 1 -> 2 (now)",
     ]);
   });
 
@@ -68,8 +68,27 @@ daemons: { mon: { run: x } }`,
       "run train: version 4: run: x -> x --fast",
     ]);
     expect(diff(before, "jobs: { train: { run: x, retries: 2 } }")).toEqual([
-      "change train: in place: retries: 1 -> 2",
+      "change train: in place: retries: 1 -> 2 (now)",
     ]);
+  });
+
+  test("each setting says when it acts", () => {
+    const before = "services: { web: { run: x } }\njobs: { a: { run: x }, b: { run: x } }";
+    expect(
+      diff(
+        before,
+        "services: { web: { run: x, restart: { offline: false, backoff: 2s..1m } } }\n" +
+          "jobs: { a: { run: x }, b: { run: x, time_limit: 1h, after: [a] } }",
+      ),
+    ).toEqual([
+      "change web: in place: restart.backoff: 1s..1m -> 2s..1m (now), " +
+        "restart.offline: true -> false (from the next attempt)",
+      "none a: version 3, as it is",
+      "change b: in place: time_limit: unlimited -> 1h (now), after: none -> a (from the next run)",
+    ]);
+    expect(
+      diff(before, "services: { web: { run: x } }\njobs: { a: { run: x }, b: { run: y, retries: 1 } }").at(-1),
+    ).toBe("run b: version 4: run: x -> y; in place: retries: 0 -> 1 (with the new run)");
   });
 
   test("values of variables are not shown", () => {

@@ -64,6 +64,7 @@ function sayHello(link: ServerLink, nonce: string, before: Fence | null): void {
     highest: before?.passed ?? null,
     // Null says that an agent on a fresh disk has applied nothing.
     applied: before === null ? null : { timeline: before.timeline, revision: before.revision, since: before.since },
+    sets: true,
     ...(note === null ? {} : { leaving: note }),
   });
 }

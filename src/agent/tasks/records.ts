@@ -60,13 +60,14 @@ function lastRecord(text: string, uid: string): ParsedRecord {
  * they are ahead of the boot clock of which boot, so that this release reads the moments of the boot clock.
  */
 export function keptRecord(record: TaskRecord, now: Clocks): JsonObject {
-  const { stop, verdict, end } = record;
+  const { stop, verdict, end, limit_ms } = record;
   const wall = (at_ms: BootMs): WallMs => wallOf(at_ms, now);
   return {
     ...record,
     accepted_ms: wall(record.accepted_ms),
     not_before_ms: record.not_before_ms === 0 ? 0 : wall(record.not_before_ms),
     stop: stop === null ? null : { ...stop, at_ms: wall(stop.at_ms) },
+    ...(limit_ms === undefined ? {} : { limit_ms: wall(limit_ms) }),
     verdict: verdict === null ? null : { ...verdict, at_ms: wall(verdict.at_ms) },
     end:
       end === null
@@ -82,7 +83,7 @@ export function keptRecord(record: TaskRecord, now: Clocks): JsonObject {
 
 /** Returns a record with its moments on the clock of this boot. */
 function inThisBoot(record: TaskRecord, clock: unknown, now: Clocks): TaskRecord {
-  const { stop, verdict, end } = record;
+  const { stop, verdict, end, limit_ms } = record;
   const { boot_id, ahead_ms } = fieldsOf(clock);
   const at = (wall_ms: number): BootMs =>
     recalled(
@@ -97,6 +98,7 @@ function inThisBoot(record: TaskRecord, clock: unknown, now: Clocks): TaskRecord
     accepted_ms: at(record.accepted_ms),
     not_before_ms: record.not_before_ms === 0 ? 0 : at(record.not_before_ms),
     stop: stop === null ? null : { ...stop, at_ms: at(stop.at_ms) },
+    ...(limit_ms === undefined ? {} : { limit_ms: at(limit_ms) }),
     verdict: verdict === null ? null : { ...verdict, at_ms: at(verdict.at_ms) },
     end:
       end === null
@@ -117,7 +119,7 @@ export function parseRecord(value: unknown, uid: string, now: Clocks = clocksNow
   if (!task.success)
     return bad(task.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
   if (task.data.uid !== uid) return bad(`it is of task ${task.data.uid}`);
-  const { boot_id, accepted_ms, go, not_before_ms, stop, verdict = null } = record;
+  const { boot_id, accepted_ms, go, not_before_ms, stop, verdict = null, limit_ms } = record;
   const end = endIn(record["end"]);
   if (
     typeof boot_id !== "string" ||
@@ -128,7 +130,8 @@ export function parseRecord(value: unknown, uid: string, now: Clocks = clocksNow
     return bad("fields are missing");
   if (!isStop(stop) || end === undefined || !isVerdict(verdict)) return bad("its stop or end is not understood");
   const assigned = task.data;
-  const kept = { assignment: assigned, boot_id, accepted_ms, go, not_before_ms, stop, verdict, end };
+  const limited = typeof limit_ms === "number" ? { limit_ms } : {};
+  const kept = { assignment: assigned, boot_id, accepted_ms, go, not_before_ms, stop, ...limited, verdict, end };
   return { is: "there", record: inThisBoot(kept, record["clock"], now) };
 }
 

@@ -1,5 +1,6 @@
 // What follows from a message of the server for an agent's records: what is written, claimed, ended and answered.
 
+import { canonicalJson } from "../canonical";
 import { HOUSE_LIMITS } from "../limits";
 import { successorUid } from "../fresh";
 import { endWithoutResult } from "./ending";
@@ -60,6 +61,8 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
     } else if (verb.verb === "go") {
       const record = current(verb.uid);
       if (record !== undefined && record.end === null) changed.set(verb.uid, { ...record, go: true });
+    } else if (verb.verb === "set") {
+      for (const record of withSettings(verb, current, context.now_ms)) changed.set(record.assignment.uid, record);
     } else if (current(verb.uid) === undefined) {
       const { uid, why } = verb;
       const begun = context.begun(uid);
@@ -138,6 +141,33 @@ function heirsOf({ uid, attempt }: Extract<Verb, { verb: "stop" }>): string[] {
   return heirs;
 }
 
+/** Returns the records of an attempt and of all successors that the agent made of it under its grant. */
+function lineOf(uid: string, current: (uid: string) => TaskRecord | undefined): TaskRecord[] {
+  const line: TaskRecord[] = [];
+  for (let record = current(uid); record !== undefined;) {
+    line.push(record);
+    const { assignment } = record;
+    record = current(successorUid(assignment.uid, assignment.identity.attempt + 1));
+  }
+  return line;
+}
+
+/** Returns the records that other settings change. A task that was told them before is left as it is. */
+function withSettings(
+  { uid, settings }: Extract<Verb, { verb: "set" }>,
+  current: (uid: string) => TaskRecord | undefined,
+  now_ms: BootMs,
+): TaskRecord[] {
+  const { stop, restart, time_limit_ms } = settings;
+  return lineOf(uid, current).flatMap((record) => {
+    const { assignment: before } = record;
+    const assignment = { ...before, stop, restart: { ...before.restart, ...restart }, time_limit_ms };
+    if (record.end !== null || canonicalJson(assignment) === canonicalJson(before)) return [];
+    const since = time_limit_ms === before.time_limit_ms ? {} : { limit_ms: now_ms };
+    return [{ ...record, assignment, ...since }];
+  });
+}
+
 /**
  * Returns the records that a stop changes: the attempt's, and those of all successors that the agent made of it under
  * its grant. That includes a successor whose predecessor's end was not written down before a crash.
@@ -148,13 +178,7 @@ function stopped(
   now_ms: BootMs,
 ): TaskRecord[] {
   const { signal, grace_ms, why } = verb;
-  const records: TaskRecord[] = [];
-  let record = current(verb.uid);
-  while (record !== undefined) {
-    const { uid, identity } = record.assignment;
-    if (record.end === null && record.stop === null)
-      records.push({ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } });
-    record = current(successorUid(uid, identity.attempt + 1));
-  }
-  return records;
+  return lineOf(verb.uid, current)
+    .filter((record) => record.end === null && record.stop === null)
+    .map((record) => ({ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } }));
 }

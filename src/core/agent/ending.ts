@@ -21,13 +21,18 @@ export function stopOf(record: TaskRecord, started_ms: BootMs, now_ms: BootMs): 
   const { assignment, verdict } = record;
   const limit = assignment.time_limit_ms;
   const own: Stop[] = [];
-  if (limit !== null)
-    own.push({ ...assignment.stop, at_ms: started_ms + limit, by: "time_limit", why: "time limit reached" });
+  if (limit !== null) own.push({ ...assignment.stop, at_ms: limitAt(record, started_ms, limit), ...OVER_LIMIT });
   if (verdict !== null) own.push({ ...assignment.stop, at_ms: verdict.at_ms, by: "device_fault", why: verdict.why });
   const first = own.filter(({ at_ms }) => at_ms <= now_ms).sort((a, b) => a.at_ms - b.at_ms)[0] ?? null;
   if (record.stop === null || (first !== null && first.at_ms < record.stop.at_ms)) return first;
   return { ...record.stop, by: "order" };
 }
+
+const OVER_LIMIT = { by: "time_limit", why: "time limit reached" } as const;
+
+/** Returns when a task's time limit stops it. A limit that was changed meanwhile stops nothing in the past. */
+export const limitAt = ({ limit_ms }: Pick<TaskRecord, "limit_ms">, started_ms: BootMs, limit: Ms): BootMs =>
+  Math.max(started_ms + limit, limit_ms ?? Number.NEGATIVE_INFINITY);
 
 /**
  * Returns the end of a task whose process is over. `blame` is what the kernel said shortly before about what the task

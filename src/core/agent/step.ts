@@ -5,7 +5,7 @@ import { admit, type AdmissionDevice } from "./admit";
 import type { Orphan } from "../model/rows-node";
 import type { Amounts } from "../model/promised";
 import { BLAME_WITHIN_MS } from "../model/findings";
-import { endOfExit, endWithoutResult, stopOf } from "./ending";
+import { endOfExit, endWithoutResult, limitAt, stopOf } from "./ending";
 import { formatDuration } from "../format";
 import type { EndCause, RecordEnd } from "../model/end";
 import { successorUid } from "../fresh";
@@ -197,16 +197,18 @@ function hasLease(view: AgentView, record: TaskRecord): boolean {
 
 /**
  * Handles a living task. A stop is one signal, then kills once the grace is over. The grace begins with the signal, so
- * that a task whose stop came while no agent ran gets all of it. The task's own time limit is a stop like any other.
+ * that a task whose stop came while no agent ran gets all of it. The task's own time limit is a stop like any other; it
+ * is carried through although the limit is raised meanwhile.
  */
 function stepAlive(view: AgentView, record: TaskRecord, started_ms: BootMs, wakeAt: Wake): Action | null {
-  const { uid } = record.assignment;
-  const stop = stopOf(record, started_ms, view.now_ms);
+  const { uid, time_limit_ms } = record.assignment;
+  const asked = view.signalled.get(uid);
+  const begun = asked === undefined ? null : { ...record.assignment.stop, ...asked };
+  const stop = stopOf(record, started_ms, view.now_ms) ?? begun;
   if (stop === null) {
-    if (record.assignment.time_limit_ms !== null) wakeAt(started_ms + record.assignment.time_limit_ms);
+    if (time_limit_ms !== null) wakeAt(limitAt(record, started_ms, time_limit_ms));
     return null;
   }
-  const asked = view.signalled.get(uid);
   const { by, why } = stop;
   if (asked === undefined) return { do: "signal", uid, signal: stop.signal, stop: { by, why } };
   const killAt = Math.max(stop.at_ms, asked.at_ms) + stop.grace_ms;

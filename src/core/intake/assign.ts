@@ -1,11 +1,12 @@
 // What a node has to be told: the difference between what its tasks shall do and what its agent was told or has
 // reported.
 
+import { canonicalJson } from "../canonical";
 import { identityIn } from "../model/new-task";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
-import type { Assignment, Verb } from "../model/record";
+import type { Assignment, TaskSettings, Verb } from "../model/record";
 import { seenSlot, shortId, slotKey, taskName } from "../model/task";
 import { inVariable, type Variables } from "../model/variables";
 import type { PlanLimits } from "../pass/snapshot";
@@ -34,6 +35,11 @@ export interface AssignContext {
   /** The node's tasks in the live state. */
   readonly tasks: Iterable<TaskRow>;
   readonly told: ReadonlyMap<string, ToldVerb>;
+  /**
+   * The settings of each task that the agent was told in this session, as text. Null: it takes none beside a task's
+   * first ones.
+   */
+  readonly set: ReadonlyMap<string, string> | null;
 }
 
 /** Returns the verbs that bring an agent from what it was told to what is desired. Sending one twice does no harm. */
@@ -43,6 +49,8 @@ export function verbsFor(state: State, node: NodeRow, context: AssignContext): V
     if (task.node_id !== node.id) continue;
     const verb = verbFor(state, node, task, context);
     if (verb !== null) verbs.push(verb);
+    const set = verb === null || verb.verb === "go" ? setFor(state, task, context) : null;
+    if (set !== null) verbs.push(set);
   }
   return verbs;
 }
@@ -69,13 +77,40 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
   return told === "prepare" && task.desired === "run" ? { verb: "go", uid: task.uid } : null;
 }
 
+/** Returns the order that gives an agent the present settings of a task that it has, unless it was told them. */
+function setFor(state: State, task: TaskRow, { told, set }: AssignContext): Verb | null {
+  if (set === null || task.desired === "stop" || task.written_off !== null) return null;
+  if (task.observed.state === "assigned" && !told.has(task.uid)) return null;
+  const settings = settingsOf(state, task);
+  if (settings === null || set.get(task.uid) === setText(settings)) return null;
+  const { stop, restart, time_limit_ms } = settings;
+  const { backoff_min_ms, backoff_max_ms, attempts } = restart;
+  const kept: TaskSettings = { stop, restart: { backoff_min_ms, backoff_max_ms, attempts }, time_limit_ms };
+  return { verb: "set", uid: task.uid, settings: kept };
+}
+
+/** Returns what an agent obeys of a task's settings, as text. */
+function setText({ stop, restart, time_limit_ms }: TaskSettings): string {
+  const { backoff_min_ms, backoff_max_ms, attempts } = restart;
+  return canonicalJson({ stop, time_limit_ms, backoff_min_ms, backoff_max_ms, attempts });
+}
+
 const settingsOf = (state: State, task: TaskRow): Settings | null =>
   (state.runs.get(task.owner_uid) ?? state.workloads.get(task.owner_uid))?.settings ?? null;
 
-/** Returns the uid of a verb's task, and how far the agent has been told about that task once the verb is sent. */
-export function toldBy(verb: Verb): [uid: string, told: ToldVerb] {
-  if (verb.verb === "assign") return [verb.task.uid, verb.task.desired];
-  return [verb.uid, verb.verb === "go" ? "run" : "stop"];
+/** Returns the uid of a verb's task. */
+export const uidOf = (verb: Verb): string => (verb.verb === "assign" ? verb.task.uid : verb.uid);
+
+/** Returns how far the agent has been told about a task once the verb is sent. Null: no further than before. */
+export function toldBy(verb: Verb): ToldVerb | null {
+  if (verb.verb === "assign") return verb.task.desired;
+  return verb.verb === "set" ? null : verb.verb === "go" ? "run" : "stop";
+}
+
+/** Returns the settings of its task that a verb tells, as text, or null. */
+export function setBy(verb: Verb): string | null {
+  if (verb.verb === "assign") return setText(verb.task);
+  return verb.verb === "set" ? setText(verb.settings) : null;
 }
 
 /**

@@ -53,10 +53,21 @@ export interface Assignment {
   readonly seal?: Seal | undefined;
 }
 
-/** An order that changes what a node shall do. Orders are idempotent and only rise: prepare < run < stop. */
+/** The settings that an agent obeys while a task runs. What it was granted with the attempt stays. */
+export interface TaskSettings {
+  readonly stop: StopSettings;
+  readonly restart: Omit<RestartSettings, "offline">;
+  readonly time_limit_ms: Ms | null;
+}
+
+/**
+ * An order that changes what a node shall do. Orders are idempotent and only rise: prepare < run < stop. `set` gives
+ * the present settings of a task that the agent has.
+ */
 export type Verb =
   | { readonly verb: "assign"; readonly task: Assignment }
   | { readonly verb: "go"; readonly uid: string }
+  | { readonly verb: "set"; readonly uid: string; readonly settings: TaskSettings }
   | {
       readonly verb: "stop";
       readonly uid: string;
@@ -108,6 +119,11 @@ export interface TaskRecord {
     readonly why: string;
     readonly at_ms: BootMs;
   } | null;
+  /**
+   * When the time limit was changed last. The new limit stops nothing before that moment, so that what had ended by
+   * then ended by itself. Missing: it is the one that the task came with.
+   */
+  readonly limit_ms?: BootMs;
   /**
    * Why the agent itself ends the task: for what the task did to its card, or its card to it. The task then ends as
    * failed.

@@ -183,6 +183,7 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   session.phase = { is: "live", node_id, instance_id: hello.instance_id };
   session.socket.patience(null);
   session.orders.told = value.told;
+  session.orders.set = hello.sets === true ? new Map() : null;
   hub.live.set(node_id, session);
   hub.loop.heard(node_id, hub.clock());
   const { heartbeat_ms, findings } = hub;

@@ -29,6 +29,8 @@ export interface InventoryPages {
 export interface Orders {
   /** How far the agent was told about the node's tasks. */
   told: Map<string, ToldVerb>;
+  /** The settings that the agent was told of each task in this session, as text. Null: it takes no changed ones. */
+  set: Map<string, string> | null;
   /** The uids of the tasks about which there may be something to tell. */
   readonly due: Set<string>;
   /** The stops to tell of tasks that have no row here, by uid. */

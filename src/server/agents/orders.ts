@@ -1,7 +1,7 @@
 // What a node is told of its tasks over its session. It is told in parts, each numbered and kept until the agent has
 // applied it: as much as fits one message is under way, and the rest waits as uids, not as text.
 
-import { toldBy, verbsFor } from "../../core/intake/assign";
+import { setBy, toldBy, uidOf, verbsFor } from "../../core/intake/assign";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Verb } from "../../core/model/record";
 import type { NodeRow } from "../../core/model/rows-node";
@@ -13,6 +13,7 @@ type Changes = Extract<ToAgent, { type: "changes" }>;
 
 export const newOrders = (): Orders => ({
   told: new Map(),
+  set: null,
   due: new Set(),
   stops: new Map(),
   unapplied: [],
@@ -35,7 +36,7 @@ export function push(
   stops: readonly Verb[] = [],
 ): void {
   const { orders } = session;
-  for (const verb of stops) orders.stops.set(toldBy(verb)[0], verb);
+  for (const verb of stops) orders.stops.set(uidOf(verb), verb);
   if (orders.stops.size > HOUSE_LIMITS.inventory_entries) {
     return refuse(session, {
       code: "too_much",
@@ -64,7 +65,7 @@ interface Part {
 
 /** Takes what fits one message of what is due, at least one verb if any is due. */
 function takePart(hub: Hub, session: Session, node: NodeRow | null): Part {
-  const { due, stops, told } = session.orders;
+  const { due, stops } = session.orders;
   const part: Part = { verbs: [], bytes: 0 };
   const add = (verb: Verb): boolean => {
     const bytes = Buffer.byteLength(JSON.stringify(verb));
@@ -82,11 +83,19 @@ function takePart(hub: Hub, session: Session, node: NodeRow | null): Part {
     // What is due may have been given up while it waited, so the verb is made now.
     for (const verb of verbsOf(hub, session, node, uid)) {
       if (!add(verb)) return part;
-      told.set(...toldBy(verb));
+      noteTold(session.orders, verb);
     }
     due.delete(uid);
   }
   return part;
+}
+
+/** Notes what an agent knows once a verb is sent. */
+function noteTold({ told, set }: Orders, verb: Verb): void {
+  const [uid, far, settings] = [uidOf(verb), toldBy(verb), setBy(verb)];
+  if (far !== null) told.set(uid, far);
+  if (settings !== null) set?.set(uid, settings);
+  if (far === "stop") set?.delete(uid);
 }
 
 function verbsOf(hub: Hub, { orders }: Session, node: NodeRow, uid: string): Verb[] {
@@ -98,6 +107,7 @@ function verbsOf(hub: Hub, { orders }: Session, node: NodeRow, uid: string): Ver
     sign: hub.identity.sign,
     tasks: task === undefined ? [] : [task],
     told: orders.told,
+    set: orders.set,
   });
 }
 
@@ -119,7 +129,7 @@ function sendPart(hub: Hub, session: Session, { verbs, bytes }: Part, before: nu
 
 /** Tells stops to an agent whose session ends with them, so that none waits for its answer. */
 export function sendLast(hub: Hub, session: Session, stops: readonly Verb[]): void {
-  for (const verb of stops) session.orders.stops.set(toldBy(verb)[0], verb);
+  for (const verb of stops) session.orders.stops.set(uidOf(verb), verb);
   while (sendPart(hub, session, takePart(hub, session, null), 0) > 0);
 }
 
@@ -153,7 +163,7 @@ function repeat(hub: Hub, session: Session): void {
  */
 function withoutGivenUp(hub: Hub, message: Changes): Changes {
   const changes = message.changes.filter(
-    (verb) => verb.verb === "stop" || hub.store.state.tasks.get(toldBy(verb)[0])?.written_off === null,
+    (verb) => verb.verb === "stop" || hub.store.state.tasks.get(uidOf(verb))?.written_off === null,
   );
   return { ...message, changes };
 }

@@ -145,16 +145,28 @@ function endSilent(hub: Hub): void {
   }
 }
 
-/** Returns the living tasks among the changed rows, by node, in their current state. */
+/**
+ * Returns the living tasks among the changed rows, and those of workloads whose settings changed, by node, in their
+ * current state.
+ */
 function changedTasks(changes: readonly Change[], state: State): Map<string, TaskRow[]> {
   const byNode = new Map<string, TaskRow[]>();
-  for (const change of changes) {
-    if (change.table !== "tasks" || change.row === null) continue;
-    const task = state.tasks.get(change.key);
-    if (task === undefined) continue;
+  const add = (task: TaskRow | undefined): void => {
+    if (task === undefined) return;
     const tasks = byNode.get(task.node_id);
     if (tasks === undefined) byNode.set(task.node_id, [task]);
     else tasks.push(task);
+  };
+  const set = new Set<string>();
+  for (const { table, key, row } of changes) {
+    if (table === "tasks" && row !== null) add(state.tasks.get(key));
+    // Each change of settings has an entry in the history.
+    if (table === "versions" && row !== null) set.add(row.workload_uid);
+  }
+  if (set.size === 0) return byNode;
+  for (const task of state.tasks.values()) {
+    const { workload_uid } = state.runs.get(task.owner_uid) ?? { workload_uid: task.owner_uid };
+    if (workload_uid !== null && set.has(workload_uid)) add(task);
   }
   return byNode;
 }

@@ -1,9 +1,12 @@
 // The rows of an applied spec's workloads, with a run for each new or changed job. Runs that wait for a replaced run
 // wait for the new run instead.
 
+import { canonicalJson } from "../../core/canonical";
+import { isFinal } from "../../core/model/lifecycle";
 import { newRun, withCancel } from "../../core/model/new-run";
 import type { Change, State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow, WorkloadRow } from "../../core/model/rows-work";
+import { settingsInPlace } from "../../core/model/settings";
 import type { WorkloadDecl } from "../../core/model/workload";
 import type { Draft } from "../../store/store";
 import { askedAgain, putWorkload } from "./apps";
@@ -31,6 +34,7 @@ export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: str
   const now = draft.now_ms;
   const byName = new Map(entries.map((entry) => [entry.decl.name, entry]));
   const open = openRuns(draft.state);
+  const set = new Map<string, RunRow>();
   const changes: Change[] = [];
   const numbers: number[] = [];
   const replaced = new Map<string, RunRow>();
@@ -38,6 +42,7 @@ export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: str
     const uid = runUids.get(decl.name);
     if (uid === undefined) {
       changes.push(...putWorkload(draft, next, before, user), ...askedAgain(draft.state, next.uid));
+      for (const run of withSettings(open.get(next.uid) ?? [], next)) set.set(run.uid, run);
       continue;
     }
     const row = newRun({
@@ -55,7 +60,7 @@ export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: str
       after: decl.settings.after.map(({ name, when }): RunAfter => boundTo(draft.state, byName, runUids, name, when)),
       created_ms: now,
     });
-    for (const old of open.get(next.uid) ?? []) replaced.set(old.uid, row);
+    for (const old of open.get(next.uid) ?? []) if (old.state !== "running") replaced.set(old.uid, row);
     numbers.push(row.run);
     changes.push(...putWorkload(draft, { ...next, last_run: { uid, run: row.run, state: row.state } }, before, user), {
       table: "runs",
@@ -63,7 +68,7 @@ export function rowsOfEntries(draft: Draft, entries: readonly Entry[], user: str
       row,
     });
   }
-  return { changes: [...changes, ...replacements(draft, replaced, user)], numbers };
+  return { changes: [...changes, ...changedRuns(draft, replaced, set, user)], numbers };
 }
 
 /**
@@ -102,17 +107,35 @@ function boundTo(
   return { name, uid: last.uid, when, met: metBy(state, last, when) };
 }
 
-/** Returns the runs that have not begun and are not cancelled, by the uid of their job. */
+/** Returns the runs that are not over and not cancelled, by the uid of their job. */
 const openRuns = (state: State): ReadonlyMap<string | null, readonly RunRow[]> =>
   Map.groupBy(
-    state.runs.values().filter((run) => (run.state === "waiting" || run.state === "queued") && run.cancel === null),
+    state.runs.values().filter((run) => !isFinal(run.state) && run.cancel === null),
     (run) => run.workload_uid,
   );
 
-function replacements(draft: Draft, replaced: ReadonlyMap<string, RunRow>, user: string): Change[] {
-  if (replaced.size === 0) return [];
+/**
+ * Returns the open runs of a job's present version whose settings a change in place changes. Runs of earlier versions
+ * keep what they began with.
+ */
+const withSettings = (open: readonly RunRow[], { version, settings }: WorkloadRow): RunRow[] =>
+  open
+    .filter((run) => run.version === version)
+    .map((run) => ({ before: run, after: { ...run, settings: settingsInPlace(run.settings, settings) } }))
+    .filter(({ before, after }) => canonicalJson(before.settings) !== canonicalJson(after.settings))
+    .map(({ after }) => after);
+
+/** Returns the runs that have other settings, are replaced, or wait for one that is. */
+function changedRuns(
+  draft: Draft,
+  replaced: ReadonlyMap<string, RunRow>,
+  set: ReadonlyMap<string, RunRow>,
+  user: string,
+): Change[] {
+  if (replaced.size === 0) return [...set].map(([key, row]): Change => ({ table: "runs", key, row }));
   const changes: Change[] = [];
-  for (const run of draft.state.runs.values()) {
+  for (const before of draft.state.runs.values()) {
+    const run = set.get(before.uid) ?? before;
     const by = replaced.get(run.uid);
     const after = run.after.map((one) => {
       const newer = replaced.get(one.uid);
@@ -126,6 +149,8 @@ function replacements(draft: Draft, replaced: ReadonlyMap<string, RunRow>, user:
       });
     } else if (run.state === "waiting" && run.after.some((one) => replaced.has(one.uid))) {
       changes.push({ table: "runs", key: run.uid, row: { ...run, after } });
+    } else if (run !== before) {
+      changes.push({ table: "runs", key: run.uid, row: run });
     }
   }
   return changes;

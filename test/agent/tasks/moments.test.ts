@@ -51,6 +51,7 @@ const record: TaskRecord = {
   not_before_ms: NOW.boot_ms + MINUTE_MS,
   stop: { signal: "TERM", grace_ms: 1, why: "x", at_ms: NOW.boot_ms - MINUTE_MS },
   verdict: { why: "y", at_ms: NOW.boot_ms - 2 * MINUTE_MS },
+  limit_ms: NOW.boot_ms - 3 * MINUTE_MS,
 };
 
 test.each(JUMPS)("a record is read as it was written, with the clock changed by %p ms", (by_ms) => {

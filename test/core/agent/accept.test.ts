@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { accept, type Accepted } from "../../../src/core/agent/accept";
+import { endWithoutResult } from "../../../src/core/agent/ending";
 import type { Fence } from "../../../src/core/agent/fence";
 import { successorUid } from "../../../src/core/fresh";
 import type { Stamp, TaskRecord, Verb } from "../../../src/core/model/record";
@@ -121,4 +122,51 @@ test("a part of the newest changes takes back neither the revision nor the newes
   const { fence } = stopped({}, [], { revision: 7, passed });
   expect([fence.applied_n, fence.revision, fence.passed]).toEqual([1, 7, passed]);
   expect(stopped({}, [], { revision: 3, passed: { ...passed, revision: 4 } }).fence.passed?.revision).toBe(5);
+});
+
+describe("changed settings", () => {
+  const settings = {
+    stop: { signal: "INT", grace_ms: 3_000 },
+    restart: { backoff_min_ms: 2_000, backoff_max_ms: 9_000, attempts: 4 },
+    time_limit_ms: 60_000,
+  };
+  const set = (records: readonly TaskRecord[]): readonly TaskRecord[] =>
+    accept(
+      {
+        fence: { ...FENCE, revision: 0 },
+        records: new Map(records.map((record) => [record.assignment.uid, record])),
+        claimed: () => true,
+        begun: () => "alive",
+        boot_id: "b",
+        now_ms: 7,
+      },
+      FENCE,
+      1,
+      [{ verb: "set", uid: FIRST, settings }],
+    )?.records ?? [];
+
+  test("reach an attempt and what the agent has made of it, and nothing that has ended", () => {
+    const first = recordFor(assignmentFor("true", { uid: FIRST }));
+    const second = recordFor(
+      assignmentFor("true", { uid: SECOND, identity: { ...first.assignment.identity, attempt: 2 } }),
+    );
+    const changed = set([first, second]);
+    expect(changed.map(({ assignment, limit_ms }) => [assignment.uid, assignment.stop.signal, limit_ms])).toEqual([
+      [FIRST, "INT", 7],
+      [SECOND, "INT", 7],
+    ]);
+    // What the node was granted with the attempt stays.
+    expect(changed[0]?.assignment.restart).toEqual({ ...first.assignment.restart, ...settings.restart });
+    const end = endWithoutResult("stopped", null, "", 1);
+    expect(set([{ ...first, end }])).toEqual([]);
+    expect(set([])).toEqual([]);
+  });
+
+  test("that are the same are not written again, and a limit that stays counts as before", () => {
+    const first = recordFor(assignmentFor("true", { uid: FIRST }));
+    const [changed] = set([first]);
+    expect(changed === undefined ? null : set([changed])).toEqual([]);
+    const limited = recordFor(assignmentFor("true", { uid: FIRST, time_limit_ms: 60_000 }));
+    expect(set([limited])[0]).not.toHaveProperty("limit_ms");
+  });
 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { step } from "../../../src/core/agent/step";
-import type { Action, Asked, Seen } from "../../../src/core/model/record";
+import type { Action, Asked, Seen, TaskRecord } from "../../../src/core/model/record";
 import { assignmentFor, recordFor } from "../../support/tasks";
 
 const LIMIT_MS = 60_000;
@@ -12,9 +12,14 @@ const record = recordFor(
 );
 const { uid } = record.assignment;
 
-function turn(now_ms: number, process: Seen["process"], asked: Asked | null = null): Action | null {
+function turn(
+  now_ms: number,
+  process: Seen["process"],
+  asked: Asked | null = null,
+  of: TaskRecord = record,
+): Action | null {
   const { actions } = step({
-    records: new Map([[uid, record]]),
+    records: new Map([[uid, of]]),
     seen: new Map([[uid, { claimed: true, process }]]),
     busy: new Set(),
     signalled: new Map(asked === null ? [] : [[uid, asked]]),
@@ -66,5 +71,44 @@ describe("a time limit", () => {
       do: "end",
       end: { state: "failed", cause: "time_limit", reason: "time limit reached" },
     });
+  });
+});
+
+describe("a time limit that is changed while its task runs", () => {
+  const changed = (time_limit_ms: number | null, limit_ms: number): TaskRecord => ({
+    ...record,
+    assignment: { ...record.assignment, time_limit_ms },
+    limit_ms,
+  });
+  const over = (ended_ms: number): Seen["process"] => ({
+    is: "ended",
+    exit_code: 0,
+    signal: null,
+    started_ms: 1_000,
+    ended_ms,
+    peak_memory_bytes: null,
+    oom: false,
+    left: 0,
+    reason: null,
+  });
+
+  test("counts from the start of the task", () => {
+    expect(turn(1_000 + LIMIT_MS, alive, null, changed(2 * LIMIT_MS, 5_000))).toBeNull();
+    expect(turn(1_000 + 2 * LIMIT_MS, alive, null, changed(2 * LIMIT_MS, 5_000))).toMatchObject({ do: "signal" });
+    expect(turn(99 * LIMIT_MS, alive, null, changed(null, 5_000))).toBeNull();
+  });
+
+  test("stops at once what is over it, and is not the end of what had ended before", () => {
+    const lowered = changed(2_000, 50_000);
+    expect(turn(50_000, alive, null, lowered)).toMatchObject({ do: "signal", stop: { by: "time_limit" } });
+    expect(turn(50_001, over(49_999), null, lowered)).toMatchObject({ end: { state: "succeeded" } });
+    expect(turn(51_001, over(51_000), null, lowered)).toMatchObject({ end: { cause: "time_limit" } });
+  });
+
+  test("does not save a task that was asked to end for the earlier one", () => {
+    const at_ms = 1_000 + LIMIT_MS;
+    const raised = changed(9 * LIMIT_MS, at_ms + 10);
+    expect(turn(at_ms + 20, alive, asked(at_ms), raised)).toBeNull();
+    expect(turn(at_ms + GRACE_MS, alive, asked(at_ms), raised)).toMatchObject({ do: "kill" });
   });
 });

@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 import type { TaskRow } from "../../../src/core/model/rows-task";
-import { verbsFor } from "../../../src/core/intake/assign";
+import { setBy, verbsFor } from "../../../src/core/intake/assign";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { buildNode, buildSpec, buildState, buildTask, buildWorkload, NOW_MS } from "../../support/build";
 
@@ -11,7 +11,7 @@ const node = buildNode("a");
 const api = buildWorkload("recs", "api", "s");
 const stop = { why: "drained", signal: "TERM", grace_ms: 1_000, at_ms: NOW_MS };
 
-const verbsOf = (task: TaskRow) =>
+const verbsOf = (task: TaskRow, part: Partial<Parameters<typeof verbsFor>[2]> = {}) =>
   verbsFor(buildState({ nodes: [node], workloads: [api], tasks: [task] }), node, {
     spec: () => buildSpec(),
     limits: DEFAULT_LIMITS,
@@ -19,6 +19,8 @@ const verbsOf = (task: TaskRow) =>
     sign: () => "",
     tasks: [task],
     told: new Map(),
+    set: null,
+    ...part,
   });
 
 test("a stop says at which revision its task was assigned", () => {
@@ -34,4 +36,22 @@ test("an attempt that was given up is not started, and is stopped once that is d
   expect(verbsOf(buildTask(api, "a", { ...assigned, written_off, desired: "stop", stop }))).toMatchObject([
     { verb: "stop" },
   ]);
+});
+
+test("an agent that takes changed settings is told the present ones, once a session", () => {
+  const task = buildTask(api, "a");
+  const settings = {
+    stop: { signal: "TERM", grace_ms: 10_000 },
+    restart: { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null },
+    time_limit_ms: null,
+  };
+  // What the agent was told in an earlier session may be lost, or be of a database that was replaced.
+  const [verb] = verbsOf(task, { set: new Map() });
+  expect(verb).toEqual({ verb: "set", uid: task.uid, settings });
+  expect(verbsOf(task, { set: new Map([[task.uid, setBy(verb!)!]]) })).toEqual([]);
+  const over = [{ written_off: { at_ms: 1, why: "" } }, { desired: "stop" as const }];
+  for (const part of over) expect(verbsOf(buildTask(api, "a", part), { set: new Map() })).toEqual([]);
+  const told = new Map([[task.uid, "prepare" as const]]);
+  const both = verbsOf(buildTask(api, "a", { observed: { state: "assigned" } }), { told, set: new Map() });
+  expect(both.map((one) => one.verb)).toEqual(["go", "set"]);
 });
