@@ -88,6 +88,7 @@ export const nodes = sqliteTable(
     joined_by: text("joined_by"),
     pending: json<PendingKey>("pending"),
     rebound: json<Rebinding>("rebound"),
+    renewed_ms: integer("renewed_ms"),
   },
   () => [
     oneOf("nodes_admission", `"admission"`, ADMISSIONS),
@@ -213,6 +214,7 @@ export const tasks = sqliteTable("tasks", taskColumns(), () => [
 export const ports = sqliteTable("ports", {
   key: text("key").primaryKey(),
   until_ms: integer("until_ms").notNull(),
+  held_by: text("held_by"),
 });
 
 export const users = sqliteTable(

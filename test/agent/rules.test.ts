@@ -203,6 +203,9 @@ test("an exit says in a field what ended it, also where a keeper of before told 
   expect(causeOf({ reason: "could not start: /x is not executable" })).toBe("start_failed");
   expect(causeOf({ reason: "its lease ran out: the server was not heard" })).toBe("lease_expired");
   expect(causeOf({ cause: "start_failed", reason: "in other words" })).toBe("start_failed");
+  expect(causeOf({ cause: "no_account", reason: "could not start: no account" })).toBe("no_account");
+  // A keeper of a later release may know more causes.
+  expect(causeOf({ cause: "of_later", reason: "could not start: who knows" })).toBe("start_failed");
 });
 
 test("an end of another release is read as far as it goes", () => {

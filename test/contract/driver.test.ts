@@ -137,6 +137,7 @@ describe("what cannot begin says why", () => {
     const end = await reasonOf("true", "/no/such/place");
     expect(end).toMatchObject({
       exit_code: null,
+      cause: "no_directory",
       reason: "could not start: the directory /no/such/place is not there",
     });
   });
@@ -146,6 +147,7 @@ describe("what cannot begin says why", () => {
   test("a command that is nowhere: 127", async () => {
     expect(await reasonOf(["no-such-command"])).toMatchObject({
       exit_code: 127,
+      cause: "no_command",
       reason: "could not start: the command no-such-command is in no directory of PATH",
     });
     expect(await reasonOf(["/no/such/command"])).toMatchObject({
@@ -153,11 +155,15 @@ describe("what cannot begin says why", () => {
       reason: "could not start: /no/such/command is not there (or the interpreter that it names is not)",
     });
   });
+  test("arguments that no system takes: 126, which is nobody's node", async () => {
+    expect(await reasonOf(["/bin/true", "x".repeat(200_000)])).toMatchObject({ exit_code: 126, cause: "start_failed" });
+  });
   test("a command that cannot be executed: 126", async () => {
     const path = join(site.data, "plain");
     writeFileSync(path, "text\n");
     expect(await reasonOf([path])).toMatchObject({
       exit_code: 126,
+      cause: "no_command",
       reason: `could not start: ${path} is not executable`,
     });
     chmodSync(path, 0o755);

@@ -33,6 +33,7 @@ export function checkEnd(row: TaskRow, life: Life | null, excuses: Excuses): voi
   const isProven = final.cause !== "no_record" || final.state === "unknown" || beyond || rebooted;
   demand(final.state !== "lost" || isProven || restored, "9: lost needs proof", name);
   if (life === null) {
+    demand(final.state !== "failed", "28: what its node could not begin is no failure", name);
     demand(final.state !== "succeeded" && final.exit_code === null, "I9: no end without a process", name);
     return;
   }

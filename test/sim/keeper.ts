@@ -4,7 +4,7 @@
 import { HOUSE_LIMITS, LEASE_TIMES } from "../../src/core/limits";
 import type { Assignment } from "../../src/core/model/record";
 import { leasePhase } from "../../src/agent/keeper/lease";
-import { keptExit } from "../../src/agent/tasks/taskdir";
+import { keptExit, startFailed } from "../../src/agent/tasks/taskdir";
 import { leaveRemains } from "./card-gate";
 import { bootClocks, clocksOf } from "./clocks";
 import { behaviourOf, claim, type Exit, type Machine, type Process, type Watcher } from "./machine";
@@ -26,11 +26,18 @@ interface Hands {
   readonly schedule: Schedule;
   readonly random: Random;
   readonly watcher: Watcher;
+  /** Whether nothing goes wrong any more. */
+  readonly isCalm: () => boolean;
   next_pid: number;
 }
 
-export function makeKeeper(schedule: Schedule, random: Random, watcher: Watcher): Keeper {
-  const hands: Hands = { schedule, random, watcher, next_pid: 1_000 };
+export function makeKeeper(
+  schedule: Schedule,
+  random: Random,
+  watcher: Watcher,
+  isCalm: () => boolean = () => false,
+): Keeper {
+  const hands: Hands = { schedule, random, watcher, isCalm, next_pid: 1_000 };
   return {
     start: (machine, assignment, done) => start(hands, machine, assignment, done),
     signal: (machine, uid, name, by) => signal(hands, machine, uid, name, by),
@@ -68,10 +75,22 @@ function start(hands: Hands, machine: Machine, assignment: Assignment, done: () 
     schedule.in(random.int(1, 10), () => {
       if (!isSameBoot()) return done();
       machine.starting.delete(assignment.uid);
-      spawn(hands, machine, assignment);
+      if (!random.chance(0.05) || hands.isCalm()) spawn(hands, machine, assignment);
+      else lack(hands, machine, assignment);
       done();
     });
   });
+}
+
+/** What a machine may lack for a start. Where all lack the command, the run fails, so that is left to other tests. */
+const LACKS = ["no_directory", "no_account", "port_taken", "node_unable"] as const;
+
+/** Ends a task that was claimed and cannot begin on this machine. */
+function lack({ random, schedule }: Hands, machine: Machine, { uid }: Assignment): void {
+  const at_ms = schedule.now_ms;
+  const failed = startFailed("its machine lacks something", random.pick(LACKS));
+  keep(machine, uid, { exit_code: null, signal: null, started_ms: at_ms, ended_ms: at_ms, ...failed }, at_ms);
+  machine.changed();
 }
 
 /** The keeper begins an exclusive task only under a lease that is valid as far as the keeper itself knows. */

@@ -7,10 +7,7 @@ export const LAW_MUTANTS: readonly Mutant[] = [
   {
     name: "ports-are-given-twice",
     rule: "law ports-unique",
-    edits: [
-      edit("src/core/place/room.ts", "space.taken.has(space.lowest) || ", ""),
-      edit("src/core/place/room.ts", "space.taken.has(next) || ", ""),
-    ],
+    edits: [edit("src/core/place/room.ts", "space.taken.has(port) || ", "")],
   },
   {
     name: "tasks-run-as-root",

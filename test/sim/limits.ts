@@ -15,7 +15,7 @@ export const SIM_LIMITS: PlanLimits = {
   prepare_deadline_ms: 30 * SECOND_MS,
   test_deadline_ms: 60 * SECOND_MS,
   port_rest_ms: 20 * SECOND_MS,
-  avoid_ms: 20 * SECOND_MS,
+  avoid_ms: 2 * SECOND_MS,
   stable_ms: 30 * SECOND_MS,
 };
 

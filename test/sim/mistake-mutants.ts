@@ -27,6 +27,13 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "a-nodes-trouble-is-a-failure",
+    rule: "28: what its node could not begin is no failure",
+    edits: [
+      edit("src/core/agent/ending.ts", "if (isStartTrouble(cause)) {", "if (isStartTrouble(cause) && exit.oom) {"),
+    ],
+  },
+  {
     name: "codes-are-lost",
     rule: "I9: exit codes are true",
     edits: [

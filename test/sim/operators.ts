@@ -155,7 +155,7 @@ export function resumeAll(world: World): void {
       `resume ${name}`,
       (draft) => {
         const node = draft.state.nodes.get(id);
-        if (node !== undefined) draft.put([{ table: "nodes", key: id, row: resumed(node) }]);
+        if (node !== undefined) draft.put([{ table: "nodes", key: id, row: resumed(node, draft.now_ms) }]);
       },
       () => () => true,
     );

@@ -147,7 +147,7 @@ export function makeWorld(seed: string): World {
   const nodes = random.fork("nodes");
   const found = (): World => world;
   const truth = watchTruth(found, { schedule, trace });
-  const keeper = makeKeeper(schedule, random.fork("keeper"), truth.lives);
+  const keeper = makeKeeper(schedule, random.fork("keeper"), truth.lives, () => found().calm);
   const home = faults.sqlite ? makeSqliteHome() : null;
   const restoreTimers = host.install();
   const agentWorld = agentWorldOf(found, { random, schedule, trace, host, keeper });

@@ -29,8 +29,8 @@ async function lane(store: Store, numbers: { next: number }): Promise<void> {
       (draft) => {
         const counter = draft.state.ports.get("counter")?.until_ms ?? 0;
         draft.put([
-          { table: "ports", key: `change/${n}`, row: { key: `change/${n}`, until_ms: n } },
-          { table: "ports", key: "counter", row: { key: "counter", until_ms: counter + 1 } },
+          { table: "ports", key: `change/${n}`, row: { key: `change/${n}`, until_ms: n, held_by: null } },
+          { table: "ports", key: "counter", row: { key: "counter", until_ms: counter + 1, held_by: null } },
         ]);
         return { run: draft.takeRunNumber() };
       },

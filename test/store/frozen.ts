@@ -52,7 +52,7 @@ export async function fillEveryTable(store: Store): Promise<void> {
         { table: "workloads", key: workload.uid, row: workload },
         { table: "runs", key: run.uid, row: run },
         { table: "tasks", key: task.uid, row: task },
-        { table: "ports", key: "n1/80", row: { key: "n1/80", until_ms: 9 } },
+        { table: "ports", key: "n1/80", row: { key: "n1/80", until_ms: 9, held_by: null } },
         { table: "slots", key: buildSlot(task).key, row: buildSlot(task, { ends: [buildEnd(task)] }) },
         { table: "users", key: "alice", row: buildUser("alice") },
         {

@@ -58,7 +58,7 @@ function randomChange(dice: () => number, draft: Draft): Change {
     { table: "runs", key: "", row: run },
     { table: "tasks", key: "", row: task },
     { table: "slots", key: "", row: buildSlot(task, { ends: dice() < 0.5 ? [] : [buildEnd(task)] }) },
-    { table: "ports", key: "", row: { key: `n${n}/80`, until_ms: draft.now_ms } },
+    { table: "ports", key: "", row: { key: `n${n}/80`, until_ms: draft.now_ms, held_by: null } },
     { table: "users", key: "", row: buildUser(`u${n}`, { role: "operator" }) },
     {
       table: "tokens",

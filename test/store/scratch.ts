@@ -79,7 +79,7 @@ export function refused(result: { readonly ok: boolean }): { code: string; messa
 
 /** Returns the smallest row that there is, for tests that only count. */
 export function port(key: string, until_ms = 1): Change & { readonly row: RestingPort } {
-  return { table: "ports", key, row: { key, until_ms } };
+  return { table: "ports", key, row: { key, until_ms, held_by: null } };
 }
 
 /** Returns everything live, as a fresh load of the file gives it, read beside the store that has it open. */

@@ -140,6 +140,7 @@ export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
   joined_by: null,
   pending: null,
   rebound: null,
+  renewed_ms: null,
   ...part,
   facts: {
     os: "linux",

@@ -2,6 +2,7 @@
 // flags.
 
 import type { LinkKind } from "../../src/core/model/device";
+import type { EndCause } from "../../src/core/model/end";
 import type { State } from "../../src/core/model/rows-state";
 import type { RunRow, SlotRow, WorkloadRow } from "../../src/core/model/rows-work";
 import type { TaskRow } from "../../src/core/model/rows-task";
@@ -27,6 +28,13 @@ import {
 } from "./build";
 import { changeCard, linkCards, readCards } from "./card-text";
 import { parseCpu, parseMs, spaced, Words } from "./words";
+
+const SAID: Partial<Record<EndCause, string>> = {
+  no_command: "the command x is in no directory of PATH",
+  no_directory: "the directory /x is not there",
+  no_account: "no account alice on this node",
+  port_taken: "port 9000 is held by nginx",
+};
 
 interface Described {
   readonly parts: {
@@ -80,7 +88,11 @@ function readLine(described: Described, noun: string, name: string, words: Words
       parts.slots.push(readSlot(described, name, words));
       break;
     case "port":
-      parts.ports.push({ key: name, until_ms: NOW_MS + words.ms("rests", 0) });
+      parts.ports.push({
+        key: name,
+        until_ms: NOW_MS + words.ms("rests", 0),
+        held_by: words.text("held") ?? null,
+      });
       break;
     case "limit":
       described.limits[name] = words.has("ms") ? words.ms("ms", 0) : words.number("is", 0);
@@ -310,8 +322,18 @@ function readSlot(described: Described, name: string, words: Words): SlotRow {
     streak: words.number("streak", 0),
     not_before_ms: NOW_MS + words.ms("wait", -1_000),
     avoid: words.list("avoid").map((text) => {
-      const [node_id = "", rest = "30s"] = text.split(":");
-      return { node_id, until_ms: NOW_MS + parseMs(rest) };
+      const [node_id = "", rest = "30s", cause = "no_directory", times = "1"] = text.split(":");
+      return {
+        node_id,
+        until_ms: NOW_MS + parseMs(rest),
+        version: task.version,
+        unix_user: owner.user,
+        times: Number(times),
+        at_ms: NOW_MS - 10_000,
+        cause: cause as EndCause,
+        reason: `could not start: ${SAID[cause as EndCause] ?? cause}`,
+        exit_code: cause === "no_command" ? 127 : null,
+      };
     }),
   });
 }

@@ -214,7 +214,8 @@ export function end(cluster: RandomCluster, task: TaskRow, state: TaskFinal["sta
   put(cluster, { table: "tasks", key: task.uid, row: null });
   const settings = (cluster.state.runs.get(task.owner_uid) ?? cluster.state.workloads.get(task.owner_uid))?.settings;
   const continues = task.grant_until > task.attempt && task.desired !== "stop" && state === "failed";
-  if (!continues) put(cluster, ...restingPorts(task, cluster.now_ms, DEFAULT_LIMITS));
+  if (!continues)
+    put(cluster, ...restingPorts(task, { state: "stopped", reason: null }, cluster.now_ms, DEFAULT_LIMITS));
   if (settings !== undefined && (task.written_off === null || state === "succeeded")) {
     const ran = task.observed.state === "running" ? cluster.now_ms - task.observed.started_ms : 0;
     const key = slotKey(task.owner_uid, task.slot);

@@ -52,9 +52,13 @@ export function createStarts(options: StartsOptions, { isClaimed, wasBegun, look
     if (wasClaimed(uid)) return CLAIMED;
     const account = await accounts.of(assignment);
     if (account.is === "unclear") return account.why;
-    const why = account.is === "refused" ? account.why : limitsProblem(assignment);
-    if (account.is === "refused" || why !== null) {
-      await store.claimRefused(uid, why ?? "");
+    if (account.is === "refused") {
+      await store.claimRefused(uid, account.why, "no_account");
+      return account.why;
+    }
+    const why = limitsProblem(assignment);
+    if (why !== null) {
+      await store.claimRefused(uid, why, "node_unable");
       return why;
     }
     // The look-up may have taken long, and the task may have been told as stopped meanwhile.

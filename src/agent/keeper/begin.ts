@@ -17,7 +17,7 @@ import { adjustOom, statOf } from "../../os/proc";
 import { findCommand, launch, type Launched, type ProcessExit } from "../../os/process/spawn";
 import type { Journal } from "../tasks/living";
 import { clocksNow } from "../tasks/moments";
-import { claimText, FILES, pidLine } from "../tasks/taskdir";
+import { claimText, FILES, pidLine, type StartCause } from "../tasks/taskdir";
 import { commandOf, type Wrapped, type Wrappers } from "./command";
 import type { Guard } from "./guard";
 import type { TaskOrder } from "./messages";
@@ -65,6 +65,7 @@ export type Begun =
       readonly claim: number;
       readonly at_ms: BootMs;
       readonly code: number | null;
+      readonly cause: StartCause;
       readonly why: string;
     }
   /** This order did not claim the task. */
@@ -89,7 +90,7 @@ export async function begin(order: TaskOrder, around: Surroundings, callbacks: B
     // As where descriptors are short. Nothing of it executes, and nobody but this keeper knows that.
     letGo(order, around);
     removeGroup(group);
-    return { is: "failed", claim, at_ms: bootMs(), code: null, why: messageOf(error) };
+    return { is: "failed", claim, at_ms: bootMs(), code: null, cause: "node_unable", why: messageOf(error) };
   }
 }
 
@@ -99,25 +100,32 @@ async function beginClaimed(
   callbacks: BeginCallbacks,
 ): Promise<Begun> {
   const { order, claim, group } = claimed;
-  const failed = (code: number | null, why: string): Begun => ({ is: "failed", claim, at_ms: bootMs(), code, why });
+  const failed = (cause: StartCause, why: string, code: number | null = null): Begun => ({
+    is: "failed",
+    claim,
+    at_ms: bootMs(),
+    code,
+    cause,
+    why,
+  });
   const { workdir } = order;
   const far = needsFar(order);
   const near = order.account === null && !far;
   const problem = near && workdir !== null ? directoryProblem(workdir) : null;
-  if (problem !== null) return failed(null, problem);
+  if (problem !== null) return failed("no_directory", problem);
   const home = near && directoryProblem(order.home) === null ? order.home : "/";
   const wrapped = commandOf(order, { cwd: workdir ?? home, far }, around.wrappers);
-  if (typeof wrapped === "string") return failed(null, wrapped);
+  if (typeof wrapped === "string") return failed("node_unable", wrapped);
   const missing = near ? missingBehindWrapper(order, wrapped) : null;
-  if (missing !== null) return failed(127, missing);
+  if (missing !== null) return failed("no_command", missing, 127);
   const grouped = grouping(around, order);
-  if (typeof grouped === "string") return failed(null, grouped);
+  if (typeof grouped === "string") return failed("node_unable", grouped);
   // The claim and the guard may have taken long, on a disk that hangs. After this nothing is waited for.
   const unguarded = (await guarding(order, group, around.guard)) ?? (callbacks.isLeased() ? null : LEASE_OVER);
   if (unguarded !== null) {
     letGo(order, around);
     removeGroup(group);
-    return failed(null, unguarded);
+    return failed("node_unable", unguarded);
   }
   return run({ ...claimed, wrapped }, around, callbacks.onExit);
 }
@@ -180,6 +188,8 @@ function grouping(
   }
 }
 
+const CAUSE_OF = { program: "no_command", arguments: "start_failed", system: "node_unable" } as const;
+
 type Ready = Pick<HeldTask, "order" | "dir" | "claim" | "group" | "wrapped">;
 
 function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: ProcessExit) => void): Begun {
@@ -196,7 +206,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
   joinNewKeyring();
   const launched: Launched =
     kept !== null && "why" in kept
-      ? { is: "failed", code: null, why: kept.why }
+      ? { is: "failed", code: null, lacks: "system", why: kept.why }
       : launch(
           {
             argv: wrapped.argv,
@@ -214,7 +224,8 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
   if (launched.is === "failed") {
     letGo(order, around);
     removeGroup(group);
-    return { is: "failed", claim, at_ms: bootMs(), code: launched.code, why: launched.why };
+    const { code, why, lacks } = launched;
+    return { is: "failed", claim, at_ms: bootMs(), code, cause: CAUSE_OF[lacks], why };
   }
   const { pid } = launched;
   const started_ms = bootMs();

@@ -14,19 +14,33 @@ export interface Wrapped {
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
+/** What the script below writes once nothing but the command itself can fail. Then the exit is the command's own. */
+export const BEGUN = "begun";
+
 /**
  * The script that runs after the switch, or where the keeper must not look itself. It enters the directory, checks the
- * command, and becomes it.
+ * command and the interpreter that it names, and becomes it. It says in descriptor 3 what it lacks: a cause, and words.
+ * The check of the command has a shell of its own, whose variables the command does not see.
  */
 const BEGIN = `if [ -n "$1" ]; then
-  cd -- "$1" 2>/dev/null || { echo "the directory $1 cannot be entered by $(id -un)" >&3; exit 126; }
+  cd -- "$1" 2>/dev/null || { echo "no_directory the directory $1 cannot be entered by $(id -un)" >&3; exit 126; }
 else cd -- "$HOME" 2>/dev/null || cd /; fi
 shift
-case $1 in
-  */*) [ -e "$1" ] || { echo "$1 is not there, or $(id -un) may not see it" >&3; exit 127; }
-       [ -x "$1" ] && [ ! -d "$1" ] || { echo "$1 is not executable for $(id -un)" >&3; exit 126; } ;;
-  *) command -v "$1" >/dev/null 2>&1 || { echo "the command $1 is in no directory of PATH" >&3; exit 127; } ;;
+( case $1 in
+  */*) [ -e "$1" ] || { echo "no_command $1 is not there, or $(id -un) may not see it" >&3; exit 127; }
+       [ -x "$1" ] && [ ! -d "$1" ] || { echo "no_command $1 is not executable for $(id -un)" >&3; exit 126; }
+       path=$1 ;;
+  *) path=$(command -v "$1" 2>/dev/null) ||
+       { echo "no_command the command $1 is in no directory of PATH" >&3; exit 127; } ;;
 esac
+[ -f "$path" ] && [ -r "$path" ] || exit 0
+IFS= read -r line 2>/dev/null <"$path"
+case $line in
+  "#!"*) set -f; set -- \${line#??}
+    [ -x "$1" ] || { echo "no_command the interpreter $1 of $path is not there or not executable" >&3; exit 127; } ;;
+esac
+exit 0 ) || exit
+echo ${BEGUN} >&3 || exit
 exec "$@" 3>&-`;
 
 /** The programs of util-linux that a task's command may need in front of it. Null: the machine has none. */

@@ -7,14 +7,15 @@ import { bootMs, pause } from "../../os/clock";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
 import { clearAway, closeFile } from "../../os/files/files";
-import { appendLines, partOf } from "../../os/files/task-files";
+import { appendLines, isTaskFile, partOf } from "../../os/files/task-files";
 import type { Say } from "../../os/log";
 import { beganWith, statOf } from "../../os/proc";
 import { killAll, Processes } from "../../os/process/find";
 import { familyOf, orphans } from "../../os/process/orphans";
 import type { ProcessExit } from "../../os/process/spawn";
 import { clocksNow } from "../tasks/moments";
-import { codeLine, exitLine, FILES, startFailed } from "../tasks/taskdir";
+import { codeLine, exitLine, FILES, startFailed, type StartCause } from "../tasks/taskdir";
+import { BEGUN } from "./command";
 import { letGo, type HeldTask, type Surroundings } from "./begin";
 import { capAtEnd } from "./growth";
 
@@ -168,15 +169,23 @@ function killEscaped({ pid, order }: HeldTask, inside: ReadonlySet<number>): num
 const sweepSession = ({ pid, start, order }: HeldTask, recent: boolean): number =>
   killAll(new Processes().find({ leader: { pid, start }, recent, marker: order.marker }));
 
-/** Returns what the switch of accounts wrote before it failed. Only a wrapped command has that file. */
-function couldNotBegin(held: HeldTask, exit: TaskExit): Pick<TaskExit, "cause" | "reason"> {
-  if (!held.wrapped.tells) return { reason: null };
-  const failed = exit.exit_code === 126 || exit.exit_code === 127;
-  const said = failed ? partOf(held.dir, FILES.notes, "first", MOST_NOTES) : new Uint8Array(0);
+/**
+ * Returns why a command did not begin, by what the switch of accounts wrote before it failed. Only a wrapped command
+ * has that file. Where not even the switch came so far as to write, its words are the last of the task's output.
+ */
+function couldNotBegin(held: HeldTask, { exit_code }: TaskExit): Pick<TaskExit, "cause" | "reason"> {
+  if (!held.wrapped.tells || !isTaskFile(held.dir, FILES.notes)) return { reason: null };
+  const said = textOf(partOf(held.dir, FILES.notes, "first", MOST_NOTES));
   clearAway(join(held.dir, FILES.notes));
-  const why = new TextDecoder().decode(said).trim();
-  return why === "" ? { reason: null } : startFailed(why);
+  // One that was killed, or that says to have done well, is believed.
+  if (said === BEGUN || exit_code === null || exit_code === 0) return { reason: null };
+  const [, cause, why] = /^(no_command|no_directory) ([^]*)$/.exec(said) ?? [];
+  if (why !== undefined) return startFailed(why, cause as StartCause);
+  const words = textOf(partOf(held.dir, FILES.stderr, "last", MOST_NOTES));
+  return startFailed(`its account could not be entered${words === "" ? "" : `: ${words}`}`, "node_unable");
 }
+
+const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes).trim();
 
 /** More than a sentence is not from the switch of accounts: the task itself could write to the file. */
 const MOST_NOTES = 1_024;

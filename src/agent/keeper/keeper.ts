@@ -150,7 +150,7 @@ class Keeper {
           peak_memory_bytes: null,
           oom: false,
           left: 0,
-          ...startFailed(begun.why),
+          ...startFailed(begun.why, begun.cause),
         };
         await recordExit(begun.claim, exit, this.#around.say, () => this.#tellUnwritten(uid, exit));
         this.#ended(uid, exit);

@@ -6,6 +6,7 @@ import { createSlowly, makeDirSlowly, refillSlowly, removeSlowly, type Disk } fr
 import { exists, LeftEmpty } from "../../os/files/files";
 import { isTaskFile } from "../../os/files/task-files";
 import { clocksNow } from "./moments";
+import type { StartTrouble } from "../../core/model/end";
 import type { Owed } from "./owed";
 import { badPath } from "./records";
 import {
@@ -37,8 +38,8 @@ export interface Claims {
    * claim the attempt.
    */
   claimStopped(uid: string, must?: "owe" | "write"): Promise<StopClaim>;
-  /** Claims an attempt that can never begin here. The attempt is over at once, for this reason. */
-  claimRefused(uid: string, why: string): Promise<void>;
+  /** Claims an attempt that cannot begin here. The attempt is over at once, for this reason. */
+  claimRefused(uid: string, why: string, cause: StartTrouble): Promise<void>;
 }
 
 export interface ClaimsOptions {
@@ -70,8 +71,8 @@ export function createClaims({ tasks, ended, disk, owed }: ClaimsOptions): Claim
       owed.claim(uid);
       return "now";
     },
-    async claimRefused(uid, why) {
-      const answer = await disk.answer(() => claimRefused(join(tasks, uid), why));
+    async claimRefused(uid, why, cause) {
+      const answer = await disk.answer(() => claimRefused(join(tasks, uid), why, cause));
       if (answer.is !== "done") throw new Error(answer.why);
       if (answer.value !== "empty") return;
       if (owed === null) throw new Error(EMPTY);
@@ -111,8 +112,8 @@ export async function claimOwed(tasks: string, uid: string): Promise<void> {
   if (isClaimEmpty(dir)) await refillSlowly(join(dir, FILES.claim), STOPPED_CLAIM);
 }
 
-/** Claims an attempt that can never begin here, for this reason. */
-async function claimRefused(dir: string, why: string): Promise<"created" | "exists" | EmptyClaim> {
+/** Claims an attempt that cannot begin here, for this reason. */
+async function claimRefused(dir: string, why: string, cause: StartTrouble): Promise<"created" | "exists" | EmptyClaim> {
   const now = clocksNow();
   const exit = {
     exit_code: null,
@@ -122,7 +123,7 @@ async function claimRefused(dir: string, why: string): Promise<"created" | "exis
     peak_memory_bytes: null,
     oom: false,
     left: 0,
-    ...startFailed(why),
+    ...startFailed(why, cause),
   };
   return create(dir, claimText(now, []) + exitLine(exit, now));
 }

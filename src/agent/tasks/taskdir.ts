@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { cutText } from "../../core/cut";
 import { HOUSE_LIMITS } from "../../core/limits";
-import type { TaskExit } from "../../core/model/end";
+import { EXIT_CAUSES, type StartTrouble, type TaskExit } from "../../core/model/end";
 import { exists } from "../../os/files/files";
 import { readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB, type BootMs } from "../../core/units";
@@ -159,19 +159,23 @@ export function parseExit(told: unknown, { boot_id }: Pick<Clocks, "boot_id">, n
   };
 }
 
-/** Returns the cause and reason in the exit of a command that could not be started. */
-export const startFailed = (why: string): { cause: "start_failed"; reason: string } => ({
-  cause: "start_failed",
+/** Why a start failed: for a trouble of the node, or, with `start_failed`, for one of the task itself. */
+export type StartCause = StartTrouble | "start_failed";
+
+/**
+ * Returns the cause and reason in the exit of a command that could not be started. Agents of earlier releases know such
+ * an exit by the first words of its reason.
+ */
+export const startFailed = (why: string, cause: StartCause): { cause: StartCause; reason: string } => ({
+  cause,
   reason: cutText(`could not start: ${why}`, HOUSE_LIMITS.text_chars),
 });
-
-const CAUSES = ["start_failed", "lease_expired"] as const;
 
 /**
  * Returns the cause in an exit. Keepers of earlier releases wrote a reason and no cause, and only two kinds of reasons.
  */
 function causeIn({ cause, reason }: Record<string, unknown>): Pick<TaskExit, "cause"> {
-  const known = CAUSES.find((one) => one === cause);
+  const known = EXIT_CAUSES.find((one) => one === cause);
   if (known !== undefined) return { cause: known };
   if (typeof reason !== "string") return {};
   return { cause: reason.startsWith("could not start: ") ? "start_failed" : "lease_expired" };

@@ -2,7 +2,7 @@
 // while the task lives, and what its record says once it is over.
 
 import { formatBytes } from "../format";
-import { NO_RESULT, type EndCause, type TaskExit, type RecordEnd } from "../model/end";
+import { isStartTrouble, NO_RESULT, type EndCause, type TaskExit, type RecordEnd } from "../model/end";
 import type { Asked, StopReason, TaskRecord } from "../model/record";
 import type { BootMs, Bytes, Ms } from "../units";
 
@@ -50,13 +50,18 @@ export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | nu
     return { ...facts, state: "failed", cause: "out_of_memory", reason };
   }
   const end = ownEnd(exit);
-  if (end.state === "succeeded" || blame === null) return end;
+  if (end.state !== "failed" || blame === null) return end;
   return { ...end, reason: end.reason === null ? blame : `${blame}; ${end.reason}` };
 }
 
 /** Returns the end that follows from an exit alone, without orders, limits and cards. */
 export function ownEnd(exit: TaskExit): RecordEnd {
   const facts = factsOf(exit);
+  const { cause, reason, exit_code } = exit;
+  // A node's trouble is no failure of the task: it never began, and is tried elsewhere.
+  if (isStartTrouble(cause)) {
+    return { ...NO_RESULT, state: "rejected", cause, reason, exit_code, finished_ms: exit.ended_ms, next_uid: null };
+  }
   if (exit.oom) return { ...facts, state: "failed", cause: "out_of_memory", reason: "out of memory" };
   if (exit.exit_code === 0 && exit.cause === undefined) return { ...facts, state: "succeeded", reason: null };
   return { ...facts, state: "failed", ...(exit.cause === undefined ? {} : { cause: exit.cause }), reason: exit.reason };

@@ -7,7 +7,7 @@ import type { Change, State } from "../model/rows-state";
 import type { Orphan } from "../model/rows-node";
 import type { TaskReport, Verb } from "../model/record";
 import type { PlanLimits } from "../pass/snapshot";
-import type { Ms } from "../units";
+import { MINUTE_MS, type Ms } from "../units";
 import type { EndCause, TaskFinal } from "../model/end";
 import { finalWithoutReport, shortId, slotKey, taskName } from "../model/task";
 import { successorUid } from "../fresh";
@@ -75,7 +75,7 @@ export function takeEnd(
   const goesOn = !isUnsaid && "next" in entry.reported && entry.reported.next !== null;
   const grant = isUnsaid ? "open" : goesOn ? "passed_on" : "closed";
   const slot = bookEnd(state, task, final, grant, context, draft);
-  if (next === null) draft.changes.push(...restingPorts(task, context.now_ms, context.limits));
+  if (next === null) draft.changes.push(...restingPorts(task, final, context.now_ms, context.limits));
   else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
   if (slot !== null) putSlot(draft, slot);
   const node = state.nodes.get(task.node_id)?.name ?? shortId(task.node_id);
@@ -221,13 +221,24 @@ function index(by_slot: Map<string, Map<number, Set<string>>>, { uid, owner_uid,
   slots.set(slot, (slots.get(slot) ?? new Set()).add(uid));
 }
 
-/** Returns the rows that keep an ended task's published ports from being given out too soon. */
-export function restingPorts(task: TaskRow, now_ms: Ms, limits: PlanLimits): Change[] {
+/** For how long an automatic port is another one where a start has found a stranger on it. */
+const HELD_MS = 10 * MINUTE_MS;
+
+/**
+ * Returns the rows that keep an ended task's published ports from being given out too soon: those that it may have
+ * used, or those that it found taken.
+ */
+export function restingPorts(task: TaskRow, final: EndOfPorts, now_ms: Ms, limits: PlanLimits): Change[] {
+  const found = final.state === "rejected" && final.cause === "port_taken";
+  if (final.state === "rejected" && !found) return [];
+  const until_ms = now_ms + (found ? HELD_MS : limits.port_rest_ms);
   return task.promised.ports.map(({ published }) => {
     const key = `${task.node_id}/${published}`;
-    return { table: "ports", key, row: { key, until_ms: now_ms + limits.port_rest_ms } };
+    return { table: "ports", key, row: { key, until_ms, held_by: found ? final.reason : null } };
   });
 }
+
+type EndOfPorts = Pick<TaskFinal, "state" | "cause" | "reason">;
 
 export function putTask(draft: IntakeDraft, task: TaskRow): void {
   draft.tasks.set(task.uid, task);

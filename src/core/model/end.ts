@@ -8,10 +8,14 @@ export const END_CAUSES = {
   time_limit: "it reached its own time limit",
   out_of_memory: "it, or its machine, had no more memory",
   lease_expired: "it was exclusive, and its node did not hear the server for as long as its lease",
-  start_failed: "its command could not be started",
+  start_failed: "its command could not be started, on no node: its arguments are too long",
+  no_command: "its command is not on its node, or not executable there",
+  no_directory: "its working directory is not on its node, or closed to its account",
+  no_account: "its account is not on its node, or its node gives it to no task of this user",
+  port_taken: "a port that it publishes was taken on its node",
   device_fault: "its agent ended it for what its card did to it, or it to its card",
   no_room: "its node had no room for it within the time that an accepted task waits",
-  node_unable: "its node could not begin it: its disk or its keeper did not answer, or the disk was full",
+  node_unable: "its node could not begin it: what a start needs was full, used up, missing or did not answer",
   lease_too_short: "its grace to stop leaves nothing of the lease of an exclusive task",
   node_rebooted: "its node was restarted",
   node_forgotten: "an operator had its node forgotten",
@@ -19,6 +23,17 @@ export const END_CAUSES = {
   no_record: "its node has no record of it",
 } as const;
 export type EndCause = keyof typeof END_CAUSES;
+
+/** The causes by which a start fails that another node, or this one later, may well make. */
+export const START_TROUBLES = ["no_command", "no_directory", "no_account", "port_taken", "node_unable"] as const;
+export type StartTrouble = (typeof START_TROUBLES)[number];
+
+/** Why the supervisor of a task says that it never began, or what ended it other than the process itself. */
+export const EXIT_CAUSES = ["start_failed", "lease_expired", ...START_TROUBLES] as const;
+export type ExitCause = (typeof EXIT_CAUSES)[number];
+
+export const isStartTrouble = (cause: EndCause | undefined): cause is StartTrouble =>
+  START_TROUBLES.some((one) => one === cause);
 
 /** The facts that every shape of an end has. */
 export interface EndFacts {
@@ -35,7 +50,7 @@ export interface EndFacts {
 /** How the main process of a task ended, as its supervisor saw it. */
 export interface TaskExit extends EndFacts {
   /** The cause if something other than the process itself ended the task. */
-  readonly cause?: "start_failed" | "lease_expired" | undefined;
+  readonly cause?: ExitCause | undefined;
   readonly started_ms: BootMs;
   readonly ended_ms: BootMs;
   readonly oom: boolean;

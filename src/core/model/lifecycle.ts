@@ -58,7 +58,12 @@ export const TASK = table<TaskState>({
   succeeded: { rank: 5, owner: null, to: [], meaning: "ended with exit code 0" },
   failed: { rank: 5, owner: null, to: [], meaning: "ended with another code, a signal, or a limit of its own" },
   stopped: { rank: 5, owner: null, to: [], meaning: "ended because it was told to" },
-  rejected: { rank: 5, owner: null, to: [], meaning: "never ran: the node could not take it" },
+  rejected: {
+    rank: 5,
+    owner: null,
+    to: [],
+    meaning: "never ran: its node lacked something for it; costs no retry, and another node is tried",
+  },
   unknown: { rank: 5, owner: null, to: [], meaning: "it began, and nobody knows how it ended: its records are gone" },
   lost: { rank: 5, owner: null, to: [], meaning: "it never completed: a reboot ended it, or it never began" },
 });

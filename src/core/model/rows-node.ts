@@ -176,6 +176,11 @@ export interface NodeRow {
   /** The id of the token that the node joined with. Null: it joined before this was kept. */
   readonly joined_by: string | null;
   readonly pending: PendingKey | null;
+  /**
+   * When the node last said something new of its machine, or an operator resumed it. What it rejected before is tried
+   * there again. Null: it has not since it joined.
+   */
+  readonly renewed_ms: Ms | null;
   /** When the node's key was replaced last. Null: it has the key that it joined with. */
   readonly rebound: Rebinding | null;
 }

@@ -8,11 +8,16 @@ import type { Ms } from "../units";
 import type { NodeTests } from "./node-tests";
 import type { TaskSpec } from "./workload";
 
-/** A released port that must not be given out yet. */
+/** A port that must not be given out yet. */
 export interface RestingPort {
   /** `node_id/port`. */
   readonly key: string;
   readonly until_ms: Ms;
+  /**
+   * What the node has said of something of its own that listens there. The port is then not given out as an automatic
+   * one; who asks for it by number is told by the node. Null: a task has released it.
+   */
+  readonly held_by: string | null;
 }
 
 export const ROLES = ["admin", "operator", "user", "viewer", "agent"] as const;

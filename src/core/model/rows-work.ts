@@ -103,6 +103,24 @@ export interface TaskEnd
   readonly spec_hash?: string;
 }
 
+/**
+ * A node that rejected a slot's work, and is left out for that work for a while. Rows of earlier releases have neither
+ * a version nor what follows it, so they count for no work.
+ */
+export interface LeftOut {
+  readonly node_id: string;
+  /** Nothing of the slot is placed on the node before this time. The entry stays, since the next time is longer. */
+  readonly until_ms: Ms;
+  readonly version: number;
+  readonly unix_user: string | null;
+  /** How often in a row the node has rejected it. */
+  readonly times: number;
+  readonly at_ms: Ms;
+  readonly cause: EndCause | null;
+  readonly reason: string | null;
+  readonly exit_code: number | null;
+}
+
 /** What is remembered of a slot between its tasks. It is written in the commit that takes in a task's end. */
 export interface SlotRow {
   /** `owner_uid/slot`. */
@@ -113,14 +131,17 @@ export interface SlotRow {
   readonly attempts: number;
   /** Crashes in a row. An attempt that runs long enough resets them. */
   readonly streak: number;
-  /** How many ends counted as `failed` (which `retries` bounds), `rejected` and `lost`. */
+  /**
+   * How many ends counted as `failed` (which `retries` bounds), `rejected` and `lost`. A rejection counts unless it is
+   * its node's trouble.
+   */
   readonly failed: number;
   readonly rejected: number;
   readonly lost: number;
   /** No new attempt starts before this time. */
   readonly not_before_ms: Ms;
-  /** Nodes that are left out for a while after they rejected or lost the slot. */
-  readonly avoid: readonly { readonly node_id: string; readonly until_ms: Ms }[];
+  /** The nodes that rejected the slot's present version, since each of them last ran it. */
+  readonly avoid: readonly LeftOut[];
   /** The ends of the newest attempt, one per member. */
   readonly ends: readonly TaskEnd[];
 }

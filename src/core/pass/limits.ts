@@ -15,7 +15,7 @@ export const DEFAULT_LIMITS: PlanLimits = {
   prepare_deadline_ms: 60 * SECOND_MS,
   test_deadline_ms: 10 * MINUTE_MS,
   port_rest_ms: 60 * SECOND_MS,
-  avoid_ms: 60 * SECOND_MS,
+  avoid_ms: 10 * SECOND_MS,
   reject_limit: 5,
   loss_limit: 3,
   grant_attempts: 5,

@@ -1,8 +1,8 @@
 // What a slot remembers of its attempts: how each end counts, and when the next attempt may come.
 
 import { jitterOf } from "../fresh";
-import type { TaskFinal } from "../model/end";
-import type { SlotRow, TaskEnd } from "../model/rows-work";
+import { isStartTrouble, type EndCause, type TaskFinal } from "../model/end";
+import type { LeftOut, SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { PlanLimits } from "./snapshot";
 import { slotEndOf, slotKey } from "../model/task";
@@ -45,10 +45,9 @@ export const emptySlot = (owner_uid: string, slot: number): SlotRow => ({
 /**
  * Returns the slot after an attempt of `version` was placed in it. A new version starts without streak and back-off.
  */
-export function slotAfterPlace(slot: SlotRow, version: number, attempts: number, now_ms: Ms): SlotRow {
-  const avoid = slot.avoid.filter((entry) => entry.until_ms > now_ms);
-  const fresh = endedVersion(slot) === version ? {} : { streak: 0, not_before_ms: 0, ends: [] };
-  return { ...slot, ...fresh, attempts, avoid };
+export function slotAfterPlace(slot: SlotRow, version: number, attempts: number): SlotRow {
+  if (endedVersion(slot) === version) return { ...slot, attempts };
+  return { ...slot, streak: 0, not_before_ms: 0, ends: [], avoid: [], attempts };
 }
 
 /**
@@ -89,7 +88,7 @@ export function slotAfterEnd(
     end.state === "lost" || end.state === "unknown" ? Math.max(before.attempts, task.grant_until) : task.attempt;
   const ends = isStillAsked(before, task, end, settings) ? before.ends : endsWith(before, end);
   const others = ends.filter((other) => other.attempt === end.attempt && other.member !== end.member);
-  const avoid = end.state === "rejected" ? avoiding(before, end, limits) : before.avoid;
+  const avoid = avoiding(before, task, end, limits);
   // A gang's attempt counts once, by its first bad end, since the other ends follow from that one.
   const counted = others.some(isBad) ? {} : counts(before, task, end, settings, limits, ran_ms);
   return { ...before, ...counted, attempts, ends, avoid };
@@ -154,10 +153,42 @@ function isAskedAbout(
   return [{ member }, ...newer, ...living].some((one) => one.member > 0);
 }
 
-function avoiding(slot: SlotRow, end: TaskEnd, limits: PlanLimits): SlotRow["avoid"] {
-  const others = slot.avoid.filter((entry) => entry.node_id !== end.node_id && entry.until_ms > end.at_ms);
-  return [...others, { node_id: end.node_id, until_ms: end.at_ms + limits.avoid_ms }];
+/** A node is left out this many times the first time, after the first, the second and each further rejection. */
+const LEFT_OUT_TIMES = [1, 6, 30] as const;
+
+/**
+ * Returns the nodes to leave out after an end. One that rejects the work again and again is left out for longer; one
+ * that has run it is not left out any more. Of a gang's members on one node, only the first rejection counts.
+ */
+function avoiding(slot: SlotRow, task: TaskRow, end: TaskEnd, { avoid_ms }: PlanLimits): SlotRow["avoid"] {
+  const { node_id, version, at_ms, cause = null, reason, exit_code } = end;
+  const kept = slot.avoid.filter((entry) => entry.version === version);
+  const before = kept.find((entry) => entry.node_id === node_id);
+  const others = kept.filter((entry) => entry !== before);
+  if (end.state !== "rejected") return end.state === "succeeded" || end.state === "failed" ? others : kept;
+  const sibling = slot.ends.some(
+    (one) => one.attempt === end.attempt && one.state === "rejected" && one.node_id === node_id,
+  );
+  if (sibling && before !== undefined) return kept;
+  const times = (before?.times ?? 0) + 1;
+  const until_ms = at_ms + avoid_ms * (LEFT_OUT_TIMES[times - 1] ?? 30);
+  const { unix_user } = task;
+  return [...others, { node_id, until_ms, version, unix_user, times, at_ms, cause, reason, exit_code }];
 }
+
+/**
+ * Returns whether a rejection says something of its node only: it counts for nothing, and the node is left out. A cause
+ * that is missing is one of an agent that could not read its order.
+ */
+const isNodesTrouble = (cause: EndCause | null | undefined): boolean =>
+  cause === null || cause === undefined || cause === "no_room" || cause === "node_rebooted" || isStartTrouble(cause);
+
+/**
+ * Returns the entry if it still says something of its node: the node has said nothing new since. `until_ms` is not
+ * looked at.
+ */
+export const stillSaid = (entry: LeftOut, node: { readonly renewed_ms: Ms | null }): boolean =>
+  entry.at_ms > (node.renewed_ms ?? 0);
 
 function counts(
   slot: SlotRow,
@@ -181,6 +212,7 @@ function counts(
       return { streak, failed, not_before_ms: wait(streak), ...(isJob ? {} : { rejected: 0, lost: 0 }) };
     }
     case "rejected":
+      if (isNodesTrouble(end.cause)) return {};
       return { rejected: slot.rejected + 1, not_before_ms: wait(slot.rejected + 2) };
     case "unknown":
     case "lost": {

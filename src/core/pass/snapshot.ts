@@ -63,9 +63,9 @@ export interface PlanLimits {
   /** A node's tests must end within this time, plus the time limits of its operators' commands. */
   readonly test_deadline_ms: Ms;
   readonly port_rest_ms: Ms;
-  /** How long a node that rejected a slot is left out for that slot. */
+  /** How long a node that rejected work is left out for it at first. It is longer the second and the third time. */
   readonly avoid_ms: Ms;
-  /** A run fails after this many rejections. `loss_limit` is the same for losses. */
+  /** A run fails after this many rejections that are not their node's trouble. `loss_limit` is the same for losses. */
   readonly reject_limit: number;
   readonly loss_limit: number;
   /** How many further attempts an agent is granted. */

@@ -4,6 +4,7 @@ import { isShunned, isUnable } from "../pass/contact";
 import { sayDraining } from "../pass/drain";
 import { formatAge, formatLabelCheck } from "../format";
 import { found, type Found, type Tell } from "./found";
+import { foundLeftOut } from "./left-out";
 import type { NodeRow } from "../model/rows-node";
 import { formatTaint, isTolerated, labelHolds } from "./labels";
 import { waitsForApproval } from "../nodes/tests";
@@ -38,7 +39,7 @@ const FIXED: readonly CheckOne[] = [
   checkLabels,
   checkTaints,
   checkAccount,
-  checkAvoid,
+  checkLeftOut,
 ];
 
 /**
@@ -187,13 +188,9 @@ function checkAccount({ shape }: Look, { node }: Room): Tell | null {
     });
 }
 
-function checkAvoid({ shape }: Look, { node }: Room): Tell | null {
-  return shape.avoid.has(node.id)
-    ? () =>
-        found("avoid", "are left out for a while, since they rejected it", {
-          detail: "rejected it and is left out for a while",
-        })
-    : null;
+function checkLeftOut({ pass, shape }: Look, { node }: Room): Tell | null {
+  const entry = shape.left_out.get(node.id);
+  return entry === undefined ? null : () => foundLeftOut(entry, pass.now_ms);
 }
 
 function checkPorts({ pass, rooms, shape }: Look, room: Room): Tell | null {

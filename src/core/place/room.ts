@@ -86,6 +86,8 @@ export type Sized = Record<keyof typeof FLOOR, number>;
 interface PortSpace {
   readonly taken: Map<number, "cluster" | "loopback" | "both">;
   readonly resting: Set<number>;
+  /** Ports that something other than tasks holds. Automatic ports are others. */
+  readonly foreign: Set<number>;
   /** No port below this one is free. */
   lowest: number;
 }
@@ -183,7 +185,8 @@ function portSpaces(pass: Pass, rooms: Rooms): Map<string, PortSpace> {
   rooms.lazy.ports = spaces;
   for (const room of rooms.byId.values()) {
     if (!spaces.has(room.node.fingerprint)) {
-      spaces.set(room.node.fingerprint, { taken: new Map(), resting: new Set(), lowest: pass.limits.port_range[0] });
+      const lowest = pass.limits.port_range[0];
+      spaces.set(room.node.fingerprint, { taken: new Map(), resting: new Set(), foreign: new Set(), lowest });
     }
     for (const orphan of room.node.orphans) if (orphan.held !== null) takePorts(spaces, room.node, orphan.held);
   }
@@ -204,7 +207,8 @@ function portSpaces(pass: Pass, rooms: Rooms): Map<string, PortSpace> {
 function rest(spaces: Map<string, PortSpace>, rooms: Rooms, port: RestingPort): void {
   const slash = port.key.lastIndexOf("/");
   const node = rooms.byId.get(port.key.slice(0, slash))?.node;
-  if (node !== undefined) spaces.get(node.fingerprint)?.resting.add(Number(port.key.slice(slash + 1)));
+  const space = node === undefined ? undefined : spaces.get(node.fingerprint);
+  (port.held_by === null ? space?.resting : space?.foreign)?.add(Number(port.key.slice(slash + 1)));
 }
 
 function takePorts(spaces: Map<string, PortSpace>, node: NodeRow, promised: Promised): void {
@@ -241,7 +245,8 @@ export function choosePorts(
   const [, last] = pass.limits.port_range;
   const fixed = new Set(ports.map((each) => each.published));
   const chosen: { name: string; target: number; published: number; bind: "cluster" | "loopback" }[] = [];
-  while (space.lowest <= last && (space.taken.has(space.lowest) || space.resting.has(space.lowest))) space.lowest++;
+  const isGone = (port: number): boolean => space.taken.has(port) || space.resting.has(port) || space.foreign.has(port);
+  while (space.lowest <= last && isGone(space.lowest)) space.lowest++;
   let next = space.lowest;
   for (const { name, target, published, bind } of ports) {
     if (published !== null) {
@@ -250,7 +255,7 @@ export function choosePorts(
       chosen.push({ name, target: target ?? published, published, bind });
       continue;
     }
-    while (next <= last && (space.taken.has(next) || space.resting.has(next) || fixed.has(next))) next++;
+    while (next <= last && (isGone(next) || fixed.has(next))) next++;
     if (next > last) return { is: "taken", trouble: { port: null, resting: false } };
     chosen.push({ name, target: target ?? next, published: next, bind });
     next++;

@@ -5,6 +5,7 @@ import { hasRoom, isCandidate, saidAgainAt } from "./checks";
 import { type Look, noShapes, shapeOf } from "./shape";
 import { blockedBy } from "./explain";
 import { freshUid } from "../fresh";
+import { renewedAt } from "./left-out";
 import { reasonsOf, sayReasons } from "./pick-reasons";
 import { identityOf, newTask } from "../model/new-task";
 import type { RunRow } from "../model/rows-work";
@@ -58,7 +59,6 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
   for (const demand of demands) {
     const shape = shapeOf(pass, shapes, demand);
     const look: Look = { pass, rooms, shape };
-    for (const each of demand.slot_row?.avoid ?? []) wakeAt(draft, each.until_ms);
     if (!hasFailed(look, demand)) {
       if (rooms.checks >= pass.limits.node_checks || placed >= pass.limits.placements) {
         more = true;
@@ -73,6 +73,7 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
     }
     blocked.push(blockedBy(look, demand));
     waiting.push(demand);
+    for (const at_ms of renewedAt(shape.left_out, pass.now_ms)) wakeAt(draft, at_ms);
   }
   if (waiting.length > 0) for (const room of rooms.list) wakeAt(draft, saidAgainAt(pass, room));
   return { ...draft, placed: rooms.placed, blocked, waiting, more };
@@ -148,7 +149,7 @@ function commit(draft: PassDraft, look: Look, demand: Demand, chosen: readonly R
   const attempt = before.attempts + 1;
   const granted = kind !== "job" && owner.settings.restart.offline && !spec.exclusive;
   const grant_until = granted ? attempt + pass.limits.grant_attempts : attempt;
-  const row = slotAfterPlace(before, owner.version, grant_until, pass.now_ms);
+  const row = slotAfterPlace(before, owner.version, grant_until);
   const first = demand.stops_first;
   for (const [member, room] of chosen.entries()) {
     const { cards, why } = cardsOn(look, room);

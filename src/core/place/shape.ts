@@ -1,6 +1,8 @@
 // What decides where a demand fits. Demands of equal shape share one search and one answer.
 
 import { accountFor, type AccountFor } from "../model/account";
+import type { LeftOut } from "../model/rows-work";
+import { leftOutNow, rejectionsOf, saidOf, type Rejections } from "./left-out";
 import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
 import { hostKey, hostKeyOf } from "./queue";
 import type { Room, Rooms } from "./room";
@@ -29,7 +31,8 @@ export interface Shape {
   readonly together: readonly { readonly key: string; readonly first: boolean }[];
   /** By node id, how many of the slot's own tasks are there. They do not count as company. Null if it has none. */
   readonly own: ReadonlyMap<string, number> | null;
-  readonly avoid: ReadonlySet<string>;
+  /** The nodes that are left out now, by id, since they rejected this work. */
+  readonly left_out: ReadonlyMap<string, LeftOut>;
   /** The request, if it leaves nothing open; else null. */
   readonly resolved: Resolved | null;
   /** The candidates, the best first; null until the first search. */
@@ -57,9 +60,11 @@ export interface Shapes {
   readonly byKey: Map<string, Shape>;
   /** By app uid, the workloads that keep apart from others; computed when the first shape is asked for. */
   apart: ReadonlyMap<string, readonly ApartWorkload[]> | null;
+  /** What nodes have rejected; computed when the first shape is asked for. */
+  rejections: Rejections | null;
 }
 
-export const noShapes = (): Shapes => ({ plain: new Map(), byKey: new Map(), apart: null });
+export const noShapes = (): Shapes => ({ plain: new Map(), byKey: new Map(), apart: null, rejections: null });
 
 const specKeys = new WeakMap<TaskSpec, string>();
 
@@ -82,38 +87,41 @@ const accountKey = (account: AccountFor): string =>
 
 /** Returns the shape of a demand. Demands with the same conditions get the same object. */
 export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
-  const { spec, slot_row } = demand;
+  const { spec } = demand;
   const account = accountOf(pass, demand);
+  const said = saidOf((shapes.rejections ??= rejectionsOf(pass)), demand.owner.spec_hash, account);
+  const out = leftOutNow(said, spec, pass.now_ms);
   const apart = apartOf(pass, shapes, demand);
   const isPlain =
-    apart.length === 0 &&
-    spec.place.strategy === "pack" &&
-    spec.place.together_with.length === 0 &&
-    (slot_row === null || slot_row.avoid.length === 0);
-  if (!isPlain) return shapeByKey(pass, shapes, demand, account, apart);
+    apart.length === 0 && spec.place.strategy === "pack" && spec.place.together_with.length === 0 && out.size === 0;
+  if (!isPlain) return shapeByKey(pass, shapes, demand, { account, apart, out });
   const wanted = specKey(spec);
   let byAccount = shapes.plain.get(wanted);
   if (byAccount === undefined) shapes.plain.set(wanted, (byAccount = new Map()));
   const known = byAccount.get(accountKey(account));
   if (known !== undefined) return known;
-  const shape = shapeByKey(pass, shapes, demand, account, apart);
+  const shape = shapeByKey(pass, shapes, demand, { account, apart, out });
   byAccount.set(accountKey(account), shape);
   return shape;
 }
 
-function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: AccountFor, apart: readonly string[]): Shape {
-  const { spec, owner, slot, slot_row } = demand;
+interface Conditions {
+  readonly account: AccountFor;
+  readonly apart: readonly string[];
+  readonly out: Shape["left_out"];
+}
+
+function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart, out }: Conditions): Shape {
+  const { spec, owner, slot } = demand;
   const host_key = hostKeyOf(demand);
   const together = togetherOf(pass, demand);
-  const avoiding = (slot_row?.avoid ?? []).filter((each) => each.until_ms > pass.now_ms);
-  const avoid = avoiding.map((each) => each.node_id).sort();
   const own = apart.includes(host_key) ? ownTasks(pass, owner.uid, slot) : null;
   const key = JSON.stringify([
     specKey(spec),
     accountKey(account),
     apart,
     together,
-    avoid,
+    [...out],
     own === null ? null : [owner.uid, slot],
     spec.place.strategy === "spread" ? host_key : null,
   ]);
@@ -127,7 +135,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, account: Account
     apart,
     together,
     own,
-    avoid: new Set(avoid),
+    left_out: out,
     resolved,
     candidates: null,
     seen: 0,

@@ -8,6 +8,7 @@ import { formatAge, formatDuration, formatRest } from "../format";
 import type { RunRow, SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import { askedEnds, settledAs, unknownEnds } from "../model/unknown";
+import { commandNowhere } from "../place/no-command";
 import { ask } from "./ask";
 import { waitFor, type ReconcileDraft } from "./draft";
 import { orphanWait } from "./orphans";
@@ -21,6 +22,7 @@ import {
   stopTask,
   tasksOf,
   wakeAt,
+  type Demand,
   type Pass,
 } from "../pass/pass";
 import { forgetHint, howEnded, isGone } from "./replicas";
@@ -90,7 +92,7 @@ function demand(
     draft.waits.push(orphan);
     return;
   }
-  draft.demands.push({
+  const wanted: Demand = {
     owner: run,
     kind: "job",
     spec,
@@ -100,7 +102,10 @@ function demand(
     gives_up,
     stops_first: null,
     why,
-  });
+  };
+  const nowhere = commandNowhere(draft.pass, wanted);
+  if (nowhere === null) draft.demands.push(wanted);
+  else finish(draft, run, "failed", { ...NO_CODE, cause: "no_command", ...nowhere }, slot_row);
 }
 
 const hasSucceeded = (slot: SlotRow | null, spec: TaskSpec): boolean =>

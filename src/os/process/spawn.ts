@@ -121,9 +121,11 @@ export type Launched =
   | { readonly is: "started"; readonly pid: number }
   /**
    * `code` is what a shell would exit with: 127 for a program that was not found, 126 for one that cannot be executed,
-   * else null.
+   * else null. `lacks`: the program is not there or not executable, its arguments are none that any system takes, or
+   * this system had nothing left for it (descriptors, processes, memory, room for its output).
    */
-  | { readonly is: "failed"; readonly code: number | null; readonly why: string };
+  | { readonly is: "failed"; readonly code: number | null; readonly lacks: Lack; readonly why: string };
+export type Lack = "program" | "arguments" | "system";
 
 /** Starts a task's process. `onExit` is called once, and never before this function returns. */
 export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): Launched {
@@ -135,8 +137,13 @@ export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): 
     return fd;
   };
   try {
-    const stdio: ["ignore", number, number, ...number[]] = ["ignore", open(task.stdout), open(task.stderr)];
-    if (task.notes !== null) stdio.push(open(task.notes));
+    const stdio: ["ignore", number, number, ...number[]] = ["ignore", -1, -1];
+    try {
+      [stdio[1], stdio[2]] = [open(task.stdout), open(task.stderr)];
+      if (task.notes !== null) stdio.push(open(task.notes));
+    } catch (error) {
+      return { is: "failed", code: null, lacks: "system", why: `its output: ${messageOf(error)}` };
+    }
     const child = Bun.spawn([...task.argv], {
       stdio,
       env: { ...task.env },
@@ -170,15 +177,34 @@ function give(fd: number, gid: number): void {
 
 function couldNot(error: unknown, command: string): Launched {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") {
-    const why = command.includes("/")
-      ? `${command} is not there (or the interpreter that it names is not)`
-      : `the command ${command} is in no directory of PATH`;
-    return { is: "failed", code: 127, why };
+  const failed = (exit: number | null, lacks: Lack, why: string): Launched => ({
+    is: "failed",
+    code: exit,
+    lacks,
+    why,
+  });
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return failed(
+        127,
+        "program",
+        command.includes("/")
+          ? `${command} is not there (or the interpreter that it names is not)`
+          : `the command ${command} is in no directory of PATH`,
+      );
+    case "EACCES":
+    case "EISDIR":
+      return failed(126, "program", `${command} is not executable`);
+    case "ENOEXEC":
+      return failed(126, "program", `${command} is not a program (a script without #!)`);
+    case "E2BIG":
+    case "ENAMETOOLONG":
+    case "EINVAL":
+      return failed(126, "arguments", message);
+    default:
+      return failed(null, "system", message);
   }
-  if (code === "EACCES") return { is: "failed", code: 126, why: `${command} is not executable` };
-  if (code === "ENOEXEC") return { is: "failed", code: 126, why: `${command} is not a program (a script without #!)` };
-  return { is: "failed", code: null, why: message };
 }
 
 /** A process that outlives this one. */

@@ -42,12 +42,16 @@ export const drained = (
   },
 });
 
-/** Returns the node without its drain. The node's own leaving is taken back too; its agent may announce it again. */
-export const resumed = (node: NodeRow): NodeRow => ({
+/**
+ * Returns the node without its drain. The node's own leaving is taken back too; its agent may announce it again. What
+ * the node rejected is tried there again.
+ */
+export const resumed = (node: NodeRow, now_ms: number): NodeRow => ({
   ...node,
   intent: "schedulable",
   drain: null,
   leaving: null,
+  renewed_ms: now_ms,
 });
 
 /** Returns the node as ready without tests. The operator who skips the tests answers for the node. */

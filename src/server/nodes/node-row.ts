@@ -1,5 +1,6 @@
 // The row of a node. It is made here alone, and renewed here with the facts that its machine reports.
 
+import { canonicalJson } from "../../core/canonical";
 import { devicesAfter } from "../../core/model/device";
 import type { NodeTesting } from "../../core/model/node-tests";
 import type { NodeRow } from "../../core/model/rows-node";
@@ -45,6 +46,7 @@ export const newNode = ({ machine, now_ms, testing, ...given }: NewNode): NodeRo
   tests: null,
   pending: null,
   rebound: null,
+  renewed_ms: null,
 });
 
 /** Adds a new node to the cluster, and raises the cluster's next ordinal above the node's. */
@@ -62,11 +64,21 @@ export function putNewNode(draft: Draft, row: NodeRow): void {
  */
 export const withMachine = (node: NodeRow, machine: Omit<Machine, "fingerprint">, now_ms: Ms): NodeRow => ({
   ...node,
+  renewed_ms: isNews(node, machine) ? now_ms : node.renewed_ms,
   agent_version: machine.agent_version,
   facts: machine.facts,
   capacity: machine.capacity,
   devices: devicesAfter(node.devices, machine.devices, now_ms),
 });
+
+/** Facts that change by themselves and say nothing of what a task would find. */
+const PASSING: Partial<Machine["facts"]> = { silent: null, foreign_tasks: [] };
+
+/** Returns whether a machine reports something else than before, so that what it rejected may begin there now. */
+function isNews(node: NodeRow, { facts, agent_version, boot_id }: Omit<Machine, "fingerprint">): boolean {
+  if (agent_version !== node.agent_version || boot_id !== node.boot_id) return true;
+  return canonicalJson({ ...facts, ...PASSING }) !== canonicalJson({ ...node.facts, ...PASSING });
+}
 
 /** A card that a machine claims, and that is not its own, or not once more. */
 export interface OtherCard {

@@ -41,9 +41,15 @@ export function resumeNode(orders: Orders, draft: Draft, node: NodeRow, by: stri
   requireApproved(node);
   if (skip_tests && node.admission !== "ready") {
     const was = `${node.admission}${node.tests?.reason ? `: ${node.tests.reason}` : ""}`;
-    return putNode(draft, node, untested(resumed(node)), "resumed_untested", `tests skipped by ${by}; it was ${was}`);
+    return putNode(
+      draft,
+      node,
+      untested(resumed(node, draft.now_ms)),
+      "resumed_untested",
+      `tests skipped by ${by}; it was ${was}`,
+    );
   }
-  const row = putNode(draft, node, resumed(node), "resumed", "");
+  const row = putNode(draft, node, resumed(node, draft.now_ms), "resumed", "");
   if (node.admission !== "quarantined") return row;
   const again = orderTests(orders, draft, row, `resumed by ${by}`, by);
   draft.put([{ table: "nodes", key: again.id, row: again }]);

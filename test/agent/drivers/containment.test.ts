@@ -110,6 +110,7 @@ describe.if(root)(`another account (root only; this is ${root ? "root" : "not ro
     mkdirSync(closed, { mode: 0o700 });
     expect(await ended(tasks, await as("true", { workdir: closed }))).toMatchObject({
       exit_code: 126,
+      cause: "no_directory",
       reason: `could not start: the directory ${closed} cannot be entered by nobody`,
     });
   });
@@ -123,7 +124,15 @@ describe.if(root)(`another account (root only; this is ${root ? "root" : "not ro
     });
     expect(await ended(tasks, await as(["no-such-command"]))).toMatchObject({
       exit_code: 127,
+      cause: "no_command",
       reason: "could not start: the command no-such-command is in no directory of PATH",
+    });
+    const lost = join(open, "lost");
+    writeFileSync(lost, "#! /no/such/python -u\n", { mode: 0o755 });
+    expect(await ended(tasks, await as([lost]))).toMatchObject({
+      exit_code: 127,
+      cause: "no_command",
+      reason: `could not start: the interpreter /no/such/python of ${lost} is not there or not executable`,
     });
   });
 
@@ -151,6 +160,7 @@ describe.if(root)(`another account (root only; this is ${root ? "root" : "not ro
     const uid = await begin(tasks, assignmentFor("echo ran", { unix_user: "no-such-account" }));
     expect(await ended(tasks, uid)).toMatchObject({
       exit_code: null,
+      cause: "no_account",
       reason: "could not start: no account no-such-account on this node (--accounts create would make it)",
     });
     expect(await output(site.data, uid)).toBe("");

@@ -104,7 +104,7 @@ describe.if(isRoot)(`on a full disk (root only; this is ${isRoot ? "root" : "not
     fill();
     run("chattr", "+a", taskDir(uid));
     try {
-      await store.claimRefused(uid, "no account");
+      await store.claimRefused(uid, "no account", "no_account");
       expect(store.attempt(uid)).toMatchObject({ claimed: "stop" });
     } finally {
       run("chattr", "-a", taskDir(uid));

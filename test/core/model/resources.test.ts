@@ -1,5 +1,6 @@
 // What a request comes to on a node, and that taking and giving back are each other's opposite.
 
+import type { TaskFinal } from "../../../src/core/model/end";
 import { describe, expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import type { Promised } from "../../../src/core/model/promised";
@@ -135,8 +136,16 @@ describe("the book", () => {
     const task = buildTask(buildWorkload("recs", "api", "s"), "a", {
       promised: { ports: [{ name: "http", target: 80, published: 20_000, bind: "cluster" }] },
     });
-    expect(restingPorts(task, NOW_MS, DEFAULT_LIMITS)).toEqual([
-      { table: "ports", key: "a/20000", row: { key: "a/20000", until_ms: NOW_MS + DEFAULT_LIMITS.port_rest_ms } },
+    const resting = (end: Pick<TaskFinal, "state" | "cause">) =>
+      restingPorts(task, { reason: "nginx has it", ...end }, NOW_MS, DEFAULT_LIMITS);
+    const [key, rest_ms] = ["a/20000", DEFAULT_LIMITS.port_rest_ms];
+    expect(resting({ state: "failed" })).toEqual([
+      { table: "ports", key, row: { key, until_ms: NOW_MS + rest_ms, held_by: null } },
+    ]);
+    // What never began has used none; what found one taken says by whom.
+    expect(resting({ state: "rejected", cause: "no_directory" })).toEqual([]);
+    expect(resting({ state: "rejected", cause: "port_taken" })).toEqual([
+      { table: "ports", key, row: { key, until_ms: NOW_MS + 600_000, held_by: "nginx has it" } },
     ]);
   });
 });

@@ -135,23 +135,52 @@ describe("the slot after an end", () => {
     const slot = after(after(null, first, { state: "lost" }), second, { state: "failed" }, 5_000);
     expect(slot).toMatchObject({ lost: 1, failed: 0 });
   });
-  test("a rejection leaves its node out for a while and waits; all nodes that rejected are left out", () => {
-    const slot = after(null, buildTask(job, "a"), { state: "rejected" });
-    expect(slot).toMatchObject({
-      rejected: 1,
-      failed: 0,
-      avoid: [{ node_id: "a", until_ms: NOW_MS + DEFAULT_LIMITS.avoid_ms }],
+  describe("a rejection", () => {
+    const on = (node: string, attempt: number): TaskRow => buildTask(job, node, { attempt });
+    const rejected = (slot: SlotRow | null, task: TaskRow, part: Partial<TaskFinal> = {}): SlotRow =>
+      after(slot === null ? null : { ...slot, attempts: task.attempt }, task, {
+        state: "rejected",
+        cause: "no_directory",
+        reason: "could not start: the directory /x is not there",
+        exit_code: null,
+        ...part,
+      });
+    const waits = (slot: SlotRow): [string, number][] =>
+      slot.avoid.map(({ node_id, until_ms }) => [node_id, until_ms - NOW_MS]);
+
+    test("that is its node's trouble costs nothing, and leaves the node out, longer each time", () => {
+      const first = rejected(null, on("a", 1));
+      expect(first).toMatchObject({ rejected: 0, failed: 0, streak: 0, not_before_ms: 0 });
+      expect(first.avoid).toMatchObject([{ node_id: "a", version: 1, times: 1, cause: "no_directory" }]);
+      const second = rejected(rejected(first, on("b", 2)), on("a", 3));
+      expect(waits(second)).toEqual([
+        ["b", 10_000],
+        ["a", 60_000],
+      ]);
+      const fourth = rejected(rejected(second, on("a", 4)), on("a", 5));
+      expect(waits(fourth)).toEqual([
+        ["b", 10_000],
+        ["a", 300_000],
+      ]);
     });
-    expect(slot.not_before_ms).toBeGreaterThan(NOW_MS);
-    const next = after({ ...slot, attempts: 2 }, buildTask(job, "b", { attempt: 2 }), { state: "rejected" });
-    expect(next.avoid.map((each) => each.node_id)).toEqual(["a", "b"]);
-    const again = after({ ...next, attempts: 3 }, buildTask(job, "a", { attempt: 3 }), { state: "rejected" });
-    expect(again.avoid.map((each) => each.node_id)).toEqual(["b", "a"]);
-    const passed = next.avoid.map((each) => ({ ...each, until_ms: NOW_MS }));
-    const late = after({ ...next, attempts: 3, avoid: passed }, buildTask(job, "c", { attempt: 3 }), {
-      state: "rejected",
+    test("is over once the node has run the work, and for a new version", () => {
+      const slot = rejected(rejected(null, on("a", 1)), on("b", 2));
+      const ran = after({ ...slot, attempts: 3 }, on("a", 3), { state: "failed" });
+      expect(ran.avoid.map(({ node_id }) => node_id)).toEqual(["b"]);
+      expect(slotAfterPlace(slot, 1, 3).avoid).toHaveLength(2);
+      expect(slotAfterPlace(slot, 2, 3).avoid).toEqual([]);
     });
-    expect(late.avoid.map((each) => each.node_id)).toEqual(["c"]);
+    test("of several members on one node counts once", () => {
+      const members = [0, 1].map((member) => buildTask(job, "a", { member }));
+      let slot: SlotRow | null = null;
+      for (const task of members) slot = rejected(slot, task);
+      expect(slot?.avoid.map(({ times }) => times)).toEqual([1]);
+    });
+    test("that no node could take is counted, and waits", () => {
+      const slot = rejected(null, on("a", 1), { cause: "lease_too_short" });
+      expect(slot.rejected).toBe(1);
+      expect(slot.not_before_ms).toBeGreaterThan(NOW_MS);
+    });
   });
   test("what was stopped after it ran may be placed again at once; a job withdrawn before it ran waits", () => {
     expect(after(null, buildTask(job, "a"), { state: "stopped" }, 5_000).not_before_ms).toBe(0);
@@ -160,7 +189,7 @@ describe("the slot after an end", () => {
   });
   test("a new version starts with a clean sheet, the same version does not", () => {
     const crashed = after(null, buildTask(service, "a"), {});
-    expect(slotAfterPlace(crashed, 1, 2, NOW_MS)).toMatchObject({ attempts: 2, streak: 1 });
-    expect(slotAfterPlace(crashed, 2, 2, NOW_MS)).toMatchObject({ attempts: 2, streak: 0, ends: [], not_before_ms: 0 });
+    expect(slotAfterPlace(crashed, 1, 2)).toMatchObject({ attempts: 2, streak: 1 });
+    expect(slotAfterPlace(crashed, 2, 2)).toMatchObject({ attempts: 2, streak: 0, ends: [], not_before_ms: 0 });
   });
 });

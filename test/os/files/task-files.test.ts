@@ -124,7 +124,7 @@ describe("a line that was cut off at any byte", () => {
     }
     // An exit that was cut off, and is written again when there is room.
     for (let cut = 0; cut < told.length; cut++) {
-      const again = exitLine({ ...exit, exit_code: 4, ...startFailed("x") }, STILL);
+      const again = exitLine({ ...exit, exit_code: 4, ...startFailed("x", "node_unable") }, STILL);
       expect(parseAttempt(fill("claim", first + pid + told.slice(0, cut), again), STILL).exit).toMatchObject({
         exit_code: 4,
       });

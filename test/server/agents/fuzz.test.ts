@@ -21,7 +21,7 @@ const MESSAGES = 40;
 const isKept = (path: string): boolean => /^\.type$|\.uid$|\.identity|\.state$|\.seq$|^\.id$|\.held$/.test(path);
 
 function messagesOf(task: TaskRow, machine: ReturnType<typeof machineOf>): readonly ToServer[] {
-  const { reason } = startFailed("y".repeat(6_000));
+  const { reason } = startFailed("y".repeat(6_000), "no_account");
   const running = reportOf(task, { state: "running", pid: 7, started_age_ms: 1 });
   const waiting = reportOf(task, { state: "preparing", prepared: false, reason: "waits" });
   const failed = failedReport(task);

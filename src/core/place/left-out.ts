@@ -1,0 +1,75 @@
+// Which nodes have rejected the work of a demand, and for how long each is left out. The work is what a spec does under
+// an account: what a node has said of it in one slot holds for all slots, and for all runs of the same spec.
+
+import type { LeftOut } from "../model/rows-work";
+import type { AccountFor } from "../model/account";
+import type { Pass } from "../pass/pass";
+import { stillSaid } from "../pass/slot";
+import { formatAge, formatRest } from "../format";
+import { SECOND_MS, type Ms } from "../units";
+import { found, type Found } from "./found";
+import type { TaskSpec } from "../model/workload";
+
+/** What each node has said of each work, by the work's key and the node's id. */
+export type Rejections = ReadonlyMap<string, ReadonlyMap<string, LeftOut>>;
+
+const NONE: ReadonlyMap<string, LeftOut> = new Map();
+
+const workKey = (spec_hash: string, unix_user: string | null): string => `${spec_hash} ${unix_user ?? ""}`;
+
+/** Returns everything that nodes have said and not renewed since. */
+export function rejectionsOf({ state }: Pass): Rejections {
+  const all = new Map<string, Map<string, LeftOut>>();
+  for (const { owner_uid, avoid } of state.slots.values()) {
+    if (avoid.length === 0) continue;
+    const owner = state.runs.get(owner_uid) ?? state.workloads.get(owner_uid);
+    for (const entry of avoid) {
+      const node = state.nodes.get(entry.node_id);
+      if (owner === undefined || node === undefined) continue;
+      if (entry.version !== owner.version || !stillSaid(entry, node)) continue;
+      const key = workKey(owner.spec_hash, entry.unix_user);
+      const known = all.get(key) ?? new Map<string, LeftOut>();
+      all.set(key, known);
+      if ((known.get(node.id)?.until_ms ?? 0) < entry.until_ms) known.set(node.id, entry);
+    }
+  }
+  return all;
+}
+
+/** Returns what nodes have said of this work, by the node's id. */
+export const saidOf = (rejections: Rejections, spec_hash: string, account: AccountFor): ReadonlyMap<string, LeftOut> =>
+  account.is === "account" ? (rejections.get(workKey(spec_hash, account.name)) ?? NONE) : NONE;
+
+/** Returns the nodes that are left out now, of those that have said something of the work. */
+export function leftOutNow(
+  said: ReadonlyMap<string, LeftOut>,
+  { ports }: Pick<TaskSpec, "ports">,
+  now_ms: Ms,
+): ReadonlyMap<string, LeftOut> {
+  if (said.size === 0) return NONE;
+  // An automatic port that was taken is not given out again for a while, so the node is as good as before.
+  const isAuto = ports.every(({ published }) => published === null);
+  const out = [...said].filter(([, { until_ms, cause }]) => until_ms > now_ms && !(isAuto && cause === "port_taken"));
+  return new Map(out.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const PREFIX = "could not start: ";
+
+/** Returns the words of a rejection, without those that each of them begins with. */
+export const whyRejected = ({ reason }: Pick<LeftOut, "reason">): string =>
+  reason === null ? "it gave no reason" : reason.startsWith(PREFIX) ? reason.slice(PREFIX.length) : reason;
+
+/** Returns why a node is left out. */
+export function foundLeftOut(entry: LeftOut, now_ms: Ms): Found {
+  const why = whyRejected(entry);
+  const age = formatAge(Math.max(0, now_ms - entry.at_ms));
+  const detail = `${age} ago: ${why}; tried again in ${formatRest(entry.until_ms - now_ms)}`;
+  return found("avoid", `could not start it: ${why}`, { detail });
+}
+
+/** Returns when the words about nodes that are left out are renewed: at growing intervals, and when one is back. */
+export const renewedAt = (out: ReadonlyMap<string, LeftOut>, now_ms: Ms): readonly Ms[] =>
+  [...out.values()].flatMap(({ at_ms, until_ms }) => [
+    until_ms,
+    now_ms + Math.max(SECOND_MS, Math.ceil((now_ms - at_ms) / 4)),
+  ]);

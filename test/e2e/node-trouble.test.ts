@@ -1,0 +1,81 @@
+// What one node lacks costs the work nothing: it goes to another node, and where none is left it waits and says so,
+// node by node.
+
+import { describe, expect, test } from "bun:test";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { BINARY } from "../support/program";
+import { waitUntil } from "../support/wait";
+import { withCluster } from "../support/with-cluster";
+
+const isRoot = process.getuid?.() === 0;
+
+interface Shown {
+  readonly state: string;
+  readonly exit_code: number | null;
+  readonly cause: string | null;
+  readonly reason: string | null;
+}
+
+describe.skipIf(!isRoot)("a directory that one of two nodes lacks (root only: mount namespaces)", () => {
+  test("is left to the other node, and costs no retry; where both lack it the run waits and says so", async () => {
+    await withCluster({ name: "lacks", settings: ["settle=300ms"] }, async (cluster) => {
+      const place = join(cluster.dir, "place");
+      const shared = join(place, "shared");
+      await mkdir(shared, { recursive: true });
+      // The first node does not have what lies below the place: something empty is mounted over it.
+      const hidden = `mount -t tmpfs none ${place} && exec "$0" "$@"`;
+      await cluster.startAgentAs("a", ["unshare", "-m", "sh", "-c", hidden, BINARY], "--capacity", "cpu=8,memory=8GiB");
+      await cluster.startAgent("b");
+      await cluster.ready();
+
+      const spec = (dir: string): string =>
+        `app: lab\njobs:\n  train: { run: pwd, workdir: ${dir}, resources: { cpu: 100m, memory: 16MiB } }\n` +
+        `services:\n  web: { run: exec sleep 1000, workdir: ${dir}, replicas: 3, ` +
+        `resources: { cpu: 100m, memory: 16MiB } }\n`;
+      expect((await cluster.apply(spec(shared))).code).toBe(0);
+      const all = await cluster.until("all to have begun on the other node", (tasks) => {
+        const began = tasks.filter(({ state }) => state === "running" || state === "succeeded");
+        return began.length === 4;
+      });
+      const began = all.filter(({ state }) => state === "running" || state === "succeeded");
+      expect([...new Set(began.map(({ node }) => node))]).toEqual(["b"]);
+      for (const task of all.filter(({ state }) => state === "rejected")) {
+        expect(task.node).toBe("a");
+        expect(task.reason).toBe(`could not start: the directory ${shared} is not there`);
+      }
+      expect(all.filter(({ state }) => state === "failed")).toEqual([]);
+
+      const nowhere = join(place, "nowhere");
+      expect((await cluster.apply(`app: other\njobs:\n  lost: { run: pwd, workdir: ${nowhere} }\n`)).code).toBe(0);
+      const said = await waitUntil("the run to say that both lack it", async () => {
+        const text = await cluster.ok("explain", "other.lost");
+        return /a\b.*nowhere is not there; tried again in/.test(text) && /b\b.*nowhere is not there; tried/.test(text)
+          ? text
+          : null;
+      });
+      expect(said).toContain("waits: 0 of 2 nodes fit: 2 could not start it");
+      // Somebody makes the directory, and says so: nobody waits for the time to pass.
+      await mkdir(nowhere);
+      await cluster.ok("node", "resume", "b");
+      await cluster.until("the job to have run", (tasks) =>
+        tasks.some(({ name, state, node }) => name.startsWith("other.lost") && state === "succeeded" && node === "b"),
+      );
+    });
+  }, 120_000);
+});
+
+test("a command that no node has fails the run with 127 once each has said so, and names them", async () => {
+  await withCluster({ name: "nowhere", agents: ["a", "b"] }, async (cluster) => {
+    const ran = await cluster.orch("run", "--", "no-such-command");
+    expect(ran.code).toBe(127);
+    expect(ran.err).toContain("could not start: the command no-such-command is in no directory of PATH (on a, b)");
+    const [run] = (await cluster.json<{ runs: Shown[] }>("runs", "--all")).runs;
+    expect(run).toMatchObject({ state: "failed", exit_code: 127, cause: "no_command" });
+    const tasks = await cluster.tasks("--all");
+    expect(tasks.map(({ state, exit_code }) => [state, exit_code])).toEqual([
+      ["rejected", 127],
+      ["rejected", 127],
+    ]);
+  });
+}, 60_000);
