@@ -12,6 +12,7 @@ import { nodeState, RUN, TASK } from "../src/core/model/lifecycle";
 import { VARIABLES } from "../src/core/model/variables";
 import { specReference } from "../src/spec/reference";
 import { specJsonSchema } from "../src/spec/schema/schema";
+import { apiPage } from "./docs/api";
 
 const ROOT = join(import.meta.dir, "..");
 const NOTICE = "<!-- Made by `bun run docs` from the code; don't edit it here. -->";
@@ -186,6 +187,7 @@ export async function generatedDocs(): Promise<Record<string, string>> {
     "docs/reference/findings.md": findingsPage(),
     "docs/reference/environment.md": environmentPage(),
     "docs/reference/bounds.md": boundsPage(),
+    "docs/reference/api.md": `${NOTICE}\n\n${await apiPage()}`,
     "docs/reference/cli.md": `${NOTICE}\n\n${await cliReference(TABLE)}`,
     "docs/reference/spec.md": `${NOTICE}\n\n${specReference().trimEnd()}\n`,
     "docs/reference/spec.schema.json": `${JSON.stringify(specJsonSchema(), null, 2)}\n`,

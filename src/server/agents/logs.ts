@@ -1,7 +1,7 @@
 // A task's output. It comes from the task's node if the node can be asked, else from the last 4 KiB that the server
 // keeps of an ended task.
 
-import { isFinal } from "../../core/model/lifecycle";
+import { isFinal, TASK } from "../../core/model/lifecycle";
 import type { TaskRow } from "../../core/model/rows-task";
 import { taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
@@ -15,6 +15,8 @@ export interface LogWish {
   readonly stream: "stdout" | "stderr";
   readonly follow: boolean;
   readonly since_age_ms: Ms | null;
+  /** Aborted when the reader is gone. */
+  readonly gone: AbortSignal;
 }
 
 /** How long a node may take to send the first bytes of a log that is not followed. */
@@ -27,9 +29,11 @@ type First =
 
 export async function logOf(
   { store, sessions }: Pick<Context, "store"> & { readonly sessions: Pick<Sessions, "openLog"> },
-  task: TaskRow,
+  found: TaskRow,
   wish: LogWish,
 ): Promise<Response> {
+  // A node has no output yet of a task that is still to begin: to follow is to wait for it.
+  const task = wish.follow ? await begun(store, found, wish.gone) : found;
   const name = taskName(task);
   const over = isFinal(task.observed.state);
   const follow = wish.follow && !over;
@@ -48,6 +52,23 @@ export async function logOf(
   const first = await firstOf(bytes);
   if (first.is === "failed") return keptTail(task, wish, `${node?.name ?? "its node"}: ${first.why}`);
   return streamed(bytes, first, name);
+}
+
+/** Returns the newest row of a task once it has begun or is over, or its reader is gone. */
+function begun(store: Context["store"], task: TaskRow, gone: AbortSignal): Promise<TaskRow> {
+  const newest = (): TaskRow => store.state.tasks.get(task.uid) ?? store.history.task(task.uid) ?? task;
+  return new Promise((resolve) => {
+    const look = (): void => {
+      const row = newest();
+      if (TASK[row.observed.state].rank < TASK.running.rank && !gone.aborted) return;
+      unlisten();
+      gone.removeEventListener("abort", look);
+      resolve(row);
+    };
+    const unlisten = store.onCommit(look);
+    gone.addEventListener("abort", look);
+    look();
+  });
 }
 
 async function firstOf(bytes: AsyncIterator<Uint8Array>): Promise<First> {

@@ -91,7 +91,7 @@ async function readBytes(request: Request, max_bytes: number): Promise<Uint8Arra
   const tooLarge = (): RefusedError =>
     new RefusedError("too_large", `the body is larger than ${max_bytes} bytes`, "Put large texts into files");
   if (Number(request.headers.get("content-length") ?? 0) > max_bytes) throw tooLarge();
-  // A body that states its size is read at once. The socket's own limit holds it to that size.
+  // A body that states its size is read at once: what comes beyond it is the next request.
   if (request.headers.has("content-length")) return request.bytes();
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -16,7 +16,10 @@ export const EVENT_ROUTES = [
     method: "GET",
     path: "/v1/events",
     answer: list("events", eventView),
-    query: page.extend({ object: short.optional(), since_ms: number.optional() }),
+    query: page.extend({
+      object: short.optional().describe("what is about it or its parts: `shop`, `shop.web`, a node"),
+      since_ms: number.optional().describe("only those since this Unix time"),
+    }),
     summary: "What people, nodes and the plan did, the newest first; with `object` what is about it or its parts",
     handle({ api, query }) {
       const { since_ms } = query;
@@ -41,7 +44,7 @@ export const EVENT_ROUTES = [
   route({
     method: "GET",
     path: "/v1/watch",
-    query: z.object({ since: number.optional() }),
+    query: z.object({ since: number.optional().describe("the last revision that is known; left out: from now on") }),
     answer: "text/event-stream",
     summary: "Changes after the revision `since`, as server-sent events; `resync` says to read everything afresh",
     handle({ api, query, who, link }) {

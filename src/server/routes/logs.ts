@@ -9,10 +9,10 @@ import { logOf } from "../agents/logs";
 import { pendingOf } from "./tasks";
 
 const query = z.object({
-  stream: z.enum(["stdout", "stderr"]).optional(),
-  follow: flag.optional(),
-  since_ms: number.optional(),
-  attempt: number.optional(),
+  stream: z.enum(["stdout", "stderr"]).optional().describe("stdout if it is left out"),
+  follow: flag.optional().describe("goes on until the task has ended"),
+  since_ms: number.optional().describe("only what was written since this Unix time"),
+  attempt: number.optional().describe("left out: the newest"),
 });
 
 export const LOG_ROUTES = [
@@ -23,8 +23,8 @@ export const LOG_ROUTES = [
     answer: "application/octet-stream",
     summary:
       "A task's output, as bytes. By a name: the newest attempt, also one that is over. `x-orch-log: tail` says " +
-      "that only the last 4 KiB are left",
-    async handle({ api, params, query: wish, who, touch, link }) {
+      "that only the last 4 KiB are left. What waits has none: 409 `conflict` says why",
+    async handle({ api, params, query: wish, who, touch, link, request }) {
       const meant = meantBy(api.store, params.ref, who.project);
       touch(meant, `the output of ${params.ref}`);
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
@@ -35,14 +35,15 @@ export const LOG_ROUTES = [
       }
       const release = api.quotas.take("logs", who.name, link.source);
       try {
+        link.keepOpen();
         const answer = await logOf(api, task, {
           stream: wish.stream ?? "stdout",
           follow: wish.follow ?? false,
+          gone: request.signal,
           since_age_ms: wish.since_ms === undefined ? null : Math.max(0, api.store.now() - wish.since_ms),
         });
         const { body, headers } = answer;
         if (body === null) throw new RefusedError("unavailable", `the output of ${params.ref} has no bytes`);
-        link.keepOpen();
         return new Response(api.longAnswers.keep(body, { release, holds: () => api.auth.holds(who) }), { headers });
       } catch (error) {
         release();

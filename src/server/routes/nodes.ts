@@ -131,7 +131,7 @@ const CHANGE = [
   route({
     method: "POST",
     path: "/v1/nodes/{node}/resume",
-    query: z.object({ skip_tests: flag.optional() }),
+    query: z.object({ skip_tests: flag.optional().describe("takes a quarantined node as it is") }),
     answer: nodeView,
     summary:
       "Lets a drained node take work again, also one that said that it leaves; a quarantined one is tested first, " +

@@ -68,10 +68,10 @@ export const RUN_ROUTES = [
     path: "/v1/runs",
     answer: list("runs", runView),
     query: page.extend({
-      all: flag.optional(),
-      user: short.optional(),
-      project: short.optional(),
-      since_ms: number.optional(),
+      all: flag.optional().describe("also those that are over"),
+      user: short.optional().describe("only this user's"),
+      project: short.optional().describe("only this project's"),
+      since_ms: number.optional().describe("also those that ended since this Unix time"),
     }),
     summary:
       "Runs that wait or run, in the order of the queue; with `all` or `since_ms` also what is over, the newest first",

@@ -24,7 +24,10 @@ export const TASK_ROUTES = [
   route({
     method: "GET",
     path: "/v1/tasks",
-    query: page.extend({ app: short.optional(), all: flag.optional() }),
+    query: page.extend({
+      app: short.optional().describe("only those of this app: `shop`, or `project/shop`"),
+      all: flag.optional().describe("also those that are over"),
+    }),
     answer: list("tasks", taskView),
     summary: "Living tasks and waiting slots, of one app or of all; with `all` also what is over, the newest first",
     handle({ api, query, who }) {

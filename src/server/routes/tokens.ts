@@ -89,7 +89,7 @@ export const TOKEN_ROUTES = [
     answer: doneAnswer,
     summary:
       "Revokes a token and those that were made with it: they are refused from now on. `only` leaves those in force",
-    query: z.object({ only: flag.optional() }),
+    query: z.object({ only: flag.optional().describe("leaves the tokens in force that were made with it") }),
     handle: ({ params, query, who, commit }) =>
       commit((draft) => {
         const row = draft.state.tokens.get(params.id);
