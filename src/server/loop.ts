@@ -3,7 +3,7 @@
 import { BrokenLawError } from "../core/laws/laws";
 import { plan } from "../core/plan/plan";
 import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/pass/snapshot";
-import type { State } from "../core/model/rows-state";
+import type { Change, State } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
 import { messageOf } from "../os/errors";
 import { StorageError } from "../store/errors";
@@ -100,7 +100,7 @@ export function createLoop(options: LoopOptions): Loop {
     if (desk.phase === "stopped" || fenced !== null) return;
     desk.phase = "planning";
     clearTimeout(timer);
-    const committed = store.commit("plan", (draft) => passOver(draft, snapshot(draft.state, draft.now_ms)));
+    const committed = store.commit("plan", (draft) => passOver(draft, snapshot, last.blocked));
     const done = await committed.catch(couldNotCommit(options, shunned));
     next(done?.value ?? null);
   }
@@ -143,10 +143,19 @@ export function createLoop(options: LoopOptions): Loop {
   };
 }
 
-function passOver(draft: Draft, snapshot: Snapshot): Pass {
-  const planned = plan(snapshot);
-  draft.put(planned.changes);
+function passOver(draft: Draft, snapshot: Loop["snapshot"], before: readonly Blocked[]): Pass {
+  const planned = plan(snapshot(draft.state, draft.now_ms));
+  draft.put(withWaits(planned.changes, draft.now_ms, before));
   return { planned, now_ms: draft.now_ms, recovering: draft.state.cluster.recovering !== null };
+}
+
+/** Writes into the runs that begin in this pass what the pass before has left them waiting for. */
+function withWaits(changes: readonly Change[], now_ms: Ms, before: readonly Blocked[]): Change[] {
+  const waits = new Map(before.map((one) => [one.owner_uid, one.summary]));
+  return changes.map((change): Change => {
+    if (change.table !== "runs" || change.row === null || change.row.started_ms !== now_ms) return change;
+    return { ...change, row: { ...change.row, waited_for: waits.get(change.row.uid) ?? null } };
+  });
 }
 
 /** Keeps whether the last pass has decided. */

@@ -92,11 +92,12 @@ function runHistory(db: Db): Pick<History, "run" | "runs"> {
       const wanted = typeof run_or_uid === "number" ? eq(ended_runs.run, run_or_uid) : eq(ended_runs.uid, run_or_uid);
       return db.select(runFields).from(ended_runs).where(wanted).get() ?? null;
     },
-    runs({ project, user, since_ms, before_run, limit }) {
+    runs({ project, user, name, since_ms, before_run, limit }) {
       const wanted: (SQL | undefined)[] = [
         since_ms === undefined ? undefined : gte(ended_runs.archived_ms, since_ms),
         project === undefined ? undefined : eq(ended_runs.project, project),
         user === undefined ? undefined : eq(ended_runs.user, user),
+        name === undefined ? undefined : eq(ended_runs.name, name),
         before_run === undefined ? undefined : lt(ended_runs.run, before_run),
       ];
       // With a time alone, the index by time has all that is asked for; the order by number must not lead to another.

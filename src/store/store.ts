@@ -111,7 +111,14 @@ export interface History {
     limit: number;
   }): TaskRow[];
   run(run_or_uid: number | string): RunRow | null;
-  runs(filter: { project?: string; user?: string; since_ms?: Ms; before_run?: number; limit: number }): RunRow[];
+  runs(filter: {
+    project?: string;
+    user?: string;
+    name?: string;
+    since_ms?: Ms;
+    before_run?: number;
+    limit: number;
+  }): RunRow[];
   /**
    * Returns events of an object and its parts, newest first. `node_id` adds the events that concern the node, and has
    * no effect without `object`.

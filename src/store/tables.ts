@@ -153,6 +153,7 @@ const runColumns = () => ({
   exit_code: integer("exit_code"),
   signal: text("signal"),
   cause: text("cause").$type<EndCause>(),
+  waited_for: text("waited_for"),
 });
 
 export const runs = sqliteTable("runs", runColumns(), (table) => [
@@ -284,6 +285,7 @@ export const ended_runs = sqliteTable(
     index("ended_runs_time").on(table.archived_ms, table.run, table.project, table.user),
     index("ended_runs_project").on(table.project, table.run, table.archived_ms),
     index("ended_runs_user").on(table.user, table.run, table.project, table.archived_ms),
+    index("ended_runs_name").on(table.name, table.run),
     index("ended_runs_spec").on(table.spec_hash),
     oneOf("ended_runs_state", `"state"`, RUN_STATES.filter(isFinal)),
   ],

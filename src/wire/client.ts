@@ -31,10 +31,11 @@ import {
   type labelRequest,
   type taintRequest,
 } from "./api/nodes";
+import { namesAnswer, type NameKind, type NameView } from "./api/names";
 import { explainView, planView } from "./api/plans";
 import { runAnswer, runDetail, runView, type cancelRequest, type runRequest, type settleRequest } from "./api/runs";
 import { taskView } from "./api/tasks";
-import { eventView, type WatchEvent } from "./api/watch";
+import { eventsAnswer, type WatchEvent } from "./api/watch";
 import { eventsOf } from "./events";
 import { testsView } from "./node-tests";
 import {
@@ -206,9 +207,28 @@ function apps(get: Get, post: Post, remove: Remove, ask: Ask, whole: Whole) {
   };
 }
 
+/** How a name is looked up. `several`: all that fit. `own`: what is another project's needs PROJECT/ before it. */
+export interface NameQuery {
+  readonly kinds?: readonly NameKind[];
+  readonly several?: boolean;
+  readonly own?: boolean;
+}
+
 function work(get: Get, post: Post) {
+  const names = async (ref: string, { kinds, ...query }: NameQuery = {}): Promise<NameView[]> => {
+    const wish = { ...query, ...(kinds === undefined ? {} : { kinds: kinds.join() }) };
+    return (await get(`/v1/names/${part(ref)}`, namesAnswer, wish)).names;
+  };
   return {
-    tasks: (query: { app?: string; all?: boolean } & Page = {}) =>
+    /** What a typed name means: all that fit. */
+    names: (ref: string, query: Omit<NameQuery, "several"> = {}) => names(ref, { ...query, several: true }),
+    /** The only thing that a typed name means. */
+    async name(ref: string, query: Omit<NameQuery, "several"> = {}): Promise<NameView> {
+      const [found] = await names(ref, query);
+      if (found === undefined) throw new ApiError(404, "not_found", `there is nothing called ${ref}`, null, []);
+      return found;
+    },
+    tasks: (query: { app?: string; of?: string; all?: boolean; pending?: boolean } & Page = {}) =>
       get("/v1/tasks", list("tasks", taskView), { ...query }),
     task: (ref: string) => get(`/v1/tasks/${part(ref)}`, taskView),
     run: (body: z.infer<typeof runRequest>) => post("/v1/runs", runAnswer, body),
@@ -224,7 +244,7 @@ function work(get: Get, post: Post) {
       post(`/v1/runs/${part(String(run))}/settle`, runView, body),
     explain: (ref: string) => get(`/v1/explain/${part(ref)}`, explainView),
     events: (query: { object?: string; since_ms?: number } & Page = {}) =>
-      get("/v1/events", list("events", eventView), { ...query }),
+      get("/v1/events", eventsAnswer, { ...query }),
   };
 }
 

@@ -80,7 +80,6 @@ const NOT_ASKED = [
   "GET /v1/agent",
   "GET /v1/apps",
   "GET /v1/bootstrap/cert",
-  "GET /v1/devices/{device}",
   "GET /v1/health",
   "GET /v1/nodes/{node}/drain",
   "GET /v1/openapi.json",

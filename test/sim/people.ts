@@ -148,9 +148,9 @@ function submit(world: World): void {
     world,
     `run ${decl.name}`,
     (draft) => {
-      const history = world.server?.store.history;
-      if (history === undefined) throw new RefusedError("unavailable", "the server is gone");
-      return makeRun(draft, { decl, project: PROJECT, who, uid, history }).run;
+      const store = world.server?.store;
+      if (store === undefined) throw new RefusedError("unavailable", "the server is gone");
+      return makeRun(draft, { decl, project: PROJECT, who, uid, history: store.history, spec: store.spec }).run;
     },
     (run) =>
       ({ state, ended_runs }) =>

@@ -229,6 +229,7 @@ export function buildRun(run: number, spec_hash: string, part: RunPart = {}): Ru
     exit_code: null,
     signal: null,
     cause: null,
+    waited_for: null,
     ...part,
     settings: buildSettings({ on_node_loss: "wait", ...part.settings }),
   };

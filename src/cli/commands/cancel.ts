@@ -1,10 +1,9 @@
 // `orch cancel`: ends runs, also those that only wait.
 
-import type { RunView } from "../../wire/api/runs";
 import type { Client } from "../../wire/client";
 import { command, flag, text } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
-import { readRun } from "../typed/names";
+import { WITH_TASKS } from "../typed/names";
 import { readRuns } from "../follow/pages";
 import { complain } from "../print/complain";
 
@@ -24,11 +23,17 @@ export const cancel = command({
       throw new UsageError("which run?", "Name it: orch cancel 123 (see: orch queue)");
     }
     const client = await context.client();
-    const mine = flags.mine || args.some(isName) ? await livingRuns(client) : [];
-    const named = args.flatMap((typed) => (isName(typed) ? byName(mine, typed) : [readRunOrJob(typed)]));
-    const runs = [...new Set([...named, ...(flags.mine ? mine.map(({ run }) => run) : [])])];
+    const mine = flags.mine ? (await readRuns(client, { user: (await client.me()).user })).items : [];
+    const runs = new Map(mine.map(({ run }) => [String(run), run]));
     let worst: number = EXIT.done;
-    for (const run of runs) {
+    for (const typed of args) {
+      try {
+        for (const run of await runsNamed(client, typed)) runs.set(String(run), run);
+      } catch (error) {
+        worst = Math.max(worst, complain(error, context.host.err));
+      }
+    }
+    for (const run of runs.values()) {
       try {
         const after = await client.cancel(run, { signal: flags.signal });
         if (after.state === "succeeded" || after.state === "failed") {
@@ -40,22 +45,32 @@ export const cancel = command({
         worst = Math.max(worst, complain(error, context.host.err));
       }
     }
-    if (runs.length === 0) context.note("no run of yours waits or runs");
+    if (runs.size === 0 && worst === EXIT.done) context.note("no run of yours waits or runs");
     return worst;
   },
 });
 
-/** Neither a number nor `app.job`, whose newest run the server finds. */
-const isName = (typed: string): boolean => /^[a-z][a-z0-9-]*$/.test(typed);
-const readRunOrJob = (typed: string): number | string => (/^\d/.test(typed) ? readRun(typed) : typed);
-
-const livingRuns = async (client: Client): Promise<RunView[]> =>
-  (await readRuns(client, { user: (await client.me()).user })).items;
-
-/** Returns the runs of a name. Only the caller's own runs count, since several people may use the same name. */
-function byName(mine: readonly RunView[], name: string): number[] {
-  const found = mine.filter((run) => run.name === name).map(({ run }) => run);
-  if (found.length === 0)
-    throw new CliError(EXIT.failed, `no run of yours called ${name} waits or runs`, "See: orch runs");
-  return found;
+/**
+ * Returns the runs that a text means: one by its number, by a task of it, or as `app.job`; or all of the caller's own
+ * with that name, since several people may use the same one.
+ */
+async function runsNamed(client: Client, typed: string): Promise<number[]> {
+  const found = await client.names(typed, { kinds: WITH_TASKS });
+  const user = isGivenName(typed) ? (await client.me()).user : null;
+  const own = found.filter((one) => one.kind !== "run" || user === null || one.user === user);
+  const [other] = found;
+  if (own.length === 0 && other?.run !== null) {
+    const hint = `Name another's by its number: orch cancel ${other?.run}`;
+    throw new CliError(EXIT.failed, `no run of yours is called ${typed}`, hint);
+  }
+  return own.map(({ kind, run, name, slot }) => {
+    if (run === null) throw new CliError(EXIT.failed, `${typed} is no job's`, "orch scale or orch rm ends services");
+    if (kind === "task" && slot !== null && slot > 0) {
+      throw new CliError(EXIT.failed, `${name} is a part of run ${run}`, `The whole run: orch cancel ${run}`);
+    }
+    return run;
+  });
 }
+
+/** Returns whether the text can be the name that somebody gave a run. */
+const isGivenName = (typed: string): boolean => /^[a-z][a-z0-9-]*$/.test(typed);

@@ -16,7 +16,7 @@ const SHOWN = 50;
 
 export const events = command({
   reads: true,
-  operands: ["[OBJECT]"],
+  operands: ["[APP|WORKLOAD|TASK|RUN|NODE]"],
   options: {
     follow: flag("-f, --follow", "go on with what happens"),
     since: reading("--since <DURATION>", "only so far back", readDuration),
@@ -33,21 +33,25 @@ export const events = command({
       ...(object === undefined ? {} : { object }),
       ...(flags.since === null ? {} : { since_ms: (await context.serverNow()) - flags.since }),
     };
-    const { items, next } = await readEvents(client, query, { most: flags.limit ?? SHOWN });
+    const { items, next, subject } = await readEvents(client, query, { most: flags.limit ?? SHOWN });
     if (shape === "json" && !flags.follow) context.json({ events: items, next });
     else for (const event of items.toReversed()) show(context, event, shape);
     if (!flags.follow) {
+      if (items.length === 0 && shape === "text") context.note(nothingOf(object, flags.since !== null));
       if (next !== null && shape === "text") context.note(`the newest ${items.length} events; -n N shows more`);
       return EXIT.done;
     }
     for await (const change of watchFrom(context, client, revision)) {
-      if (change.kind !== "event" || (object !== undefined && !isAbout(change.event, object))) continue;
+      if (change.kind !== "event" || (subject !== null && !isAbout(change.event, subject))) continue;
       show(context, change.event, shape);
       await context.host.out.drained();
     }
     return EXIT.done;
   },
 });
+
+const nothingOf = (object: string | undefined, since: boolean): string =>
+  `no events${object === undefined ? "" : ` of ${clean(object)}`}${since ? " in that time" : ""}`;
 
 function show(context: Context, event: EventView, shape: "text" | "json" | "ids"): void {
   if (shape === "json") context.jsonLine(event);

@@ -5,28 +5,43 @@ import { command, flag } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
+import { complain } from "../print/complain";
 import { paintState } from "../print/color";
 import { waitForTests } from "../follow/testing";
 
 export const nodeTest = command({
   reads: true,
-  operands: ["<NODE>"],
+  operands: ["<NODE...>"],
   options: { wait: flag("-w, --wait", "follow the tests to their end; exit code 1 when they fail") },
   examples: [
     ["orch node test box1 --wait", "what it is tested for, and what came of it"],
-    ["orch node test box1", "have it tested; orch node show box1 shows the results"],
+    ["orch node test box1 box2", "have them tested; orch node show box1 shows the results"],
   ],
   notes:
     "A node that is being tested gets no new work, and what runs there goes on. One that fails is quarantined with\n" +
     "the reason, until it passes (orch node test) or somebody takes it as it is (orch node resume --skip-tests).",
-  async run(context, { args: [name = ""], flags, shape }) {
+  async run(context, { args, flags, shape }) {
     const client = await context.client();
-    const ordered = await client.testNode(name);
-    const node = flags.wait ? await waitForTests(context, client, ordered, shape !== "text") : ordered;
-    if (shape === "json") context.json(node);
-    else if (shape === "ids") context.print(node.id);
-    else say(context, node);
-    return flags.wait ? verdictOf(ordered, node) : EXIT.done;
+    let worst: number = EXIT.done;
+    const ordered: NodeView[] = [];
+    for (const name of args) {
+      try {
+        ordered.push(await client.testNode(name));
+      } catch (error) {
+        // One node that cannot be tested must not keep the others from it.
+        worst = Math.max(worst, complain(error, context.host.err));
+      }
+    }
+    const tested: NodeView[] = [];
+    for (const each of ordered) {
+      const node = flags.wait ? await waitForTests(context, client, each, shape !== "text") : each;
+      tested.push(node);
+      if (shape === "ids") context.print(node.id);
+      else if (shape === "text") say(context, node);
+      if (flags.wait) worst = Math.max(worst, verdictOf(each, node));
+    }
+    if (shape === "json" && tested.length > 0) context.json(args.length === 1 ? tested[0] : { nodes: tested });
+    return worst;
   },
 });
 

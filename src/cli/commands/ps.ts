@@ -2,23 +2,21 @@
 
 import { command, flag } from "../frame/command";
 import { EXIT } from "../failure";
-import { readApp } from "../typed/names";
 import { MOST_SHOWN, readTasks } from "../follow/pages";
 import { taskColumns } from "../print/tasks";
 
 export const ps = command({
   reads: true,
-  operands: ["[APP]"],
+  operands: ["[APP|WORKLOAD|RUN|NODE]"],
   options: { all: flag("-a, --all", "finished ones too") },
   examples: [
     ["orch ps", "what lives, and what waits"],
     ["orch ps recs --all", "one app, with what has ended"],
+    ["orch ps box1", "what a node has"],
   ],
   async run(context, { args: [typed], flags, shape }) {
     const client = await context.client();
-    const app = typed === undefined ? null : readApp(typed);
-    const name = app === null ? undefined : app.project === null ? app.app : `${app.project}/${app.app}`;
-    const query = { all: flags.all, ...(name === undefined ? {} : { app: name }) };
+    const query = { all: flags.all, ...(typed === undefined ? {} : { of: typed }) };
     const [{ items, next }, me] = await Promise.all([
       readTasks(client, query, { most: MOST_SHOWN }),
       shape === "text" ? client.me() : null,

@@ -2,16 +2,16 @@
 
 import { command } from "../frame/command";
 import { EXIT } from "../failure";
-import { readWorkload } from "../typed/names";
+import { ownWorkload } from "../typed/names";
 
 export const restart = command({
   operands: ["<APP.WORKLOAD...>"],
   examples: [["orch restart recs.api", "replaces its tasks as a new version would"]],
   async run(context, { args }) {
-    const asked = args.map((typed) => ({ typed, ...readWorkload(typed) }));
     const client = await context.client();
-    for (const { typed, project, app, workload } of asked) {
-      await client.restart(project ?? (await client.me()).project, app, workload);
+    for (const typed of args) {
+      const { project, app, workload } = await ownWorkload(client, typed);
+      await client.restart(project, app, workload);
       context.print(`${typed}: restarting`);
     }
     return EXIT.done;

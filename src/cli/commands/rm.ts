@@ -3,7 +3,7 @@
 import { confirm } from "../context";
 import { command, flag } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
-import { readApp } from "../typed/names";
+import { ownApp } from "../typed/names";
 
 export const rm = command({
   operands: ["<APP...>"],
@@ -19,8 +19,7 @@ export const rm = command({
     if (flags.volumes) throw new UsageError("--volumes: not built yet");
     const client = await context.client();
     for (const typed of args) {
-      const { project, app } = readApp(typed);
-      const owner = project ?? (await client.me()).project;
+      const { project: owner, app } = await ownApp(client, typed);
       if (!flags.yes) {
         const { workloads } = await client.app(owner, app);
         const running = workloads.reduce((sum, one) => sum + one.running, 0);

@@ -2,7 +2,7 @@
 
 import { command } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
-import { readWorkload } from "../typed/names";
+import { ownWorkload } from "../typed/names";
 
 export const scale = command({
   operands: ["<APP.WORKLOAD=N...>"],
@@ -11,11 +11,12 @@ export const scale = command({
     const asked = args.map((typed) => {
       const [, name = "", count = ""] = /^([^=]+)=(\d{1,6})$/.exec(typed) ?? [];
       if (count === "") throw new UsageError(`${typed}: not APP.WORKLOAD=N`, "Write it like recs.api=5");
-      return { typed: name, ...readWorkload(name), replicas: Number(count) };
+      return { typed: name, replicas: Number(count) };
     });
     const client = await context.client();
-    for (const { typed, project, app, workload, replicas } of asked) {
-      await client.scale(project ?? (await client.me()).project, app, workload, replicas);
+    for (const { typed, replicas } of asked) {
+      const { project, app, workload } = await ownWorkload(client, typed);
+      await client.scale(project, app, workload, replicas);
       context.print(`${typed}: ${replicas} ${replicas === 1 ? "replica" : "replicas"}`);
     }
     return EXIT.done;

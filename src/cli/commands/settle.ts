@@ -5,7 +5,6 @@ import { command, word } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
 import { complain } from "../print/complain";
 import type { Context } from "../context";
-import { readRun } from "../typed/names";
 
 const NOTES =
   "A task began, and its node cannot tell how it ended: its keeper was killed, or its files were lost. Its work may\n" +
@@ -40,12 +39,11 @@ export const settle = command({
 async function each(
   { print, host }: Context,
   args: readonly string[],
-  ask: (run: number | string) => Promise<RunView>,
+  ask: (run: string) => Promise<RunView>,
   said: string,
 ): Promise<number> {
-  const runs = args.map((typed) => (/^\d/.test(typed) ? readRun(typed) : typed));
   let worst: number = EXIT.done;
-  for (const run of runs) {
+  for (const run of args) {
     try {
       print(`run ${(await ask(run)).run}: ${said}`);
     } catch (error) {

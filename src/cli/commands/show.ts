@@ -2,13 +2,13 @@
 
 import { command } from "../frame/command";
 import type { Context } from "../context";
-import { EXIT, CliError } from "../failure";
-import { readRef } from "../typed/names";
+import { EXIT } from "../failure";
+import { workloadIn } from "../typed/names";
 import { block } from "../print/block";
 import { nodeLines } from "../print/node";
 import type { NodeView } from "../../wire/api/nodes";
 import { printOf } from "./node";
-import { ApiError, type Client } from "../../wire/client";
+import type { Client } from "../../wire/client";
 
 type Named = { readonly id?: unknown; readonly run?: unknown; readonly name?: unknown };
 type Document = Named & Readonly<Record<string, unknown>>;
@@ -23,7 +23,7 @@ export const show = command({
     ["orch show GPU-5a0a2a31", "a card"],
   ],
   async run(context, { args: [typed = ""], shape }) {
-    const document = await lookUp(context, await context.client(), typed);
+    const document = await lookUp(await context.client(), typed);
     if (shape === "json") context.json(document);
     else if (shape === "ids") context.print(nameOf(document));
     else for (const line of linesOf(context, document)) context.print(line);
@@ -46,35 +46,22 @@ function nameOf({ id, run, name }: Document): string {
   return found === undefined ? "" : String(found);
 }
 
-async function lookUp(context: Context, client: Client, typed: string): Promise<Document> {
-  const ref = readRef(typed);
-  switch (ref.kind) {
+async function lookUp(client: Client, typed: string): Promise<Document> {
+  const found = await client.name(typed);
+  switch (found.kind) {
     case "run":
-      return client.runInfo(ref.run);
-    case "slot":
+      return client.runInfo(found.run ?? typed);
+    case "task":
       return client.task(typed);
-    case "id":
-      return firstOf(typed, [() => client.task(typed), () => client.device(typed)]);
-    case "workload":
-      return client.workload(ref.project ?? (await client.me()).project, ref.app, ref.workload);
-    case "word":
-      return firstOf(typed, await wordsOf(client, ref.word, ref.project));
-  }
-}
-
-/** Finds what a single word means: an app, a node, or the start of the id of a task or a card, in this order. */
-async function wordsOf(client: Client, word: string, project: string | null): Promise<(() => Promise<Document>)[]> {
-  const of = project ?? (await client.me()).project;
-  return [() => client.app(of, word), () => client.node(word), () => client.task(word), () => client.device(word)];
-}
-
-async function firstOf(typed: string, tries: readonly (() => Promise<Document>)[]): Promise<Document> {
-  for (const look of tries) {
-    try {
-      return await look();
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== "not_found") throw error;
+    case "workload": {
+      const { project, app, workload } = workloadIn(found);
+      return client.workload(project, app, workload);
     }
+    case "app":
+      return client.app(found.project ?? "", found.app ?? "");
+    case "node":
+      return client.node(found.name);
+    case "card":
+      return client.device(found.name);
   }
-  throw new CliError(EXIT.failed, `${typed}: no app, node, task or card of this name`, "See: orch ps, orch nodes");
 }

@@ -2,7 +2,6 @@
 
 import { command, text } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
-import { readApp } from "../typed/names";
 
 export const spec = command({
   reads: true,
@@ -11,9 +10,9 @@ export const spec = command({
   examples: [["orch spec recs > recs.yaml", "edit it and apply it again"]],
   async run(context, { args: [typed = ""], flags, shape }) {
     if (flags.version !== null) throw new UsageError("--version: not built yet");
-    const { project, app } = readApp(typed);
     const client = await context.client();
-    const detail = await client.app(project ?? (await client.me()).project, app);
+    const { project, app } = await client.name(typed, { kinds: ["app"] });
+    const detail = await client.app(project ?? "", app ?? "");
     if (shape === "json") context.json(detail);
     else if (shape === "ids") context.print(`${detail.project}/${detail.name}`);
     else if (detail.text === null) throw new CliError(EXIT.denied, `${typed}: its spec is for its project's members`);

@@ -2,10 +2,11 @@
 
 import { compareText } from "../../core/canonical";
 import type { TaskView } from "../../wire/api/tasks";
-import { ApiError, type Client } from "../../wire/client";
+import type { NameKind } from "../../wire/api/names";
+import type { Client } from "../../wire/client";
 import { hasBegun } from "./attached";
 import { CliError, EXIT } from "../failure";
-import { readRef, type Ref } from "../typed/names";
+import { WITH_TASKS } from "../typed/names";
 import { readRun, readTasks } from "./pages";
 
 export interface LogTarget {
@@ -26,72 +27,53 @@ export interface Targets {
 const none = (): boolean => false;
 const one = (task: LogTarget): Targets => ({ kind: "one", run: null, tasks: [task], accepts: none });
 
+/** The kinds whose tasks have output. */
+const WITH_LOGS: readonly NameKind[] = [...WITH_TASKS, "app"];
+
 export async function logTargets(client: Client, typed: string | undefined, attempt: number | null): Promise<Targets> {
-  try {
-    return await targetsOf(client, typed, attempt);
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== "not_found" || typed === undefined) throw error;
-    const message = `there is no task, workload or run called ${typed}`;
-    throw new CliError(EXIT.failed, message, "See: orch ps --all, orch runs");
+  if (typed === undefined) return runTargets(client, await lastRun(client), attempt);
+  const found = await client.name(typed, { kinds: WITH_LOGS });
+  switch (found.kind) {
+    case "run":
+      return runTargets(client, found.run ?? 0, attempt);
+    case "app":
+    case "workload": {
+      const { app, workload } = found;
+      const all = (await readTasks(client, { app: `${found.project}/${app}`, all: true })).items;
+      const isOwn = (task: TaskView): boolean =>
+        task.app === app && task.project === found.project && (workload === null || task.workload === workload);
+      return { kind: "many", run: null, tasks: newest(all.filter(isOwn), attempt), accepts: isOwn };
+    }
+    default: {
+      // The server finds an earlier attempt by the slot's name and the attempt's number, also long after its end.
+      if (attempt !== null) return one({ id: typed, name: `${typed}#${attempt}` });
+      return one(targetOf(await withOutput(client, await client.task(typed))));
+    }
   }
 }
 
-async function targetsOf(client: Client, typed: string | undefined, attempt: number | null): Promise<Targets> {
-  const ref: Ref = typed === undefined ? await lastRun(client) : readRef(typed);
-  switch (ref.kind) {
-    case "run": {
-      const { tasks } = await readRun(client, ref.run);
-      return { kind: "run", run: ref.run, tasks: newest(tasks, attempt), accepts: none };
-    }
-    case "workload": {
-      const { project, app, workload } = ref;
-      const all = await tasksOf(client, project === null ? app : `${project}/${app}`);
-      const of = all.filter((task) => task.workload === workload);
-      if (of.length === 0) await client.workload(project ?? (await client.me()).project, app, workload);
-      return {
-        kind: "many",
-        run: null,
-        tasks: newest(of, attempt),
-        accepts: (task) => task.app === app && task.workload === workload,
-      };
-    }
-    case "word": {
-      const all = await tasksOf(client, ref.project === null ? ref.word : `${ref.project}/${ref.word}`);
-      if (all.length > 0) {
-        return { kind: "many", run: null, tasks: newest(all, attempt), accepts: (task) => task.app === ref.word };
-      }
-      return one(targetOf(await client.task(ref.word)));
-    }
-    case "slot":
-    case "id": {
-      // The server finds an earlier attempt by the slot's name and the attempt's number, also long after its end.
-      if (attempt !== null) return one({ id: typed ?? "", name: `${typed}#${attempt}` });
-      return one(targetOf(await withOutput(client, await client.task(typed ?? ""))));
-    }
-  }
+async function runTargets(client: Client, run: number, attempt: number | null): Promise<Targets> {
+  const { tasks } = await readRun(client, run);
+  return { kind: "run", run, tasks: newest(tasks, attempt), accepts: none };
 }
 
 /** Returns the task, or the slot's last attempt that ran if this one only waits, as in a crash loop. */
 async function withOutput(client: Client, task: TaskView): Promise<TaskView> {
   if (hasBegun(task) || task.app === null) return task;
-  const all = await tasksOf(client, `${task.project}/${task.app}`);
+  const all = (await readTasks(client, { app: `${task.project}/${task.app}`, all: true })).items;
   const same = all.filter(
     (other) => other.workload === task.workload && other.slot === task.slot && other.member === task.member,
   );
   return same.filter(hasBegun).toSorted((a, b) => (isNewer(a, b) ? -1 : 1))[0] ?? task;
 }
 
-async function lastRun(client: Client): Promise<Ref> {
+async function lastRun(client: Client): Promise<number> {
   const { user } = await client.me();
   const run = (await client.runs({ all: true, user, limit: 1 })).runs[0];
   if (run === undefined) {
     throw new CliError(EXIT.failed, "you have no run yet", "Name a task or workload: orch logs recs.api");
   }
-  return { kind: "run", run: run.run };
-}
-
-async function tasksOf(client: Client, app: string): Promise<TaskView[]> {
-  return (await readTasks(client, { app, all: true })).items;
+  return run.run;
 }
 
 const targetOf = ({ id, name }: TaskView): LogTarget => ({ id, name });

@@ -45,7 +45,7 @@ export async function readPages<T>(
 /** Reads tasks and waiting slots. */
 export const readTasks = (
   client: Client,
-  query: { readonly app?: string; readonly all?: boolean },
+  query: { readonly app?: string; readonly of?: string; readonly all?: boolean; readonly pending?: boolean },
   length: Length = {},
 ): Promise<Paged<TaskView>> =>
   readPages(async (page) => {
@@ -64,16 +64,20 @@ export const readRuns = (
     return { items: runs, next };
   }, length);
 
-/** Reads events, newest first. */
-export const readEvents = (
+/** Reads events, newest first. `subject` is what they are about. */
+export async function readEvents(
   client: Client,
   query: { readonly object?: string; readonly since_ms?: number },
   length: Length,
-): Promise<Paged<EventView>> =>
-  readPages(async (page) => {
-    const { events, next } = await client.events({ ...query, ...page });
+): Promise<Paged<EventView> & { readonly subject: string | null }> {
+  let subject: string | null = null;
+  const read = await readPages(async (page) => {
+    const { events, next, subject: of } = await client.events({ ...query, ...page });
+    subject = of;
     return { items: events, next };
   }, length);
+  return { ...read, subject };
+}
 
 /** Reads a run with all of its tasks, ended ones included. */
 export async function readRun(client: Client, run: number, length: Pick<Length, "limit"> = {}): Promise<RunDetail> {

@@ -33,6 +33,7 @@ export const newRun = (given: NewRun): RunRow => ({
   exit_code: null,
   signal: null,
   cause: null,
+  waited_for: null,
 });
 
 /**

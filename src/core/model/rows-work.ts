@@ -71,6 +71,8 @@ export interface RunRow {
    * of earlier releases.
    */
   readonly cause: EndCause | null;
+  /** What it waited for last before its first task was placed, in words. Null: for nothing, or it has not begun. */
+  readonly waited_for: string | null;
 }
 
 /** A person's word on an attempt whose end nobody knows: how it ended, or that the run shall be tried again. */

@@ -111,16 +111,27 @@ function whyNever(look: Waiting, run: RunRow, after: RunAfter): string {
   const name = run.app === null ? after.name : `${run.app}.${after.name}`;
   if (after.when === "up") return `${name} was removed`;
   if (after.uid === "") return `${name} has never run`;
+  const ended = runOf(look.draft.pass, look.draft, after.uid);
+  if (ended !== undefined) return `${name} ${sayRunEnd(ended)}`;
   const state = stateOf(look, after.uid);
   return state === null ? `${name} is no longer there` : `${name} ${SAID[state]}`;
+}
+
+/** Returns how a run ended, behind its name: `failed, exit 1`. */
+export function sayRunEnd({ state, exit_code, signal, reason, started_ms }: RunRow): string {
+  // Its reason may be as long as the chain of runs before it.
+  if (state === "failed" && started_ms === null) return "failed before it began";
+  const code = exit_code === null || exit_code === 0 ? "" : `, exit ${exit_code}`;
+  const how = signal === null ? code : `, killed by ${signal}`;
+  return `${SAID[state]}${how}${how === "" && state === "failed" && reason !== null ? `: ${reason}` : ""}`;
 }
 
 const SAID = {
   waiting: "waits",
   queued: "waits",
   running: "runs",
-  succeeded: "has succeeded",
-  failed: "has failed",
+  succeeded: "succeeded",
+  failed: "failed",
   cancelled: "was cancelled",
 } as const;
 

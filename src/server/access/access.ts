@@ -48,6 +48,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/runs/{run}/cancel": OWNERS,
   "POST /v1/runs/{run}/retry": OWNERS,
   "POST /v1/runs/{run}/settle": OWNERS,
+  "GET /v1/names/{ref}": PEOPLE,
   "GET /v1/nodes": PEOPLE,
   "GET /v1/nodes/{node}": PEOPLE,
   "GET /v1/nodes/{node}/drain": PEOPLE,

@@ -7,16 +7,7 @@ import type { NodeRow } from "../../core/model/rows-node";
 import type { Taint } from "../../core/model/workload";
 import { keyId } from "../../wire/join";
 import type { Draft } from "../../store/store";
-import { oneByUid } from "../work/resolve";
-import { notFound, RefusedError } from "../refused";
-
-/** Returns the node with this name, or with an id that begins with `ref`. Throws RefusedError if there is none. */
-export function requireNode(state: State, ref: string): NodeRow {
-  const named = state.nodes.values().find((node) => node.name === ref);
-  const found = named ?? oneByUid(state.nodes.values(), ref, (node) => node.id);
-  if (found === null) throw notFound(`there is no node ${ref.slice(0, 100)}`, "orch nodes shows what there is");
-  return found;
-}
+import { RefusedError } from "../refused";
 
 export function putNode(draft: Draft, before: NodeRow, row: NodeRow, verb: string, detail: string): NodeRow {
   draft.put([{ table: "nodes", key: row.id, row }]);

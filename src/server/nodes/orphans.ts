@@ -8,16 +8,16 @@ import type { State } from "../../core/model/rows-state";
 import { identityOf, newTask } from "../../core/model/new-task";
 import type { TaskIdentity, TaskRow } from "../../core/model/rows-task";
 import type { WorkloadRow } from "../../core/model/rows-work";
-import { parseName, shortId, slotKey, slotName } from "../../core/model/task";
+import { parseName, shortId, slotKey, slotName, withUid } from "../../core/model/task";
 import { emptySlot } from "../../core/pass/slot";
 import type { Draft } from "../../store/store";
 import { findApp } from "../work/apps";
-import { oneByUid } from "../work/resolve";
 import { notFound, RefusedError } from "../refused";
 
 export function requireOrphan(node: NodeRow, ref: string): Orphan {
-  const found = oneByUid(node.orphans, ref, (orphan) => orphan.uid);
-  if (found === null)
+  const [found, second] = withUid(node.orphans, ref, (orphan) => orphan.uid);
+  if (second !== undefined) throw new RefusedError("conflict", `several ids begin with ${ref}`, "Write more of it");
+  if (found === undefined)
     throw notFound(`${node.name} has no orphan ${ref.slice(0, 100)}`, `orch show ${node.name} lists them`);
   return found;
 }

@@ -5,8 +5,9 @@ import type { State } from "../../core/model/rows-state";
 import { list } from "../../wire/api/answers";
 import { type GpuView, gpuView } from "../../wire/api/devices";
 import type { Api } from "./api";
-import { notFound, RefusedError } from "../refused";
+import { notFound } from "../refused";
 import { page, pageOf } from "../http/query";
+import { resolve } from "../work/resolve";
 import { route } from "./route";
 import { gpuViews } from "../views/gpu";
 import { tasksByNode } from "../views/node";
@@ -28,7 +29,13 @@ export const DEVICE_ROUTES = [
     path: "/v1/devices/{device}",
     answer: gpuView,
     summary: "One card, by the start of its id",
-    handle: ({ api, params }): GpuView => requireDevice(all(api, api.store.state), params.device),
+    handle({ api, params, who }): GpuView {
+      const { name, project } = who;
+      const found = resolve(api.store, params.device, { name, project, kinds: ["card"] });
+      const view = all(api, api.store.state).find(({ id }) => found.kind === "card" && id === found.id);
+      if (view === undefined) throw notFound(`there is no card ${params.device}`, "orch gpus shows what there is");
+      return view;
+    },
   }),
 ];
 
@@ -40,20 +47,4 @@ function all(api: Api, state: State): GpuView[] {
     .toArray()
     .sort((a, b) => compareText(a.name, b.name))
     .flatMap((node) => gpuViews(node, byNode.get(node.id) ?? [], api.readings.of(node.id), state));
-}
-
-/** Removes the prefix that tools print before an id and people leave out. */
-const plain = (id: string): string => id.toLowerCase().replace(/^(gpu|mig)-/, "");
-
-const SHORTEST = 4;
-
-function requireDevice(devices: readonly GpuView[], ref: string): GpuView {
-  const whole = devices.find(({ id }) => id === ref);
-  if (whole !== undefined) return whole;
-  const wanted = plain(ref);
-  const found = wanted.length < SHORTEST ? [] : devices.filter(({ id }) => plain(id).startsWith(wanted));
-  const [first, second] = found;
-  if (first === undefined) throw notFound(`there is no card ${ref.slice(0, 100)}`, "orch gpus shows what there is");
-  if (second !== undefined) throw new RefusedError("conflict", `several cards begin with ${ref}`, "Write more of it");
-  return first;
 }

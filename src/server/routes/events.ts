@@ -1,29 +1,71 @@
 // Routes for events: what happened, and what happens now.
 
-import { eventView } from "../../wire/api/watch";
-import { list } from "../../wire/api/answers";
+import { eventsAnswer } from "../../wire/api/watch";
+import type { NameKind } from "../../wire/api/names";
+import { taskName } from "../../core/model/task";
 import { subjectOf } from "../../core/plan/events";
+import type { Principal } from "../access/auth";
+import { RefusedError } from "../refused";
+import type { NamedThing } from "../work/named";
+import { resolve } from "../work/resolve";
+import type { Api } from "./api";
 import { route } from "./route";
 import { eventView as viewOf } from "../views/event";
 import { number, page, pageOf, short } from "../http/query";
 import { z } from "zod";
 
 const EVENT_ID = /^[0-9a-z]{1,40}$/;
+
+/** What the events of a typed name are about. `unknown`: nothing that there is has the name. */
+interface Subject {
+  readonly subject: string;
+  readonly unknown: RefusedError | null;
+}
+
+/** Returns the subject of events for a typed name: the name under which they were written. */
+function subjectNamed({ store }: Api, ref: string, { name, project }: Pick<Principal, "name" | "project">): Subject {
+  try {
+    const found = resolve(store, ref, { name, project, kinds: WITH_EVENTS });
+    return { subject: subjectIn(found) ?? ref, unknown: null };
+  } catch (error) {
+    if (!(error instanceof RefusedError) || error.code !== "not_found") throw error;
+    return { subject: ref, unknown: error };
+  }
+}
+
+const WITH_EVENTS: readonly NameKind[] = ["run", "task", "workload", "app", "node"];
+
+function subjectIn(found: NamedThing): string | null {
+  if (found.kind === "app") return `${found.app.project}/${found.app.name}`;
+  if (found.kind === "node") return found.node.name;
+  if (found.kind === "card") return null;
+  const { task, run, workload, project, slot, member, attempt } = found;
+  if (task !== null) return `${project}/${taskName(task)}`;
+  const tries = attempt === null || attempt === 1 ? "" : `#${attempt}`;
+  if (workload !== null) {
+    const part = [workload.app, workload.name, slot, member].filter((one) => one !== null).join(".");
+    return `${project}/${part}${tries}`;
+  }
+  const at = member ?? slot ?? 0;
+  return run === null ? null : `${project}/${run.run}${at === 0 ? "" : `.${at}`}${tries}`;
+}
+
 const NOTHING = { project: null, object: null };
 
 export const EVENT_ROUTES = [
   route({
     method: "GET",
     path: "/v1/events",
-    answer: list("events", eventView),
+    answer: eventsAnswer,
     query: page.extend({
       object: short.optional().describe("what is about it or its parts: `shop`, `shop.web`, a node"),
       since_ms: number.optional().describe("only those since this Unix time"),
     }),
     summary: "What people, nodes and the plan did, the newest first; with `object` what is about it or its parts",
-    handle({ api, query }) {
+    handle({ api, query, who }) {
       const { since_ms } = query;
-      const { project, object } = query.object === undefined ? NOTHING : subjectOf(query.object);
+      const about = query.object === undefined ? null : subjectNamed(api, query.object, who);
+      const { project, object } = about === null ? NOTHING : subjectOf(about.subject);
       const named = project === null && object !== null;
       const node = named ? api.store.state.nodes.values().find(({ name }) => name === object) : undefined;
       const read = (limit: number, after: string | null) =>
@@ -38,7 +80,9 @@ export const EVENT_ROUTES = [
           })
           .map((row) => ({ key: row.id, view: viewOf(row, api.store.state) }));
       const { items: events, next } = pageOf(query, [], read, EVENT_ID);
-      return { events, next };
+      // What is gone still has events, so that only a name without any is unknown.
+      if (events.length === 0 && about !== null && about.unknown !== null) throw about.unknown;
+      return { events, next, subject: about?.subject ?? null };
     },
   }),
   route({

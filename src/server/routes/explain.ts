@@ -6,7 +6,8 @@ import { taskName } from "../../core/model/task";
 import { explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
 import { RefusedError } from "../refused";
-import { meantBy, tasksOf, type Meant } from "../work/resolve";
+import type { Meant } from "../work/named";
+import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { blockedView, placedView } from "../views/plan";
 import { taskView, waitsFor } from "../views/task";
@@ -33,7 +34,7 @@ export const EXPLAIN_ROUTES = [
     summary:
       "Why something waits, node by node, and the smallest change that would let it run; or why it is where it is",
     handle({ api, params, who }): z.infer<typeof explainView> {
-      const meant = meantBy(api.store, params.ref, who.project);
+      const meant = meantBy(api.store, params.ref, who);
       const owners = new Set([meant.owner_uid, meant.workload?.uid]);
       const blocked = api.loop
         .blocked()

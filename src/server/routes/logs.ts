@@ -25,7 +25,7 @@ export const LOG_ROUTES = [
       "A task's output, as bytes. By a name: the newest attempt, also one that is over. `x-orch-log: tail` says " +
       "that only the last 4 KiB are left. What waits has none: 409 `conflict` says why",
     async handle({ api, params, query: wish, who, touch, link, request }) {
-      const meant = meantBy(api.store, params.ref, who.project);
+      const meant = meantBy(api.store, params.ref, who);
       touch(meant, `the output of ${params.ref}`);
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
       if (task === undefined) {

@@ -1,7 +1,7 @@
 // Tasks of a node that no server knows: what operators decide about one.
 
 import { doneAnswer } from "../../wire/api/answers";
-import { requireNode } from "../nodes/node-changes";
+import { requireNode } from "../work/resolve";
 import { adoptOrphan, requireOrphan, stopOrphan } from "../nodes/orphans";
 import { route } from "./route";
 

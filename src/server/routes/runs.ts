@@ -24,7 +24,7 @@ import { notFound, RefusedError } from "../refused";
 import { requireRoom, withinReplicas } from "../work/require-room";
 import { route } from "./route";
 import { type Ended, flag, number, page, pageOf, short } from "../http/query";
-import { cancelRun, requireSatisfiable, makeRun, runByNumber, type Making } from "../work/runs";
+import { cancelRun, requireSatisfiable, makeRun, type Making } from "../work/runs";
 import { settleRun } from "../work/settle";
 import type { Principal } from "../access/auth";
 import { meantBy } from "../work/resolve";
@@ -52,7 +52,7 @@ export const RUN_ROUTES = [
       const project = body.project ?? who.project;
       touch({ project }, "the run");
       const decl = declaredJob(body.job, body.name);
-      const making = { decl, project, who, uid: api.seed(), history: api.store.history };
+      const making = { decl, project, who, uid: api.seed(), history: api.store.history, spec: api.store.spec };
       return commit((draft) => {
         requireGrants(who, [decl]);
         requireLeases(api.limits.lease_ms, [decl]);
@@ -113,7 +113,7 @@ export const RUN_ROUTES = [
     summary: "One run with its tasks, the newest of them when they are many; by its number or its job's name",
     handle({ api, params, query, who }): z.infer<typeof runDetail> {
       const { state, history } = api.store;
-      const run = requireRun(api, params.run, who.project);
+      const run = requireRun(api, params.run, who);
       const living = state.tasks
         .values()
         .filter((task) => task.owner_uid === run.uid)
@@ -138,7 +138,7 @@ export const RUN_ROUTES = [
     async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runView>> {
       const signal = signalOf(body.signal);
       return commit((draft) => {
-        const found = requireRun(api, params.run, who.project);
+        const found = requireRun(api, params.run, who);
         const run = draft.state.runs.get(found.uid) ?? found;
         touch(run, `run ${run.run}`);
         const after = draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run;
@@ -176,7 +176,7 @@ interface Settling {
 }
 
 function settled({ api, ref, who, touch, draft }: Settling, as: Settled["as"]): RunView {
-  const found = requireRun(api, ref, who.project);
+  const found = requireRun(api, ref, who);
   const run = draft.state.runs.get(found.uid) ?? found;
   touch(run, `run ${run.run}`);
   settleRun(draft, run, as, who.name);
@@ -216,13 +216,15 @@ function nameOf({ command, run }: Record<string, unknown>): string {
   return typeof first === "string" ? (legalName(first.slice(0, 4_096).split("/").at(-1) ?? "") ?? "run") : "run";
 }
 
-export function requireRun(api: Api, ref: string, project: string): RunRow {
-  const { store } = api;
-  const run = /^\d{1,15}$/.test(ref)
-    ? runByNumber(store.state, store.history, Number(ref))
-    : meantBy(store, ref, project).run;
-  if (run !== null) return run;
-  throw notFound(`there is no run ${ref.slice(0, 100)}`, "orch runs shows what there is");
+/** Returns the run that a text means: a run itself, the newest one of a job, or the one of a task. */
+function requireRun({ store }: Pick<Api, "store">, ref: string, who: Pick<Principal, "name" | "project">): RunRow {
+  const { run, task, kind } = meantBy(store, ref, who);
+  const found = run ?? (task === null ? null : store.history.run(task.owner_uid));
+  if (found !== null) return found;
+  throw notFound(
+    `${ref.slice(0, 100)} has no run: ${kind === "task" ? "it is no job's" : "it has never run, or is no job"}`,
+    "orch runs shows what there is",
+  );
 }
 
 function signalOf(text: string | null): string | null {

@@ -8,6 +8,7 @@ import { DEVICE_ROUTES } from "./devices";
 import { EVENT_ROUTES } from "./events";
 import { EXPLAIN_ROUTES } from "./explain";
 import { LOG_ROUTES } from "./logs";
+import { NAME_ROUTES } from "./names";
 import { NODE_ROUTES } from "./nodes";
 import { OPEN_ROUTES } from "./open";
 import { ORPHAN_ROUTES } from "./orphans";
@@ -39,6 +40,7 @@ export const ROUTES: readonly Route[] = [
   ...TASK_ROUTES,
   ...LOG_ROUTES,
   ...RUN_ROUTES,
+  ...NAME_ROUTES,
   ...NODE_ROUTES,
   ...ORPHAN_ROUTES,
   ...DEVICE_ROUTES,

@@ -3,12 +3,15 @@
 import { compareText } from "../../core/canonical";
 import { z } from "zod";
 import type { TaskRow } from "../../core/model/rows-task";
-import { isPart, parseApp, seenSlot } from "../../core/model/task";
+import { isPart, seenSlot } from "../../core/model/task";
 import { taskView } from "../../wire/api/tasks";
 import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
-import { notFound } from "../refused";
-import { appOf, meantBy, tasksOf } from "../work/resolve";
+import { notFound, RefusedError } from "../refused";
+import type { NameKind } from "../../wire/api/names";
+import type { Principal } from "../access/auth";
+import { isWork } from "../work/named";
+import { meantBy, resolve, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { type Ended, flag, page, pageOf, short } from "../http/query";
 import { type Pending, pendingSlots, taskView as viewOf } from "../views/task";
@@ -27,19 +30,27 @@ export const TASK_ROUTES = [
     query: page.extend({
       app: short.optional().describe("only those of this app: `shop`, or `project/shop`"),
       all: flag.optional().describe("also those that are over"),
+      of: short.optional().describe("only those of what has this name: an app, a workload, a run, a task or a node"),
+      pending: flag.optional().describe("only slots that wait"),
     }),
     answer: list("tasks", taskView),
-    summary: "Living tasks and waiting slots, of one app or of all; with `all` also what is over, the newest first",
+    summary:
+      "Living tasks and waiting slots: all, of one `app`, or `of` whatever has that name; with `all` also what is " +
+      "over, the newest first; with `pending` only slots that wait",
     handle({ api, query, who }) {
       const { state, history } = api.store;
-      const uid = query.app === undefined ? null : requireApp(api, query.app, who.project);
-      const isMeant = ({ app_uid }: { readonly app_uid: string | null }): boolean => uid === null || app_uid === uid;
-      const living: Listed[] = [...state.tasks.values().filter(isMeant), ...pendingOf(api, isMeant)].sort(byName);
+      const wish = wishOf(api, query, who);
+      const waiting = [...pendingOf(api, wish.isOwner)].filter(wish.isPart);
+      const tasks =
+        query.pending === true ? [] : state.tasks.values().filter((task) => wish.isOwner(task) && wish.isPart(task));
+      // What is over of one slot is short, and comes with what lives.
+      const over = query.all === true ? (wish.over?.() ?? []) : [];
+      const living: Listed[] = [...tasks, ...over, ...waiting].sort(byName);
       const ended = (limit: number, after: string | null): Ended<Listed>[] =>
         history
-          .tasks({ limit, ...(uid === null ? {} : { app_uid: uid }), ...(after === null ? {} : { before_uid: after }) })
+          .tasks({ limit, ...wish.ended, ...(after === null ? {} : { before_uid: after }) })
           .map((task) => ({ key: task.uid, view: task }));
-      const { items, next } = pageOf(query, living, query.all === true ? ended : null);
+      const { items, next } = pageOf(query, living, query.all === true && wish.over === null ? ended : null);
       return { tasks: items.map((one) => ("view" in one ? one.view() : viewOf(one, state))), next };
     },
   }),
@@ -49,7 +60,7 @@ export const TASK_ROUTES = [
     answer: taskView,
     summary: "One task, by the start of its id or by its name: then its newest attempt, or the slot that waits",
     handle({ api, params, who }): z.infer<typeof taskView> {
-      const meant = meantBy(api.store, params.ref, who.project);
+      const meant = meantBy(api.store, params.ref, who);
       const task = tasksOf(api.store, meant)[0];
       const waiting =
         meant.attempt !== null
@@ -63,11 +74,46 @@ export const TASK_ROUTES = [
   }),
 ];
 
-function requireApp(api: Api, ref: string, own: string): string {
-  const name = parseApp(ref);
-  const uid = name === null ? null : appOf(api.store.state, name.project, name.app, own);
-  if (uid === null) throw notFound(`there is no app ${ref}`, "orch ps shows what there is");
-  return uid;
+/** Which tasks and slots a list shows. */
+interface Wish {
+  readonly isOwner: (row: Owners) => boolean;
+  readonly isPart: (row: Pick<TaskRow, "slot" | "member" | "attempt"> & { readonly node_id?: string }) => boolean;
+  /** The filter of what is over. */
+  readonly ended: { readonly app_uid?: string; readonly owner_uid?: string };
+  /** What is over, of a single slot. */
+  readonly over: (() => readonly TaskRow[]) | null;
+}
+
+type Owners = Pick<Pending, "owner_uid" | "app_uid">;
+
+const OF_TASKS: readonly NameKind[] = ["app", "workload", "run", "task", "node"];
+const every = (): boolean => true;
+
+function wishOf(
+  { store }: Api,
+  { app, of, all }: { app?: string | undefined; of?: string | undefined; all?: boolean | undefined },
+  who: Pick<Principal, "name" | "project">,
+): Wish {
+  const ref = app ?? of;
+  if (ref === undefined) return { isOwner: every, isPart: every, ended: {}, over: null };
+  const { name, project } = who;
+  const found = resolve(store, ref, { name, project, kinds: app === undefined ? OF_TASKS : ["app"] });
+  if (found.kind === "app") {
+    const app_uid = found.app.uid;
+    return { isOwner: (row) => row.app_uid === app_uid, isPart: every, ended: { app_uid }, over: null };
+  }
+  if (found.kind === "node") {
+    if (all === true) throw new RefusedError("bad_request", "all: what is over is not listed by node", null);
+    return { isOwner: every, isPart: ({ node_id }) => node_id === found.node.id, ended: {}, over: null };
+  }
+  if (!isWork(found)) throw new RefusedError("bad_request", `${ref} has no tasks`);
+  const { owner_uid, kind } = found;
+  return {
+    isOwner: (row) => row.owner_uid === owner_uid,
+    isPart: (row) => isPart(found, row),
+    ended: { owner_uid },
+    over: kind === "task" ? () => tasksOf(store, found).filter(({ uid }) => !store.state.tasks.has(uid)) : null,
+  };
 }
 
 /** What a list shows: a task, or a slot that waits for one. */

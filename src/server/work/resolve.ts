@@ -1,126 +1,194 @@
-// Resolves what people type to a task, a slot, a workload or a run: by name, by number, or by the start of an id.
+// Resolves what people type: one rule for every command and every route. A text means a run, a task, a workload, an
+// app, a node or a card: by name, by number, or by the start of an id.
 
 import type { State } from "../../core/model/rows-state";
-import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
+import type { AppRow, RunRow } from "../../core/model/rows-work";
+import type { NodeRow } from "../../core/model/rows-node";
 import type { TaskRow } from "../../core/model/rows-task";
-import { isPart, isUidStart, parseName, withUid, type NamedPart, type WorkName } from "../../core/model/task";
-import type { Store } from "../../store/store";
-import { findApp } from "./apps";
-import { notFound, RefusedError } from "../refused";
-import { runByNumber } from "./runs";
+import { isFinal } from "../../core/model/lifecycle";
+import { isPart, isUidStart, parseApp, parseName, taskName, withUid, type WorkName } from "../../core/model/task";
+import { notFound } from "../refused";
+import { isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
+import { noSuch, ofOtherKind, several } from "./unresolved";
 
-/**
- * What a reference names: the owner of tasks, and which of the owner's tasks. A null `slot`, `member` or `attempt`
- * means all of them.
- */
-export interface Meant extends NamedPart {
-  /** The uid of the tasks' owner: a run or a workload. */
-  readonly owner_uid: string;
-  readonly run: RunRow | null;
-  readonly workload: WorkloadRow | null;
-  readonly project: string;
-  readonly user: string;
-  readonly name: string;
-  /** The task, if the reference is a task's id, else null. */
-  readonly task: TaskRow | null;
+/** Returns the only thing that a text means. Throws RefusedError if there is none, or more than one. */
+export function resolve(known: Searched, ref: string, asked: NameWish): NamedThing {
+  const found = fitting(known, ref, asked);
+  const [first, second] = found;
+  if (first !== undefined && second === undefined) return first;
+  throw several(ref, found);
 }
 
-/**
- * Returns what a reference means. Names in the asker's project win over the same names in others. Throws RefusedError
- * if nothing, or more than one thing, has that name.
- */
-export function meantBy(store: Store, ref: string, project: string): Meant {
+/** Returns all things that a text means, at least one. Throws RefusedError if there is none. */
+export function fitting(known: Searched, ref: string, asked: NameWish): readonly NamedThing[] {
+  const every = everything(known, ref, asked);
+  const found = every.filter(({ kind }) => asked.kinds.includes(kind));
+  if (found.length > 0) return found;
+  const [other] = every;
+  if (other !== undefined) throw ofOtherKind(known.state, ref, other, asked.kinds);
+  throw noSuch(known.state, ref, asked);
+}
+
+/** Returns the task, workload or run that a text means. */
+export function meantBy(known: Searched, ref: string, who: Pick<NameWish, "name" | "project">): Meant {
+  const found = resolve(known, ref, { name: who.name, project: who.project, kinds: WORK });
+  if (!isWork(found)) throw new Error(`${found.kind} is no work`);
+  return found;
+}
+
+function everything(known: Searched, ref: string, asked: NameWish): NamedThing[] {
+  const named = byName(known, ref, asked);
+  // A number and a name that somebody gave win over an id that begins so: ids can be written longer.
+  if (named.length > 0) return named;
+  const { state, history } = known;
+  const live = withUid(state.tasks.values(), ref, (task) => task.uid);
+  const ended = live.length === 0 && isUidStart(ref) ? history.task(ref) : null;
+  return [
+    ...[...live, ...(ended === null ? [] : [ended])].map((task) => ofTask(state, task)),
+    ...withUid(state.nodes.values(), ref, ({ id }) => id).map((node): NamedThing => ({ kind: "node", node })),
+    ...cardsNamed(state, ref),
+  ];
+}
+
+function byName(known: Searched, ref: string, asked: NameWish): NamedThing[] {
   const name = parseName(ref);
-  const meant = (name === null ? null : byName(store, name, project)) ?? byId(store, ref);
-  if (meant !== null) return meant;
+  if (name?.is === "run") {
+    const run = runByNumber(known, name.run);
+    return run === null ? [] : [partOf(known, ofRun(run), name, ref)];
+  }
+  if (name?.is === "workload") return workloadsNamed(known, name, asked).map((one) => partOf(known, one, name, ref));
+  const word = parseApp(ref);
+  if (word === null) return [];
+  const { project, app } = word;
+  const apps = appsNamed(known.state, project, app, asked);
+  const node = project === null ? nodeNamed(known.state, app) : undefined;
+  return [
+    ...apps.map((row): NamedThing => ({ kind: "app", app: row })),
+    ...runsNamed(known, project, app, asked).map(ofRun),
+    ...(node === undefined ? [] : [{ kind: "node", node } as const]),
+  ];
+}
+
+/** Returns what is meant of an owner's tasks. Throws RefusedError if the owner has no such part. */
+function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName, ref: string): Meant {
+  if ((slot ?? member ?? attempt) === null) return of;
+  const meant: Meant = { ...of, kind: "task", slot, member, attempt };
+  if (tasksOf(known, meant).length > 0) return meant;
+  const parts = slotsOf(known, meant);
+  const wanted = member ?? slot ?? 0;
+  if (wanted >= parts) {
+    const has = parts === 1 ? "its only one is 0" : `it has ${parts}, 0 to ${parts - 1}`;
+    throw notFound(`there is no ${ref.slice(0, 100)}: ${parts === 0 ? "it has no slot" : has}`, `orch show ${of.name}`);
+  }
+  if (attempt === null) return meant;
   throw notFound(
-    `there is no task, workload or run called ${ref.slice(0, 100)}`,
-    "orch ps --all and orch runs show what there is; write PROJECT/APP.WORKLOAD for another project's",
+    `there is no attempt ${attempt} of ${ref.slice(0, 100).replace(/#\d+$/, "")}`,
+    "orch ps --all shows what there was",
   );
 }
 
-function byName(store: Store, name: WorkName, own: string): Meant | null {
-  const found = name.is === "run" ? byRun(store, name.run) : byWorkload(store, name, own);
-  if (found === null) return null;
-  const { slot, member, attempt } = name;
-  return { ...found, slot, member, attempt };
+/** Returns how many slots an owner has, or how many members the attempts of a run. */
+function slotsOf({ state, spec }: Searched, { run, workload }: Meant): number {
+  if (run !== null) return isFinal(run.state) ? 0 : spec(run.spec_hash).members;
+  if (workload?.kind === "service") return workload.settings.replicas;
+  return workload?.kind === "daemon" ? state.cluster.next_ordinal : 0;
 }
 
-function byRun({ state, history }: Store, number: number): Meant | null {
-  const run = runByNumber(state, history, number);
-  return run === null ? null : ofRun(run);
-}
+const WHOLE = { slot: null, member: null, attempt: null, task: null } as const;
 
 const ofRun = (run: RunRow): Meant => ({
+  ...WHOLE,
+  kind: "run",
   owner_uid: run.uid,
   run,
   workload: null,
   project: run.project,
   user: run.user,
   name: run.name,
-  slot: null,
-  member: null,
-  attempt: null,
-  task: null,
 });
 
-function byWorkload(
-  { state, history }: Store,
-  { project, app, workload: job }: Extract<WorkName, { is: "workload" }>,
-  own: string,
-): Meant | null {
-  const found = appOf(state, project, app, own);
-  const workload = state.workloads.values().find((row) => row.app_uid === found && row.name === job);
-  if (workload === undefined) return null;
-  const { last_run } = workload;
-  const run = last_run === null ? null : (state.runs.get(last_run.uid) ?? history.run(last_run.uid));
-  return {
-    owner_uid: run?.uid ?? workload.uid,
-    run,
-    workload,
-    project: workload.project,
-    user: workload.user,
-    name: `${app}.${job}`,
-    slot: null,
-    member: null,
-    attempt: null,
-    task: null,
-  };
+export const runByNumber = ({ state, history }: Pick<Searched, "state" | "history">, run: number): RunRow | null =>
+  state.runs.values().find((row) => row.run === run) ?? (Number.isSafeInteger(run) ? history.run(run) : null);
+
+/**
+ * Returns the apps of that name: the one of the written project; else the one of the asker's; else those of all
+ * others.
+ */
+export function appsNamed(
+  state: State,
+  project: string | null,
+  name: string,
+  { project: mine, own = false }: Pick<NameWish, "project" | "own">,
+): AppRow[] {
+  const named = state.apps
+    .values()
+    .filter((app) => app.name === name)
+    .toArray();
+  const near = named.filter((app) => app.project === (project ?? mine));
+  return near.length > 0 || project !== null || own ? near : named;
+}
+
+function workloadsNamed(known: Searched, name: Extract<WorkName, { is: "workload" }>, asked: NameWish): Meant[] {
+  const { state, history } = known;
+  return appsNamed(state, name.project, name.app, asked).flatMap((app): Meant[] => {
+    const workload = state.workloads.values().find((row) => row.app_uid === app.uid && row.name === name.workload);
+    if (workload === undefined) return [];
+    const { last_run, project, user } = workload;
+    const run = last_run === null ? null : (state.runs.get(last_run.uid) ?? history.run(last_run.uid));
+    const owner_uid = run?.uid ?? workload.uid;
+    return [
+      { ...WHOLE, kind: "workload", owner_uid, run, workload, project, user, name: `${app.name}.${name.workload}` },
+    ];
+  });
 }
 
 /**
- * Returns the uid of the app with that name: in `project` if given, else in the asker's project `own`, else the only
- * such app of the cluster. Returns null if there is none, and throws RefusedError if several projects have one.
+ * Returns the runs of a name: the living ones of the asker, else those of the project, else all living ones. Without a
+ * living one the newest that has ended is meant, in the same order.
  */
-export function appOf(state: State, project: string | null, name: string, own: string): string | null {
-  const near = findApp(state, project ?? own, name);
-  if (near !== undefined || project !== null) return near?.uid ?? null;
-  const [first, second] = state.apps.values().filter((app) => app.name === name);
-  if (second !== undefined) {
-    throw new RefusedError("conflict", `several projects have an app called ${name}`, "Write PROJECT/APP");
+function runsNamed({ state, history }: Searched, project: string | null, name: string, asked: NameWish): RunRow[] {
+  const inProject = project ?? asked.project;
+  const [mine, near, far]: RunRow[][] = [[], [], []];
+  const isOver = (run: RunRow): boolean => isFinal(run.state);
+  const sort = (run: RunRow): unknown =>
+    run.project !== inProject
+      ? project === null && asked.own !== true && far?.push(run)
+      : (run.user === asked.name ? mine : near)?.push(run);
+  for (const run of state.runs.values()) if (run.name === name && run.app === null) sort(run);
+  for (const group of [mine, near, far]) {
+    const living = group?.filter((run) => !isOver(run)) ?? [];
+    if (living.length > 0) return living;
   }
-  return first?.uid ?? null;
+  const newest = (runs: readonly RunRow[]): RunRow[] => [...runs].sort((a, b) => b.run - a.run).slice(0, 1);
+  for (const run of history.runs({ name, limit: RUNS_LOOKED_AT })) if (run.app === null) sort(run);
+  return newest([mine, near, far].find((group) => group !== undefined && group.length > 0) ?? []);
 }
 
-/** Returns the row whose uid begins with `ref`, or null if there is none. Throws RefusedError if there are several. */
-export function oneByUid<T>(rows: Iterable<T>, ref: string, uidOf: (row: T) => string): T | null {
-  const [found, second] = withUid(rows, ref, uidOf);
-  if (second !== undefined) throw new RefusedError("conflict", `several ids begin with ${ref}`, "Write more of it");
-  return found ?? null;
+const RUNS_LOOKED_AT = 100;
+
+const nodeNamed = (state: State, name: string): NodeRow | undefined =>
+  state.nodes.values().find((node) => node.name === name);
+
+/** Returns the node with this name, or with an id that begins with `ref`. Throws RefusedError if there is none. */
+export function requireNode(state: State, ref: string): NodeRow {
+  const named = nodeNamed(state, ref);
+  const [first, second] = named === undefined ? withUid(state.nodes.values(), ref, ({ id }) => id) : [named];
+  if (first === undefined) throw noSuch(state, ref, { project: "", kinds: ["node"] });
+  if (second === undefined) return first;
+  const nodes = [first, second].map((node): NamedThing => ({ kind: "node", node }));
+  throw several(ref, nodes);
 }
 
-function byId({ state, history }: Store, ref: string): Meant | null {
-  const live = oneByUid(state.tasks.values(), ref, (task) => task.uid);
-  const task = live ?? (isUidStart(ref) ? history.task(ref) : null);
-  if (task === null) return null;
+function ofTask(state: State, task: TaskRow): Meant {
   const { owner_uid, project, user, slot, member, attempt } = task;
   return {
+    kind: "task",
     owner_uid,
     run: state.runs.get(owner_uid) ?? null,
     workload: state.workloads.get(owner_uid) ?? null,
     project,
     user,
-    name: ref,
+    name: taskName(task),
     slot,
     member,
     attempt,
@@ -128,10 +196,30 @@ function byId({ state, history }: Store, ref: string): Meant | null {
   };
 }
 
+/** Removes the prefix that tools print before an id and people leave out. */
+const plainId = (id: string): string => id.toLowerCase().replace(/^(gpu|mig)-/, "");
+
+const SHORTEST_ID = 4;
+
+/** Returns the card of this id, or those whose ids begin with `ref`. */
+function cardsNamed(state: State, ref: string): NamedThing[] {
+  const wanted = plainId(ref);
+  const found = state.nodes
+    .values()
+    .flatMap((node) =>
+      node.devices
+        .filter(({ id }) => plainId(id).startsWith(wanted))
+        .map(({ id }) => ({ kind: "card", id, node }) as const),
+    )
+    .toArray();
+  const exact = found.filter(({ id }) => id === ref);
+  return exact.length > 0 || wanted.length < SHORTEST_ID ? exact : found;
+}
+
 const ENDED_LOOKED_AT = 1_000;
 
 /** Returns the tasks that are meant, newest first: living tasks and ended ones. */
-export function tasksOf({ state, history }: Store, meant: Meant): TaskRow[] {
+export function tasksOf({ state, history }: Pick<Searched, "state" | "history">, meant: Meant): TaskRow[] {
   if (meant.task !== null) return [meant.task];
   const { owner_uid, attempt } = meant;
   const all = [

@@ -5,14 +5,15 @@ import { newRun, withCancel } from "../../core/model/new-run";
 import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
 import { isFinal } from "../../core/model/lifecycle";
-import { parseName } from "../../core/model/task";
-import type { WorkloadDecl } from "../../core/model/workload";
-import type { Draft, History } from "../../store/store";
+import type { After, WorkloadDecl } from "../../core/model/workload";
+import { sayRunEnd } from "../../core/plan/after";
+import type { Draft, History, Store } from "../../store/store";
 import type { Issue } from "../../spec/issue";
 import type { Blocked } from "../../core/pass/snapshot";
-import { findApp } from "./apps";
 import type { Principal } from "../access/auth";
 import { RefusedError } from "../refused";
+import { isWork, type NameWish, type Searched, type Meant } from "./named";
+import { resolve } from "./resolve";
 
 export interface Making {
   readonly decl: WorkloadDecl;
@@ -20,11 +21,13 @@ export interface Making {
   readonly who: Principal;
   readonly uid: string;
   readonly history: History;
+  readonly spec: Store["spec"];
 }
 
 /** Makes a run and returns its row. The next pass plans it. */
-export function makeRun(draft: Draft, { decl, project, who, uid, history }: Making): RunRow {
-  const after = decl.settings.after.map(({ name, when }) => boundRun(draft.state, history, project, name, when));
+export function makeRun(draft: Draft, making: Making): RunRow {
+  const { decl, project, who, uid } = making;
+  const after = decl.settings.after.map((each) => boundRun(draft, making, each));
   const row = newRun({
     uid,
     run: draft.takeRunNumber(),
@@ -46,21 +49,39 @@ export function makeRun(draft: Draft, { decl, project, who, uid, history }: Maki
 }
 
 /**
- * Returns the wait for a run. `name` is the run's number, or `app.job` for the job's newest run. Throws RefusedError if
- * there is no such run.
+ * Returns the wait for a run. `name` is the run's number, the name that it was given, or `app.job` for the job's newest
+ * run. Throws RefusedError if there is no such run, or if it has ended so that nothing can come after it.
  */
-function boundRun(state: State, history: History, project: string, name: string, when: RunAfter["when"]): RunAfter {
-  const target = /^\d+$/.test(name) ? runByNumber(state, history, Number(name)) : newestOf(state, project, name);
-  if (target === null) {
-    throw new RefusedError(
-      "spec",
-      `there is nothing called ${name} to come after`,
-      "Name a run by its number, or a job as APP.JOB",
-      [{ line: 0, column: 0, path: "after", message: `no run or job ${name}`, hint: null }],
-    );
-  }
-  return { name, uid: target.uid, when, met: metBy(state, target, when) };
+function boundRun(draft: Draft, { history, spec, project, who }: Making, { name, when }: After): RunAfter {
+  const asked: NameWish = { name: who.name, project, kinds: ["run", "workload"], own: true };
+  const { run } = runNamed({ state: draft.state, history, spec }, name, asked);
+  if (run === null) throw notToComeAfter(`${name} has never run`, `orch show ${name}`);
+  const met = metBy(draft.state, run, when);
+  if (met === false)
+    throw new RefusedError("conflict", `${name} ${sayRunEnd(run)}: nothing can come after it`, WAY_ON[when]);
+  return { name, uid: run.uid, when, met };
 }
+
+const WAY_ON = {
+  succeeded: "Come after the run that succeeds, or without --after",
+  failed: "Come after a run that has failed, or after any end of it",
+  ended: null,
+  up: null,
+} as const;
+
+function runNamed(known: Searched, name: string, asked: NameWish): Meant {
+  try {
+    const found = resolve(known, name, asked);
+    if (isWork(found)) return found;
+  } catch (error) {
+    if (!(error instanceof RefusedError) || error.code !== "not_found") throw error;
+    throw notToComeAfter(error.message, error.hint);
+  }
+  throw notToComeAfter(`${name} is no run`, null);
+}
+
+const notToComeAfter = (message: string, hint: string | null): RefusedError =>
+  new RefusedError("spec", message, hint, [{ line: 0, column: 0, path: "after", message, hint }]);
 
 /** Returns whether a run's end fulfils the wait, or null if the run has not ended. */
 export function metBy(
@@ -71,17 +92,6 @@ export function metBy(
   const now = state.runs.get(last.uid)?.state ?? last.state;
   if (!isFinal(now)) return null;
   return when === "ended" || (when === "failed" ? now === "failed" : now === "succeeded");
-}
-
-export const runByNumber = (state: State, history: History, run: number): RunRow | null =>
-  state.runs.values().find((row) => row.run === run) ?? (Number.isSafeInteger(run) ? history.run(run) : null);
-
-function newestOf(state: State, project: string, name: string): { uid: string; state: RunRow["state"] } | null {
-  const parsed = parseName(name);
-  if (parsed?.is !== "workload" || parsed.project !== null || parsed.slot !== null) return null;
-  const found = findApp(state, project, parsed.app);
-  const job = state.workloads.values().find((row) => row.app_uid === found?.uid && row.name === parsed.workload);
-  return job?.last_run ?? null;
 }
 
 /** Throws RefusedError if no known node could ever run the run. Drained and silent nodes count as known. */

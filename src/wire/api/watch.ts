@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { int, ms } from "../scalars";
+import { list } from "./answers";
 import { taskView } from "./tasks";
 import { runView } from "./runs";
 import { nodeView } from "./nodes";
@@ -19,6 +20,14 @@ export const eventView = z
   })
   .meta({ id: "Event" });
 export type EventView = z.infer<typeof eventView>;
+
+export const eventsAnswer = list("events", eventView).extend({
+  subject: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("the name under which the events of the asked object are written, with its project"),
+});
 
 /** One server-sent event of `GET /v1/watch`. `resync` tells a watcher to read everything again. */
 export const watchEvent = z.discriminatedUnion("kind", [

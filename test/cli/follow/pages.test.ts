@@ -7,6 +7,7 @@ import { EXIT } from "../../../src/cli/failure";
 import { logTargets } from "../../../src/cli/follow/log-targets";
 import { readRun, readRuns, readTasks } from "../../../src/cli/follow/pages";
 import { waitForApp } from "../../../src/cli/follow/waiting";
+import type { NameView } from "../../../src/wire/api/names";
 import type { NodeView } from "../../../src/wire/api/nodes";
 import type { RunView } from "../../../src/wire/api/runs";
 import type { TaskView } from "../../../src/wire/api/tasks";
@@ -115,6 +116,21 @@ const NODE: NodeView = {
   waiting: null,
 };
 
+const nameOf = (ref: string): NameView => ({
+  kind: ref === "recs" ? "app" : "run",
+  name: ref,
+  project: "search",
+  user: "alice",
+  app: "recs",
+  workload: null,
+  run: ref === "recs" ? null : Number(ref),
+  slot: null,
+  member: null,
+  attempt: null,
+  task_id: null,
+  node: null,
+});
+
 let server: Bun.Server<undefined>;
 const cancelled = new Set<string>();
 const said = { url: "" };
@@ -132,6 +148,7 @@ function answer({ pathname, searchParams }: URL, method: string): unknown {
     cancelled.add(first);
     return { ...runOf(Number(first) - 1), state: "cancelled" };
   }
+  if (kind === "names") return { names: [nameOf(first)] };
   if (kind === "tasks") return page("tasks", TASKS, searchParams);
   if (kind === "runs" && first !== "") return { ...runOf(0), ...page("tasks", TASKS, searchParams) };
   if (kind === "runs") return page("runs", RUNS, searchParams);

@@ -4,7 +4,6 @@ import { describe, expect, test } from "bun:test";
 import { activeIn, readActivate, readEnv, readEnvFile } from "../../../src/cli/typed/environment";
 import { flagOf, jobOf, type JobFlags } from "../../../src/cli/typed/job";
 import { readSetting } from "../../../src/cli/typed/limit-names";
-import { readApp, readRef, readRun, readWorkload } from "../../../src/cli/typed/names";
 import {
   isCardId,
   readCapacity,
@@ -20,43 +19,6 @@ const GIB = 2 ** 30;
 /** The value, or the complaint as a text. */
 const said = (reading: Parsed<unknown>): unknown =>
   reading.is === "parsed" ? reading.value : `refused: ${reading.message}`;
-
-describe("a name", () => {
-  const NAMES: readonly (readonly [string, object])[] = [
-    ["123", { kind: "run", run: 123 }],
-    ["123.1", { kind: "slot", name: "123.1" }],
-    ["123_7", { kind: "slot", name: "123_7" }],
-    ["123#2", { kind: "slot", name: "123#2" }],
-    ["recs.api.0", { kind: "slot", name: "recs.api.0" }],
-    ["recs.api.0#2", { kind: "slot", name: "recs.api.0#2" }],
-    ["recs.api#2", { kind: "slot", name: "recs.api#2" }],
-    ["recs.train.0.1", { kind: "slot", name: "recs.train.0.1" }],
-    ["other/recs.api.0", { kind: "slot", name: "other/recs.api.0" }],
-    ["recs.api", { kind: "workload", project: null, app: "recs", workload: "api" }],
-    ["other/recs.api", { kind: "workload", project: "other", app: "recs", workload: "api" }],
-    ["3f9ac01b22", { kind: "id", id: "3f9ac01b22" }],
-    ["1234567890", { kind: "id", id: "1234567890" }],
-    ["recs", { kind: "word", word: "recs", project: null }],
-    ["facade", { kind: "word", word: "facade", project: null }],
-  ];
-  for (const [typed, ref] of NAMES) test(`${typed} is read`, () => expect(readRef(typed)).toEqual(ref as never));
-  test.each(["a b", "recs.api.x", "recs.", "a/b/recs.api"])("that is %p is refused", (typed) =>
-    expect(() => readRef(typed)).toThrow("neither a task"),
-  );
-  test("of an app may carry its project", () => {
-    expect([readApp("recs"), readApp("search/recs")]).toEqual([
-      { project: null, app: "recs" },
-      { project: "search", app: "recs" },
-    ]);
-    expect(() => readApp("Recs.api")).toThrow("not the name of an app");
-  });
-  test("of a workload needs its app", () => {
-    expect(readWorkload("s/recs.api")).toEqual({ project: "s", app: "recs", workload: "api" });
-    expect(() => readWorkload("api")).toThrow("not a workload");
-  });
-  test("of a run may carry a slot", () =>
-    expect([readRun("12"), readRun("12_3"), readRun("12.1#2")]).toEqual([12, 12, 12]));
-});
 
 describe("an option", () => {
   test("K=V keeps further signs in its value", () =>

@@ -219,7 +219,7 @@ describe("a run", () => {
       expect([status, body.error?.code, body.error?.message]).toEqual([
         422,
         "spec",
-        `there is nothing called ${after} to come after`,
+        `there is no run or workload called ${after}`,
       ]);
     }
     expect(stage.api.store.state.runs.size).toBe(1);
@@ -370,5 +370,8 @@ test("events come newest first and in pages, of a thing and of what belongs to i
   expect(all).toEqual(["plan removed web.api", "plan removed web.prep", "alice removed web", "alice applied web"]);
   expect((await told("web.prep")).at(0)).toBe("plan removed web.prep");
   expect((await told("lab/web")).at(-1)).toBe("alice applied web");
-  expect([await told("other/web"), await told("we")]).toEqual([[], []]);
+  for (const object of ["other/web", "we"]) {
+    const { status, body: refused } = await stage.call("GET", `/v1/events?object=${encodeURIComponent(object)}`);
+    expect([status, refused.error?.code]).toEqual([404, "not_found"]);
+  }
 });

@@ -1,0 +1,104 @@
+// What is said of a name that means nothing, several things, or a thing of another kind.
+
+import type { State } from "../../core/model/rows-state";
+import { isFinal } from "../../core/model/lifecycle";
+import { nearest } from "../../spec/grammar/nearest";
+import type { NameKind } from "../../wire/api/names";
+import { notFound, RefusedError } from "../refused";
+import { sayNamed, type NameWish, type NamedThing } from "./named";
+
+/** The longest part of a typed name that is repeated. */
+const SHOWN = 100;
+/** The most things that a list of several shows. */
+const LISTED = 10;
+
+const shown = (ref: string): string => ref.slice(0, SHOWN);
+
+const either = (words: readonly string[]): string =>
+  words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+
+/** Where the things of each kind are listed. */
+const LISTS: Readonly<Record<NameKind, string>> = {
+  task: "orch ps --all",
+  workload: "orch ps",
+  app: "orch ps",
+  run: "orch runs",
+  node: "orch nodes",
+  card: "orch gpus",
+};
+
+const seeLists = (kinds: readonly NameKind[]): string => {
+  const lists = [...new Set(kinds.map((kind) => LISTS[kind]))].filter((list, _n, all) =>
+    list === "orch ps" ? !all.includes("orch ps --all") : true,
+  );
+  return `${lists.join(", ").replace(/, ([^,]*)$/, " and $1")} ${lists.length === 1 ? "shows" : "show"} what there is`;
+};
+
+/** Returns the refusal of a name that nothing has, with the name that was probably meant. */
+export function noSuch(state: State, ref: string, { project, kinds }: Omit<NameWish, "name">): RefusedError {
+  const meant = /^\d+$/.test(ref) ? null : suggestion(state, ref, project, kinds);
+  return notFound(
+    `there is no ${either(kinds)} called ${shown(ref)}`,
+    meant === null ? seeLists(kinds) : `Did you mean ${meant}?`,
+  );
+}
+
+/** Returns the refusal of a name whose thing is of another kind than what the command takes. */
+export function ofOtherKind(state: State, ref: string, found: NamedThing, kinds: readonly NameKind[]): RefusedError {
+  const hint =
+    found.kind === "app" && kinds.includes("workload")
+      ? `Name one of its workloads: ${workloadNames(state, found.app.uid).slice(0, LISTED).join(", ")}`
+      : seeLists(kinds);
+  return notFound(`${shown(ref)} is ${sayNamed(found)}, not a ${either(kinds)}`, hint);
+}
+
+/** Returns the refusal of a name that several things have, with a list of them. */
+export function several(ref: string, found: readonly NamedThing[]): RefusedError {
+  const list = found.slice(0, LISTED).map(sayNamed);
+  const more = found.length - list.length;
+  return new RefusedError(
+    "conflict",
+    `${shown(ref)} is ${list.join(", and ")}${more > 0 ? `, and ${more} more` : ""}`,
+    found.every(({ kind }) => kind === "app" || kind === "workload")
+      ? "Write the project before it: PROJECT/NAME"
+      : "Name the one that is meant: a run by its number, an app as PROJECT/APP, or more of an id",
+  );
+}
+
+const workloadNames = ({ workloads }: State, app_uid: string): string[] =>
+  workloads
+    .values()
+    .filter((row) => row.app_uid === app_uid)
+    .map(({ app, name }) => `${app}.${name}`)
+    .toArray();
+
+/** Returns the name that was probably meant, with the part behind it, such as a slot, as it was typed. */
+function suggestion(state: State, ref: string, project: string, kinds: readonly NameKind[]): string | null {
+  const [, base = "", part = ""] = /^(.*?)((?:[._]\d+)*(?:#\d+)?)$/.exec(ref) ?? [];
+  const names = [...new Set(namesOf(state, project, kinds))];
+  // A workload is often typed without its app, and an app of another project without that.
+  const bare = names.filter((name) => name.endsWith(`.${base}`) || name.endsWith(`/${base}`));
+  const found =
+    bare.length > 0 ? bare.slice(0, LISTED) : [nearest(base, near(base, names))].filter((one) => one !== null);
+  return found.length === 0 ? null : either(found.map((name) => `${name}${part}`));
+}
+
+/** Returns the names that are about as long as the typed one, since only so many are compared. */
+const near = (typed: string, names: readonly string[]): string[] =>
+  names.filter((name) => Math.abs(name.length - typed.length) <= 1 + typed.length / 3);
+
+/** Gives the names of what there is, of the asker's project first. */
+function* namesOf(state: State, mine: string, kinds: readonly NameKind[]): Generator<string> {
+  const isOwn = (row: { readonly project: string }): boolean => row.project === mine;
+  const ownFirst = <T extends { readonly project: string }>(rows: Iterable<T>): T[] =>
+    [...rows].sort((a, b) => Number(isOwn(b)) - Number(isOwn(a)));
+  const of = (row: { readonly project: string }): string => (isOwn(row) ? "" : `${row.project}/`);
+  const work = kinds.includes("task") || kinds.includes("workload");
+  if (kinds.includes("app")) for (const app of ownFirst(state.apps.values())) yield `${of(app)}${app.name}`;
+  if (work || kinds.includes("run"))
+    for (const row of ownFirst(state.workloads.values()))
+      if (work || row.kind === "job") yield `${of(row)}${row.app}.${row.name}`;
+  if (kinds.includes("node")) for (const node of state.nodes.values()) yield node.name;
+  if (kinds.includes("run"))
+    for (const run of ownFirst(state.runs.values())) if (run.app === null && !isFinal(run.state)) yield run.name;
+}
