@@ -118,6 +118,7 @@ function taskSpec(entry: CheckedWorkload, origin: TaskSpec["origin"], members: n
     workdir: entry.workdir ?? null,
     ...(entry.activate === undefined ? {} : { activate: entry.activate }),
     ...(entry.login ? { login: true } : {}),
+    ...(entry.oom === "any" ? { oom: entry.oom } : {}),
     unix_user: entry.user ?? null,
     ...limitsOf(entry),
     request: requestOf(entry),

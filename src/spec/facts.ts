@@ -36,6 +36,7 @@ const TASK: Words<TaskSpec> = {
   workdir: (workdir) => one("workdir", workdir),
   activate: ({ kind, dir }) => one(`activate.${kind}`, dir),
   login: () => one("login", "true"),
+  oom: (oom) => one("oom", oom),
   unix_user: (user) => one("user", user),
   limits: limitFacts,
   request: requestFacts,

@@ -224,6 +224,7 @@ export const assignment = z.object({
   workdir: z.string().nullable(),
   activate: activate.optional(),
   login: z.literal(true).optional(),
+  oom: z.literal("any").optional(),
   unix_user: text.nullable(),
   /** Older records do not contain these two fields. A task of theirs runs as a person. */
   may_be_system: z.boolean().default(false),

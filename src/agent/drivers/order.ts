@@ -77,6 +77,7 @@ export function orderOf(
       cpu_milli: promised.cpu_milli,
       pids: pidsOfTask(),
       memory_bytes: promised.memory_limited ? promised.memory_bytes : null,
+      ...(assignment.oom === "any" ? { oom_kills_all: true } : {}),
     },
     denied: access.denied,
     process_limits: limitsOf(assignment),

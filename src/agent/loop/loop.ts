@@ -78,6 +78,7 @@ class Loop implements AgentLoop {
   /** Since when the disk owes the records of tasks. */
   readonly #owed_since = new Map<string, BootMs>();
   #heard_ms: BootMs | null = null;
+  readonly #begun_ms: BootMs;
   #taking: Promise<void> = Promise.resolve();
   #turn: "idle" | "scheduled" | "stopped" = "idle";
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -85,6 +86,7 @@ class Loop implements AgentLoop {
   constructor(options: AgentLoopOptions, { records, stopped }: StoredTasks, orphans: readonly Orphan[]) {
     const { store, driver, clock, say } = options;
     this.#options = options;
+    this.#begun_ms = clock();
     this.#records = records;
     this.#reports = createReports(records, store);
     this.#acts = createActs({ store, driver, records, reports: this.#reports, clock, say, done: () => this.wake() });
@@ -116,6 +118,7 @@ class Loop implements AgentLoop {
       reserved: this.#reserved,
       boot_id: machine.boot_id,
       now_ms,
+      begun_ms: this.#begun_ms,
       capacity: machine.capacity,
       devices: cards.gate(() => cardTasks(this.#records, seen, unreadable)),
       unreadable,

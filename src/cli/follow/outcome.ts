@@ -20,7 +20,10 @@ const EXIT_OF_CAUSE: Partial<Record<EndCause, number>> = {
   result_unknown: EXIT.unknown,
 };
 
-/** Returns the job's own exit code: 128 + n for a signal. A job without one gets 130 if it was cancelled, else 125. */
+/**
+ * Returns the job's own exit code: 128 + n for a signal. A job that orch ended and that returned 0 has failed with 1. A
+ * job without a code gets 130 if it was cancelled, else 125, which is orch's own failure alone.
+ */
 export function exitOfRun({ state, exit_code, signal, cause, unknown }: Ended): number {
   if (unknown > 0) return EXIT.unknown;
   if (state === "succeeded") return EXIT.done;
@@ -28,13 +31,14 @@ export function exitOfRun({ state, exit_code, signal, cause, unknown }: Ended): 
   if (limit !== undefined) return limit;
   if (signal !== null) return 128 + (linuxSignal(signal) ?? 0);
   if (exit_code !== null && exit_code !== 0) return exit_code;
-  return state === "cancelled" ? EXIT.interrupted : EXIT.own;
+  if (state === "cancelled") return EXIT.interrupted;
+  return exit_code === null ? EXIT.own : EXIT.failed;
 }
 
 /** Returns one line on how the run ended, or null if the exit code says everything. */
 export function outcomeLine({ run, state, exit_code, signal, cancelled_by, reason, unknown }: Ended): string | null {
   if (unknown > 0) return `run ${run} ${reason ?? "waits for a person: nobody knows how it ended"}`;
-  if (state === "succeeded" || (state === "failed" && reason === null && signal === null)) return null;
+  if (state !== "cancelled" && reason === null && signal === null) return null;
   const code = exit_code === null || exit_code === 0 ? "" : `, exit ${exit_code}`;
   const how = signal === null ? code : `, killed by ${signal}`;
   if (state === "cancelled" && cancelled_by !== null) return `run ${run} cancelled by ${cancelled_by}${how}`;

@@ -1,10 +1,10 @@
 // Why a task ends: by an order, by a limit of its own, for its memory or its card, or by itself. Which stop is in force
 // while the task lives, and what its record says once it is over.
 
-import { formatBytes } from "../format";
+import { formatAge, formatBytes } from "../format";
 import { isStartTrouble, NO_RESULT, type EndCause, type TaskExit, type RecordEnd } from "../model/end";
 import type { Asked, StopReason, TaskRecord } from "../model/record";
-import type { BootMs, Bytes, Ms } from "../units";
+import { SECOND_MS, type BootMs, type Bytes, type Ms } from "../units";
 
 /** A stop that is in force. */
 export interface Stop extends StopReason {
@@ -36,22 +36,51 @@ export const limitAt = ({ limit_ms }: Pick<TaskRecord, "limit_ms">, started_ms: 
 
 /**
  * Returns the end of a task whose process is over. `blame` is what the kernel said shortly before about what the task
- * did to its card, or null. `asked` is the signal by which this agent asked it to stop, or null: what the agent itself
- * ended always has the agent's reason.
+ * did to its card, or null. What the agent itself ended always has the agent's reason.
  */
-export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | null, asked: Asked | null): RecordEnd {
+export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | null, told: ToldToStop): RecordEnd {
+  const { asked } = told;
   const own = asked === null || asked.by === "order" ? null : asked;
-  const stop: Pick<Stop, "by" | "why" | "at_ms"> | null = stopOf(record, exit.started_ms, exit.ended_ms) ?? own;
+  const due = stopOf(record, exit.started_ms, exit.ended_ms);
+  const stop: Pick<Stop, "by" | "why" | "at_ms"> | null = due ?? own;
   const facts = factsOf(exit);
+  if (due?.by === "time_limit" && isUnstopped(exit, due, told)) {
+    const late = formatAge(exit.ended_ms - due.at_ms);
+    const reason = `it ended by itself ${late} after its time limit, since its agent did not run to stop it`;
+    return { ...facts, state: "succeeded", reason };
+  }
   if (stop?.by === "order" && exit.ended_ms >= stop.at_ms) return { ...facts, state: "stopped", reason: stop.why };
   if (stop !== null && stop.by !== "order") return { ...facts, state: "failed", cause: stop.by, reason: stop.why };
   if (exit.oom) {
     const reason = outOfMemory(record, exit.peak_memory_bytes);
+    // Its main process has coped with the death of another one, unless the spec says that nothing can.
+    const isNote = exit.exit_code === 0 && exit.cause === undefined && record.assignment.oom !== "any";
+    if (isNote) return { ...facts, state: "succeeded", reason: `a process of it was killed: ${reason}` };
     return { ...facts, state: "failed", cause: "out_of_memory", reason };
   }
   const end = ownEnd(exit);
   if (end.state !== "failed" || blame === null) return end;
   return { ...end, reason: end.reason === null ? blame : `${blame}; ${end.reason}` };
+}
+
+/** Whether a task was asked to stop, as far as its agent knows. */
+export interface ToldToStop {
+  /** The signal by which this agent process asked it to stop, or null. */
+  readonly asked: Asked | null;
+  /** When this agent process began. An earlier one may have asked, and left no word of it. */
+  readonly begun_ms: BootMs;
+}
+
+/** How long after its grace a task that was asked to stop may still end, until it is killed. */
+const KILL_LATE_MS = 2 * SECOND_MS;
+
+/**
+ * Returns whether a task that returned 0 after its time limit was not stopped for it: its agent was there and has not
+ * asked it, as where the agent itself was stopped, or it went on for longer than one that was asked can.
+ */
+function isUnstopped({ exit_code, ended_ms }: TaskExit, due: Stop, { asked, begun_ms }: ToldToStop): boolean {
+  if (asked !== null || exit_code !== 0) return false;
+  return begun_ms <= due.at_ms || ended_ms > due.at_ms + due.grace_ms + KILL_LATE_MS;
 }
 
 /** Returns the end that follows from an exit alone, without orders, limits and cards. */
@@ -62,7 +91,9 @@ export function ownEnd(exit: TaskExit): RecordEnd {
   if (isStartTrouble(cause)) {
     return { ...NO_RESULT, state: "rejected", cause, reason, exit_code, finished_ms: exit.ended_ms, next_uid: null };
   }
-  if (exit.oom) return { ...facts, state: "failed", cause: "out_of_memory", reason: "out of memory" };
+  if (exit.oom && exit_code !== 0) {
+    return { ...facts, state: "failed", cause: "out_of_memory", reason: "out of memory" };
+  }
   if (exit.exit_code === 0 && exit.cause === undefined) return { ...facts, state: "succeeded", reason: null };
   return { ...facts, state: "failed", ...(exit.cause === undefined ? {} : { cause: exit.cause }), reason: exit.reason };
 }

@@ -36,6 +36,8 @@ export interface AgentView {
   readonly reserved: ReadonlySet<string>;
   readonly boot_id: string;
   readonly now_ms: BootMs;
+  /** When this agent process began. */
+  readonly begun_ms: BootMs;
   readonly capacity: Amounts;
   readonly devices: readonly AdmissionDevice[];
   readonly unreadable: readonly Orphan[];
@@ -112,8 +114,8 @@ function stepOne(
       return null;
     case "ended": {
       const { started_ms, ended_ms } = seen.process;
-      const asked = view.signalled.get(uid) ?? null;
-      const ended = endOfExit(record, seen.process, blameOf(view, uid, ended_ms), asked);
+      const told = { asked: view.signalled.get(uid) ?? null, begun_ms: view.begun_ms };
+      const ended = endOfExit(record, seen.process, blameOf(view, uid, ended_ms), told);
       return end(view, record, ended, ended_ms - started_ms);
     }
     case "vanished":

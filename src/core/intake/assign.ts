@@ -140,6 +140,7 @@ export function assignmentOf(
     workdir: spec.workdir,
     ...(spec.activate === undefined ? {} : { activate: spec.activate }),
     ...(spec.login === undefined ? {} : { login: spec.login }),
+    ...(spec.oom === undefined ? {} : { oom: spec.oom }),
     unix_user: task.unix_user,
     may_be_system: state.users.get(task.user)?.role === "admin",
     server_uid: task.boot_id === server.boot_id ? server.uid : null,

@@ -31,9 +31,10 @@ export interface Assignment {
   readonly command: Command;
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | null;
-  /** Servers of earlier releases do not send these two fields, and agents of earlier releases do not know them. */
+  /** Servers of earlier releases do not send these three fields, and agents of earlier releases do not know them. */
   readonly activate?: Activate | undefined;
   readonly login?: true | undefined;
+  readonly oom?: "any" | undefined;
   readonly unix_user: string | null;
   /** Whether the task may run as uid 0 or as an account of the system. It may if it is an admin's. */
   readonly may_be_system: boolean;

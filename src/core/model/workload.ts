@@ -107,10 +107,12 @@ export interface TaskSpec {
   readonly command: Command;
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | null;
-  /** The key is left out where there is none, so that old specs keep their hash. `login` is the same. */
+  /** The key is left out where there is none, so that old specs keep their hash. `login` and `oom` are the same. */
   readonly activate?: Activate;
   /** Whether the command runs behind the login shell of its account. */
   readonly login?: true;
+  /** Whether the task is over when any process of it is killed for memory. Else only the end of its main one counts. */
+  readonly oom?: "any";
   /** A Unix account that was asked for by name. Null: the owner's own. */
   readonly unix_user: string | null;
   /** The key is left out where no limit was asked for, so that old specs keep their hash. */

@@ -43,7 +43,7 @@ export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
   const open = tasks.filter((task) => task.written_off === null);
   const declared = declaredSuccess(slot);
   if (hasSucceeded(slot, spec)) {
-    finish(draft, run, "succeeded", { ...NO_CODE, reason: null, exit_code: 0 }, slot);
+    finish(draft, run, "succeeded", { ...NO_CODE, reason: noteOf(slot), exit_code: 0 }, slot);
   } else if (declared !== null) {
     finish(draft, run, "succeeded", declared, slot);
   } else if (cancelled !== null) {
@@ -110,6 +110,10 @@ function demand(
 
 const hasSucceeded = (slot: SlotRow | null, spec: TaskSpec): boolean =>
   slot !== null && slot.ends.length === spec.members && slot.ends.every((end) => end.state === "succeeded");
+
+/** Returns what is to be known of a run all the same whose tasks have succeeded, or null. */
+const noteOf = (slot: SlotRow | null): string | null =>
+  slot?.ends.find(({ reason }) => reason !== null)?.reason ?? null;
 
 /** Returns the result of a run that a person has declared a success, or null. */
 function declaredSuccess(slot: SlotRow | null): Result | null {

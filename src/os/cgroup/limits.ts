@@ -10,6 +10,8 @@ export interface GroupLimits {
   /** Null means that memory is counted and not limited. */
   readonly memory_bytes: number | null;
   readonly pids: number;
+  /** Whether the kernel kills all processes of the group when it kills one for memory. Version 1 cannot. */
+  readonly oom_kills_all?: boolean;
 }
 
 /**
@@ -33,7 +35,7 @@ export function limitV2(dir: string, controllers: readonly Controller[], limits:
   if (controllers.includes("cpu")) writeFileSync(join(dir, "cpu.weight"), String(weightOf(limits.cpu_milli)));
   if (controllers.includes("pids")) writeFileSync(join(dir, "pids.max"), String(limits.pids));
   if (!controllers.includes("memory")) return;
-  writeFileSync(join(dir, "memory.oom.group"), "1");
+  writeFileSync(join(dir, "memory.oom.group"), limits.oom_kills_all === true ? "1" : "0");
   if (limits.memory_bytes === null) return;
   writeFileSync(join(dir, "memory.max"), String(limits.memory_bytes));
   tryWrite(join(dir, "memory.swap.max"), "0");

@@ -69,6 +69,10 @@ const common = {
     flag().prefault(false),
     "Whether the login shell of its account runs it: with the profiles, and with `module` where there is one",
   ),
+  oom: key(
+    choice("main", "any").prefault("main"),
+    "Whose death for memory ends it: its main process's, or that of any process, with which all others are killed",
+  ),
   user: key(
     reads(text("an account's name"), readAccount).optional(),
     "Unix account to run as, if it was granted; default: the owner's own",

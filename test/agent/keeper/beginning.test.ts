@@ -42,6 +42,7 @@ async function halfBegun(said: string) {
       reserved: new Set(),
       boot_id: bootId(),
       now_ms: 1,
+      begun_ms: 0,
       capacity: { cpu_milli: 1_000, memory_bytes: 1e12, disk_bytes: 0, countables: {} },
       devices: [],
       unreadable: [],

@@ -203,19 +203,23 @@ describe("limits of version 2", () => {
     const [group = ""] = makeGroup(all, sub, limits);
     return Object.fromEntries(readdirSync(group).map((file) => [file, readFileSync(join(group, file), "utf8")]));
   };
-  test("are a weight, a maximum without swap, one death for all, and a count of processes", () => {
+  test("are a weight, a maximum without swap, and a count of processes", () => {
     expect(made({ cpu_milli: 1_000, memory_bytes: 4_096, pids: 7 })).toEqual({
       "cpu.weight": "39",
       "memory.max": "4096",
-      "memory.oom.group": "1",
+      "memory.oom.group": "0",
       "memory.swap.max": "0",
       "pids.max": "7",
     });
   });
+  test("let one death be that of all where the task asks for it", () => {
+    const limits = made({ cpu_milli: 1_000, memory_bytes: 4_096, pids: 7, oom_kills_all: true });
+    expect(limits["memory.oom.group"]).toBe("1");
+  });
   test("leave memory open that was only promised", () => {
     expect(made({ cpu_milli: 1, memory_bytes: null, pids: 7 })).toEqual({
       "cpu.weight": "1",
-      "memory.oom.group": "1",
+      "memory.oom.group": "0",
       "pids.max": "7",
     });
   });

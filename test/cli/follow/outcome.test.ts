@@ -73,6 +73,24 @@ describe("a finished run", () => {
       "run 1 failed, killed by TERM: time limit reached",
     ],
     [
+      "reached its time limit and returned 0",
+      { ...FAILED, exit_code: 0, cause: "time_limit", reason: "time limit reached" },
+      124,
+      "run 1 failed: time limit reached",
+    ],
+    [
+      "was ended for its card and returned 0",
+      { ...FAILED, exit_code: 0, cause: "device_fault", reason: "lost its GPU" },
+      1,
+      "run 1 failed: lost its GPU",
+    ],
+    [
+      "succeeded, with a note",
+      { ...FAILED, state: "succeeded", exit_code: 0, reason: "a process of it was killed: out of memory" },
+      0,
+      "run 1 succeeded: a process of it was killed: out of memory",
+    ],
+    [
       "was killed by a signal with its long name",
       { ...FAILED, signal: "SIGSEGV" },
       139,

@@ -104,6 +104,7 @@ test("a task says what its card waits for, and is turned away with it when that 
       reserved: new Set(),
       boot_id: record.boot_id,
       now_ms,
+      begun_ms: 0,
       capacity: CAPACITY,
       devices: [card("a", WHY)],
       unreadable: [],

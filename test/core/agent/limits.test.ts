@@ -17,6 +17,7 @@ function turn(
   process: Seen["process"],
   asked: Asked | null = null,
   of: TaskRecord = record,
+  begun_ms = now_ms,
 ): Action | null {
   const { actions } = step({
     records: new Map([[uid, of]]),
@@ -26,6 +27,7 @@ function turn(
     reserved: new Set(),
     boot_id: record.boot_id,
     now_ms,
+    begun_ms,
     capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1, countables: {} },
     devices: [],
     unreadable: [],
@@ -71,6 +73,73 @@ describe("a time limit", () => {
       do: "end",
       end: { state: "failed", cause: "time_limit", reason: "time limit reached" },
     });
+  });
+});
+
+describe("a task that ends by itself with 0 after its time limit", () => {
+  const at_ms = 1_000 + LIMIT_MS;
+  const over = (ended_ms: number, exit_code = 0): Seen["process"] => ({
+    is: "ended",
+    exit_code,
+    signal: null,
+    started_ms: 1_000,
+    ended_ms,
+    peak_memory_bytes: null,
+    oom: false,
+    left: 0,
+    reason: null,
+  });
+  const end = (process: Seen["process"], begun_ms: number, was: Asked | null = null) =>
+    turn(99 * LIMIT_MS, process, was, record, begun_ms);
+
+  test("has succeeded if its agent was there and has not asked it to stop", () => {
+    expect(end(over(at_ms + 1_500), 500)).toMatchObject({
+      end: {
+        state: "succeeded",
+        exit_code: 0,
+        reason: "it ended by itself 1s after its time limit, since its agent did not run to stop it",
+      },
+    });
+    expect(end(over(at_ms + 1_500), 500, asked(at_ms))).toMatchObject({
+      end: { state: "failed", cause: "time_limit" },
+    });
+    expect(end(over(at_ms + 1_500, 3), 500)).toMatchObject({ end: { state: "failed", exit_code: 3 } });
+  });
+  test("was stopped for it if an earlier agent may have asked it, and has not if it went on too long for that", () => {
+    expect(end(over(at_ms + GRACE_MS), at_ms + 1)).toMatchObject({ end: { state: "failed", cause: "time_limit" } });
+    expect(end(over(at_ms + GRACE_MS + 2_001), at_ms + 1)).toMatchObject({ end: { state: "succeeded" } });
+  });
+});
+
+describe("memory that ran out", () => {
+  const of = (oom: "any" | undefined): TaskRecord => ({ ...record, assignment: { ...record.assignment, oom } });
+  const killed = (exit_code: number | null): Seen["process"] => ({
+    is: "ended",
+    exit_code,
+    signal: exit_code === null ? "KILL" : null,
+    started_ms: 1_000,
+    ended_ms: 2_000,
+    peak_memory_bytes: 5 * 1024 ** 2,
+    oom: true,
+    left: 0,
+    reason: null,
+  });
+
+  test("is a note where another process was killed and the main one returned 0", () => {
+    expect(turn(2_001, killed(0), null, of(undefined))).toMatchObject({
+      end: { state: "succeeded", exit_code: 0, reason: expect.stringContaining("a process of it was killed: out of") },
+    });
+  });
+  test("is the failure where the main process failed, with the code that it gave, and with `oom: any` always", () => {
+    for (const [code, oom] of [
+      [1, undefined],
+      [null, undefined],
+      [0, "any"],
+    ] as const) {
+      expect(turn(2_001, killed(code), null, of(oom))).toMatchObject({
+        end: { state: "failed", exit_code: code, cause: "out_of_memory" },
+      });
+    }
   });
 });
 

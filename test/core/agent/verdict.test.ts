@@ -41,6 +41,7 @@ function turn({ now_ms, process, record = {}, blame_ms, signalled = false }: Tur
     reserved: new Set(),
     boot_id: base.boot_id,
     now_ms,
+    begun_ms: 0,
     capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1, countables: {} },
     devices: [],
     unreadable: [],

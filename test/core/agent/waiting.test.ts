@@ -20,6 +20,7 @@ function view(record: TaskRecord, over: Partial<AgentView> = {}): AgentView {
     reserved: new Set([record.assignment.uid]),
     boot_id: record.boot_id,
     now_ms: NOW_MS,
+    begun_ms: 0,
     capacity: CAPACITY,
     devices: [],
     unreadable: [],

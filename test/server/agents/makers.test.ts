@@ -303,6 +303,7 @@ describe("tasks", () => {
       reserved: new Set<string>(),
       boot_id: bootId(),
       now_ms: bootMs(),
+      begun_ms: 0,
       capacity: { cpu_milli: 1e6, memory_bytes: 1e15, disk_bytes: 1e15, countables: {} },
       devices: [],
       unreadable: [],
