@@ -1,7 +1,7 @@
 // Streams committed changes to watchers. A watcher resumes by revision from the changes that are still in memory, and
 // otherwise is told to read everything again.
 
-import type { Change, State } from "../core/model/rows-state";
+import type { Change } from "../core/model/rows-state";
 import { type Bytes, MIB } from "../core/units";
 import type { Store } from "../store/store";
 import type { WatchEvent } from "../wire/api/watch";
@@ -115,7 +115,7 @@ function backlogOf(store: Store, heardOf: (node_id: string) => HeardNode): Backl
 
   const keep = (commit: Commit, byNode: TasksByNode): Rendered => {
     const { revision } = commit;
-    const bytes = render(eventsOf(commit, byNode, store.state, heardOf));
+    const bytes = render(eventsOf(commit, byNode, store, heardOf));
     if (bytes === null) forget(kept.length, revision);
     if (bytes === null || bytes.length === 0) return bytes;
     kept.push({ revision, bytes });
@@ -228,9 +228,10 @@ const nodesOf = (commits: readonly Commit[]): ReadonlySet<string> =>
 function* eventsOf(
   { revision, changes }: Commit,
   byNode: TasksByNode,
-  state: State,
+  store: Store,
   heardOf: (node_id: string) => HeardNode,
 ): Generator<WatchEvent> {
+  const { state } = store;
   for (const change of changes) {
     if (change.row === null) continue;
     switch (change.table) {
@@ -246,7 +247,7 @@ function* eventsOf(
         yield {
           kind: "node",
           revision,
-          node: nodeView(change.row, byNode.get(change.key) ?? [], heardOf(change.key), "viewer"),
+          node: nodeView(change.row, byNode.get(change.key) ?? [], heardOf(change.key), "viewer", store),
         };
         break;
       case "events":

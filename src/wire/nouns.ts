@@ -23,6 +23,7 @@ import type { ForeignTask, NodeFacts, NodeLimits, Orphan } from "../core/model/r
 import type { Promised } from "../core/model/promised";
 import {
   KINDS,
+  TAINT_EFFECTS,
   type Activate,
   type Command,
   type ProcessLimits,
@@ -120,7 +121,7 @@ export const notice = z.object({
 export const taint = z.object({
   key: text,
   value: text,
-  effect: z.enum(["no_schedule", "prefer_not"]),
+  effect: z.enum(TAINT_EFFECTS),
 }) satisfies z.ZodType<Taint>;
 
 export const orphan = z.object({

@@ -47,7 +47,7 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
   [
     "agent join x --taint a=b:never",
     'orch: --taint: "never" is no effect of a taint ' +
-      "(`no_schedule` keeps work away, `prefer_not` ranks the node last)\n",
+      "(`no_schedule` keeps work away, `prefer_not` ranks the node last, `no_execute` also moves away what runs)\n",
   ],
   [
     "agent join x --capacity cpu=none",

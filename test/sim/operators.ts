@@ -2,12 +2,13 @@
 
 import type { NodeRow } from "../../src/core/model/rows-node";
 import type { NodeTesting } from "../../src/core/model/node-tests";
+import { TAINT_EFFECTS } from "../../src/core/model/workload";
 import { withOrder } from "../../src/core/nodes/tests";
 import type { Context } from "../../src/server/context";
 import type { Draft } from "../../src/store/store";
 import { keySinceMs, signCredential } from "../../src/server/access/identity";
 import { intakeContext } from "../../src/server/nodes/intake-context";
-import { forgetNode, resumed, untested } from "../../src/server/nodes/node-changes";
+import { forgetNode, resumed, retainted, untested } from "../../src/server/nodes/node-changes";
 import { putNewNode } from "../../src/server/nodes/node-row";
 import { newOrder } from "../../src/server/nodes/node-testing";
 import { send } from "./asking";
@@ -147,7 +148,17 @@ export function resume(world: World): void {
   setNode(world, "resume", resumed);
 }
 
-/** Resumes every draining node. */
+/** Taints a node, or takes its taints away. Only `no_execute` may stop what runs there. */
+export function taint(world: World): void {
+  const { people } = world.dice;
+  const effect = people.pick(TAINT_EFFECTS);
+  const off = people.chance(0.3);
+  setNode(world, off ? "untaint" : `taint ${effect}`, (node) =>
+    off ? retainted(node, [], ["x"]) : retainted(node, [{ key: "x", value: "", effect }], []),
+  );
+}
+
+/** Resumes every draining node, and takes all taints away. */
 export function resumeAll(world: World): void {
   for (const { id, name } of world.database.state.nodes.values()) {
     send(
@@ -155,7 +166,8 @@ export function resumeAll(world: World): void {
       `resume ${name}`,
       (draft) => {
         const node = draft.state.nodes.get(id);
-        if (node !== undefined) draft.put([{ table: "nodes", key: id, row: resumed(node, draft.now_ms) }]);
+        if (node === undefined) return;
+        draft.put([{ table: "nodes", key: id, row: retainted(resumed(node, draft.now_ms), [], ["x"]) }]);
       },
       () => () => true,
     );

@@ -12,7 +12,7 @@ import { drained } from "../../src/server/nodes/node-changes";
 import { RefusedError } from "../../src/server/refused";
 import { answer, asking } from "./answers";
 import { send } from "./asking";
-import { resume, setNode, testNode } from "./operators";
+import { resume, setNode, testNode, taint } from "./operators";
 import { randomApp, randomSettings, randomSpec } from "./specs";
 import type { World } from "./world";
 
@@ -196,7 +196,8 @@ function actOnce(world: World): void {
     setNode(world, "drain", (node, now_ms) =>
       drained(node, "alice", now_ms, people.chance(0.3) ? now_ms + 30_000 : null, null),
     );
-  } else if (dice < 0.96) testNode(world);
+  } else if (dice < 0.95) testNode(world);
+  else if (dice < 0.97) taint(world);
   else resume(world);
   const asked = asking(world);
   if (asked.length > 0 && people.chance(0.3)) answer(world, people.pick(asked));

@@ -9,6 +9,7 @@ import { isFinal } from "../../src/core/model/lifecycle";
 export function reasonToStop(task: TaskRow, before: TaskRow, state: State, members: number): string | null {
   if (task.written_off !== null) return "it was given up";
   if (isDraining(task, state)) return "its node drains";
+  if (isRepelled(task, state)) return "a taint moves it away";
   if (!state.nodes.has(task.node_id)) return "its node was forgotten";
   if (before.desired === "prepare") return "its gang is not together";
   if (hasTwin(task, state)) return "another attempt holds its slot";
@@ -20,6 +21,10 @@ export function reasonToStop(task: TaskRow, before: TaskRow, state: State, membe
 
 const isDraining = ({ node_id }: TaskRow, state: State): boolean => (state.nodes.get(node_id)?.drain ?? null) !== null;
 
+/** Simulated work tolerates nothing. */
+const isRepelled = ({ node_id }: TaskRow, state: State): boolean =>
+  (state.nodes.get(node_id)?.taints ?? []).some(({ effect }) => effect === "no_execute");
+
 function reasonOfRun(task: TaskRow, run: RunRow, state: State, members: number): string | null {
   if (run.cancel !== null) return "its run was cancelled";
   if (isFinal(run.state)) return "its run is over";
@@ -27,6 +32,7 @@ function reasonOfRun(task: TaskRow, run: RunRow, state: State, members: number):
     (other) => other.owner_uid === task.owner_uid && other.attempt === task.attempt,
   );
   if (gang.some((other) => isDraining(other, state))) return "the node of a member drains";
+  if (gang.some((other) => isRepelled(other, state))) return "a taint moves a member away";
   const silent = gang.some((other) => state.nodes.get(other.node_id)?.contact !== "connected");
   if (silent && run.settings.on_node_loss !== "wait") return "the node of a member is silent";
   const ends = state.slots.get(`${task.owner_uid}/${task.slot}`)?.ends ?? [];

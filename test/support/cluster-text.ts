@@ -9,7 +9,7 @@ import type { TaskRow } from "../../src/core/model/rows-task";
 import type { NodeRow } from "../../src/core/model/rows-node";
 import type { PlanLimits, Snapshot } from "../../src/core/pass/snapshot";
 import { GIB, MIB, type Ms } from "../../src/core/units";
-import type { PortRequest, TaskSpec, Toleration } from "../../src/core/model/workload";
+import { type PortRequest, TAINT_EFFECTS, type TaskSpec, type Toleration } from "../../src/core/model/workload";
 import {
   buildEnd,
   buildGpu,
@@ -126,8 +126,8 @@ function readNode(described: Described, name: string, words: Words): NodeRow {
     labels: Object.fromEntries(words.under("label.")),
     taints: words.under("taint.").map(([key, value]) => ({
       key,
-      value: value.replace(":prefer_not", ""),
-      effect: value.endsWith(":prefer_not") ? ("prefer_not" as const) : ("no_schedule" as const),
+      value: value.split(":")[0] ?? "",
+      effect: TAINT_EFFECTS.find((effect) => value.endsWith(`:${effect}`)) ?? "no_schedule",
     })),
     pool: words.text("pool") ?? "default",
     ...readAdmission(name, words),

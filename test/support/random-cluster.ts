@@ -14,7 +14,7 @@ import { restingPorts } from "../../src/core/intake/ends";
 import { slotAfterEnd } from "../../src/core/pass/slot";
 import { slotKey } from "../../src/core/model/task";
 import { GIB, type Ms } from "../../src/core/units";
-import type { TaskSpec } from "../../src/core/model/workload";
+import { TAINT_EFFECTS, type TaskSpec } from "../../src/core/model/workload";
 import { buildFinal, buildNode, buildRun, buildSpec, buildState, buildWorkload, NOW_MS, uidOf } from "./build";
 import type { Dice } from "./random";
 import { cardsLive, randomCards, randomGpu } from "./random-cards";
@@ -62,9 +62,7 @@ function randomNode(dice: Dice, n: number): NodeRow {
     ordinal: n + 1,
     labels: { zone: dice.pick(["a", "b"]) },
     fingerprint: `machine-${dice.below(n + 1)}`,
-    taints: dice.chance(0.15)
-      ? [{ key: "team", value: "x", effect: dice.pick(["no_schedule", "prefer_not"] as const) }]
-      : [],
+    taints: dice.chance(0.15) ? [{ key: "team", value: "x", effect: dice.pick(TAINT_EFFECTS) }] : [],
     devices: dice.chance(0.5) ? randomCards(dice, `n${n}`) : [],
     capacity: {
       cpu_milli: 1_000 * (1 + dice.below(8)),

@@ -114,6 +114,19 @@ export const nodeResume = command({
   },
 });
 
+const NAMED = 5;
+
+/** Says which tasks stay on a node that would not get them any more. */
+function noteUnmatched(context: Context, { name, unmatched }: NodeView): void {
+  const [count, more] = [unmatched.length, unmatched.length - NAMED];
+  if (count === 0) return;
+  const named = unmatched.slice(0, NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
+  const stay =
+    count === 1 ? "1 task stays although it no longer matches" : `${count} tasks stay although they no longer match`;
+  context.note(`${stay}: ${named}`);
+  context.note(`to move them: orch restart, or orch node drain ${name}`);
+}
+
 export const nodeLabel = command({
   operands: ["<NODE>", "<K=V|K-...>"],
   examples: [
@@ -128,6 +141,7 @@ export const nodeLabel = command({
     ).label(name, { set: Object.fromEntries(set.map(({ key, value }) => [key, value])), remove });
     const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
     context.print(`${node.name}: ${labels.length === 0 ? "no labels" : labels.join(" ")}`);
+    noteUnmatched(context, node);
     return EXIT.done;
   },
 });
@@ -136,6 +150,7 @@ export const nodeTaint = command({
   operands: ["<NODE>", "<K=V:EFFECT|K-...>"],
   examples: [
     ["orch node taint box1 team=vision:no_schedule", "only for who tolerates it"],
+    ["orch node taint box1 repair:no_execute", "also moves away what runs there"],
     ["orch node taint box1 team-", "remove"],
   ],
   async run(context, { args: [name = "", ...changes] }) {
@@ -143,6 +158,7 @@ export const nodeTaint = command({
     const set = changes.filter((one) => !isRemoval(one)).map((one) => readAs("taint", one, readTaint));
     const node = await (await context.client()).taint(name, { set, remove });
     context.print(`${node.name}: ${node.taints.length === 0 ? "no taints" : node.taints.map(taintText).join(" ")}`);
+    noteUnmatched(context, node);
     return EXIT.done;
   },
 });

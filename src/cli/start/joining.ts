@@ -32,7 +32,7 @@ export const AGENT_OPTIONS = {
   name: text("--name <NAME>", "name of the node (the machine's own)"),
   pool: text("--pool <POOL>", "pool of the node (default)"),
   label: readings("--label <K=V>", "a label of the node (again for more)", readLabel),
-  taint: readings("--taint <K=V:EFFECT>", "a taint: no_schedule or prefer_not (again for more)", readTaint),
+  taint: readings("--taint <K=V:EFFECT>", "a taint: no_schedule, prefer_not or no_execute (again for more)", readTaint),
   accounts: word("--accounts <MODE>", "whose Unix account a task runs as", ["existing", "create", "shared"]),
   capacity: reading(
     "--capacity <AMOUNTS>",

@@ -44,6 +44,8 @@ const EFFECTS: Readonly<Record<string, Taint["effect"]>> = {
   NoSchedule: "no_schedule",
   prefer_not: "prefer_not",
   PreferNoSchedule: "prefer_not",
+  no_execute: "no_execute",
+  NoExecute: "no_execute",
 };
 
 /** Reads `key=value:effect`, with value and effect optional. The effect is `no_schedule` if none is given. */
@@ -57,7 +59,7 @@ export function readTaint(text: string): Parsed<Taint> {
   if (effect === undefined) {
     return invalid(
       `${quoted(named)} is no effect of a taint`,
-      "`no_schedule` keeps work away, `prefer_not` ranks the node last",
+      "`no_schedule` keeps work away, `prefer_not` ranks the node last, `no_execute` also moves away what runs",
     );
   }
   return parsed({ key, value, effect });

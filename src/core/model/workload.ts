@@ -46,9 +46,15 @@ export interface LabelCheck {
 export interface Taint {
   readonly key: string;
   readonly value: string;
-  /** `no_schedule` keeps work away. `prefer_not` only ranks the node last. */
-  readonly effect: "no_schedule" | "prefer_not";
+  readonly effect: TaintEffect;
 }
+
+/**
+ * `prefer_not` only ranks the node last. `no_schedule` keeps new work away, and what runs stays. `no_execute` moves
+ * what runs away as well.
+ */
+export const TAINT_EFFECTS = ["no_schedule", "prefer_not", "no_execute"] as const;
+export type TaintEffect = (typeof TAINT_EFFECTS)[number];
 
 /** A taint that a workload accepts. `value: null` accepts any value of the key. */
 export interface Toleration {

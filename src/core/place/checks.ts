@@ -6,7 +6,7 @@ import { formatAge, formatLabelCheck } from "../format";
 import { found, type Found, type Tell } from "./found";
 import { foundLeftOut } from "./left-out";
 import type { NodeRow } from "../model/rows-node";
-import { formatTaint, isTolerated, labelHolds } from "./labels";
+import { formatTaint, isTolerated, keepsAway, labelHolds } from "./labels";
 import { waitsForApproval } from "../nodes/tests";
 import type { Pass } from "../pass/pass";
 import { checkAmounts, checkCountables } from "./amounts";
@@ -162,7 +162,7 @@ function checkLabels({ shape }: Look, { node }: Room): Tell | null {
 
 function checkTaints({ shape }: Look, { node }: Room): Tell | null {
   const tolerated = shape.spec.place.tolerate;
-  const against = node.taints.filter((taint) => taint.effect === "no_schedule" && !isTolerated(taint, tolerated));
+  const against = node.taints.filter((taint) => keepsAway(taint) && !isTolerated(taint, tolerated));
   if (against.length === 0) return null;
   const text = against.map(formatTaint).join(" and ");
   return () =>

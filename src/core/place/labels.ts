@@ -1,6 +1,7 @@
 // What a node's labels and taints admit: conditions, tolerations, and how both are written.
 
 import type { NodeRow } from "../model/rows-node";
+import type { TaskRow } from "../model/rows-task";
 import type { LabelCheck, Taint, TaskSpec, Toleration } from "../model/workload";
 
 /**
@@ -44,13 +45,29 @@ export const isTolerated = (taint: Taint, tolerate: readonly Toleration[]): bool
 export const formatTaint = (taint: { readonly key: string; readonly value: string }): string =>
   taint.value === "" ? taint.key : `${taint.key}=${taint.value}`;
 
-/** Returns whether a daemon is meant for a node, whatever the node's state. */
+/** Returns whether a node is one of those on which a workload may be placed, whatever the node's state. */
 export function isMatch(spec: TaskSpec, node: NodeRow): boolean {
   const { pool, hosts, labels, tolerate } = spec.place;
   return (
     node.pool === (pool ?? "default") &&
     (hosts.length === 0 || hosts.includes(node.name)) &&
     labels.every((check) => labelHolds(check, node)) &&
-    node.taints.every((taint) => taint.effect !== "no_schedule" || isTolerated(taint, tolerate))
+    node.taints.every((taint) => !keepsAway(taint) || isTolerated(taint, tolerate))
   );
 }
+
+/** Returns whether new work that does not tolerate a taint stays away from its node. */
+export const keepsAway = ({ effect }: Taint): boolean => effect !== "prefer_not";
+
+/** Returns why work has to leave a node that it runs on, in words: a taint that moves it away. Null: it may stay. */
+export function repelledBy(spec: TaskSpec, { name, taints }: Pick<NodeRow, "name" | "taints">): string | null {
+  const taint = taints.find((one) => one.effect === "no_execute" && !isTolerated(one, spec.place.tolerate));
+  return taint === undefined ? null : `${name} is tainted ${formatTaint(taint)}:no_execute`;
+}
+
+/** Returns whether a task stays on a node that would not get it any more. Its end is its last there. */
+export const staysUnmatched = (
+  { desired, written_off }: Pick<TaskRow, "desired" | "written_off">,
+  spec: TaskSpec,
+  node: NodeRow,
+): boolean => desired !== "stop" && written_off === null && !isMatch(spec, node) && repelledBy(spec, node) === null;

@@ -10,6 +10,7 @@ import type { TaskRow } from "../model/rows-task";
 import { askedEnds, settledAs, unknownEnds } from "../model/unknown";
 import { commandNowhere } from "../place/no-command";
 import { ask } from "./ask";
+import { repelledBy } from "../place/labels";
 import { waitFor, type ReconcileDraft } from "./draft";
 import { orphanWait } from "./orphans";
 import {
@@ -175,6 +176,11 @@ function whyAttemptEnds(
   settings: StopSettings,
 ): string | null {
   if (open.some((task) => isDrainDue(pass, task, settings))) return "drained: the node's deadline has come";
+  for (const { node_id } of open) {
+    const node = pass.nodes.get(node_id)?.node;
+    const repelled = node === undefined || node.taints.length === 0 ? null : repelledBy(spec, node);
+    if (repelled !== null) return repelled;
+  }
   if (spec.members === 1) return null;
   const attempt = open[0]?.attempt;
   const bad = slot?.ends.find((end) => end.attempt === attempt && end.state !== "succeeded");

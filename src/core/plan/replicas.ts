@@ -2,6 +2,7 @@
 
 import { compareText } from "../canonical";
 import { sayRefusal } from "../place/card-checks";
+import { repelledBy } from "../place/labels";
 import { isDraining } from "../pass/drain";
 import { formatAge, formatRest } from "../format";
 import type { SlotRow, WorkloadRow } from "../model/rows-work";
@@ -72,7 +73,7 @@ export function reconcileSlot(
     return {
       is: "stale",
       task: kept,
-      moves: kept.version === keeping.workload.version ? whyMoves(pass, kept) : null,
+      moves: kept.version === keeping.workload.version ? whyMoves(pass, keeping.workload, kept) : null,
       alone: sorted.stopping.length === 0,
     };
   }
@@ -122,14 +123,19 @@ function stopThese(
  */
 export function isFine(pass: Pass, workload: WorkloadRow, task: TaskRow): boolean {
   if (task.desired === "stop" || task.written_off !== null || task.version !== workload.version) return false;
-  return workload.kind === "daemon" || whyMoves(pass, task) === null;
+  return workload.kind === "daemon" || whyMoves(pass, workload, task) === null;
 }
 
-/** Returns why an attempt has to leave its place once there is another: its node goes, or its card is bad. */
-function whyMoves(pass: Pass, { node_id, promised }: TaskRow): string | null {
+/**
+ * Returns why an attempt has to leave its place once there is another: its node goes, a taint moves it away, or its
+ * card is bad.
+ */
+function whyMoves(pass: Pass, { spec_hash }: WorkloadRow, { node_id, promised }: TaskRow): string | null {
   const fact = pass.nodes.get(node_id);
   if (fact === undefined) return null;
   if (isDraining(fact.node)) return "its node is being drained";
+  const repelled = fact.node.taints.length === 0 ? null : repelledBy(pass.snapshot.spec(spec_hash), fact.node);
+  if (repelled !== null) return repelled;
   if (fact.sound || promised.devices.length === 0) return null;
   const { byId } = cardsOf(fact.node.devices);
   for (const { id } of promised.devices) {

@@ -2,7 +2,7 @@
 
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { goneDueAt, isDraining } from "../pass/drain";
-import { isMatch } from "../place/labels";
+import { isMatch, repelledBy } from "../place/labels";
 import type { WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { ReconcileDraft } from "./draft";
@@ -113,7 +113,8 @@ function replaceStale(draft: ReconcileDraft, keeping: Keeping, slots: readonly S
 
 /**
  * Keeps one task of a daemon on every node that it matches. The slot is the node's ordinal. A node that cannot take a
- * task now keeps the one that it has, unless the node is being drained. No other node waits for it.
+ * task now keeps the one that it has, unless the node is being drained. No other node waits for it. If a node's labels,
+ * taints or pool change so that it no longer matches, it keeps its task to the end, but none of an older version.
  */
 export function reconcileDaemon(
   draft: ReconcileDraft,
@@ -132,13 +133,20 @@ export function reconcileDaemon(
     const slot = fact.node.ordinal;
     const tasks = bySlot.get(slot) ?? NO_TASKS;
     bySlot.delete(slot);
-    if (!isMatch(spec, fact.node)) stopAll(draft, workload, tasks, `${fact.node.name} no longer matches`);
-    else if (isDraining(fact.node)) {
+    const matches = isMatch(spec, fact.node);
+    const repelled = matches ? null : repelledBy(spec, fact.node);
+    if (repelled !== null) stopAll(draft, workload, tasks, repelled);
+    else if (!matches) {
+      const older = tasks.filter(({ version }) => version !== workload.version);
+      stopAll(draft, workload, older, `${fact.node.name} does not match version ${workload.version}`);
+    }
+    if (isDraining(fact.node)) {
       const due = goneDueAt(fact.node, stop.grace_ms);
       wakeAt(draft, tasks.length === 0 ? null : due);
       if (onlyDaemonsLeft(fact.node.id) || (due !== null && due <= pass.now_ms))
         stopAll(draft, workload, tasks, `${fact.node.name} is being drained`);
-    } else if (fact.usable) slots.push({ slot, view: reconcileSlot(draft, keeping, slot, tasks, fact), fact });
+    } else if (matches && fact.usable)
+      slots.push({ slot, view: reconcileSlot(draft, keeping, slot, tasks, fact), fact });
   }
   for (const tasks of bySlot.values()) stopAll(draft, workload, tasks, "its node is gone");
   slots.sort((a, b) => a.slot - b.slot);

@@ -42,7 +42,9 @@ const LOOK = [
       const byNode = tasksByNode(api.store.state);
       const { items, next } = pageOf(query, sorted(api), null);
       return {
-        nodes: items.map((node) => viewOf(node, byNode.get(node.id) ?? [], api.loop.heardOf(node.id), who.role)),
+        nodes: items.map((node) =>
+          viewOf(node, byNode.get(node.id) ?? [], api.loop.heardOf(node.id), who.role, api.store),
+        ),
         next,
       };
     },
@@ -98,7 +100,7 @@ function shown(api: Api, node: NodeRow, role: Role): z.infer<typeof nodeView> {
     .values()
     .filter((task) => task.node_id === node.id)
     .toArray();
-  const view = viewOf(node, tasks, api.loop.heardOf(node.id), role);
+  const view = viewOf(node, tasks, api.loop.heardOf(node.id), role, api.store);
   const step = view.testing === null ? null : api.sessions.stepOf(node.id, view.testing.id);
   return view.testing === null ? view : { ...view, testing: { ...view.testing, step } };
 }

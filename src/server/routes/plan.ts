@@ -9,6 +9,9 @@ import { dryRun } from "../work/dry";
 import { requireGrants, requireLeases } from "../access/grants";
 import type { Api } from "./api";
 import { route } from "./route";
+import { compareText } from "../../core/canonical";
+import type { State } from "../../core/model/rows-state";
+import { tasksByNode, unmatchedOn } from "../views/node";
 import { blockedView, opView } from "../views/plan";
 import { applying } from "./apps";
 
@@ -60,6 +63,22 @@ async function planned(api: Api, wanted: Applying): Promise<PlanView> {
     ops: ops.map((op) => opView(op, state)).filter((op) => op !== null),
     blocked: blocked.filter((one) => own.has(one.owner_uid)).map(blockedView),
     changes: value.changes.map((line) => ({ ...line })),
-    notices: [...new Set([...api.loop.notices(), ...notices])],
+    notices: [...new Set([...api.loop.notices(), ...notices, ...unmatched(api, state, own)])],
   };
+}
+
+const NAMED = 5;
+
+/** Returns a notice for each node that no longer matches tasks of these owners, which stay there to their end. */
+function unmatched({ store }: Api, state: State, owners: ReadonlySet<string>): string[] {
+  return [...tasksByNode(state)]
+    .flatMap(([node_id, tasks]) => {
+      const node = state.nodes.get(node_id);
+      const own = tasks.filter(({ owner_uid }) => owners.has(owner_uid));
+      const names = node === undefined ? [] : unmatchedOn(store, node, own);
+      if (node === undefined || names.length === 0) return [];
+      const said = names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ` and ${names.length - NAMED} more` : "");
+      return [`${node.name} no longer matches ${said}: what runs there stays to its end`];
+    })
+    .sort(compareText);
 }

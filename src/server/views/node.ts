@@ -8,7 +8,10 @@ import type { NodeRow } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
 import type { NodeTests } from "../../core/model/node-tests";
 import { admissionReason } from "../../core/nodes/tests";
-import { shortId } from "../../core/model/task";
+import { shortId, taskName } from "../../core/model/task";
+import { compareText } from "../../core/canonical";
+import { staysUnmatched } from "../../core/place/labels";
+import type { Store } from "../../store/store";
 import { keyId } from "../../wire/join";
 import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";
@@ -63,8 +66,26 @@ function keysOf(node: NodeRow, role: Role): Pick<NodeView, "identity" | "waiting
   return { identity, waiting: { key: keyId(asking), ...shown } };
 }
 
+/** Returns the names of the tasks that stay on a node which would not get them any more. */
+export function unmatchedOn(
+  { hasSpec, spec }: Pick<Store, "hasSpec" | "spec">,
+  node: NodeRow,
+  tasks: readonly TaskRow[],
+): string[] {
+  return tasks
+    .filter((task) => hasSpec(task.spec_hash) && staysUnmatched(task, spec(task.spec_hash), node))
+    .map(taskName)
+    .sort(compareText);
+}
+
 /** Returns a node as somebody of this role sees it. */
-export function nodeView(node: NodeRow, tasks: readonly TaskRow[], heard: HeardNode, role: Role): NodeView {
+export function nodeView(
+  node: NodeRow,
+  tasks: readonly TaskRow[],
+  heard: HeardNode,
+  role: Role,
+  store: Pick<Store, "hasSpec" | "spec">,
+): NodeView {
   const { last_seen_ms, clock_skew_ms } = heard;
   const promises = tasks.map((task) => task.promised);
   const orphans = node.orphans.flatMap((orphan) => orphan.held ?? []);
@@ -105,6 +126,7 @@ export function nodeView(node: NodeRow, tasks: readonly TaskRow[], heard: HeardN
     testing: testingView(node.testing),
     tests: node.tests === null ? null : testsView(node.tests),
     foreign_tasks: foreign_tasks.map((task) => ({ ...task })),
+    unmatched: unmatchedOn(store, node, tasks),
     orphans: node.orphans.map(({ uid, name, pid }) => ({ id: shortId(uid), name, pid })),
     joined_by: node.joined_by,
     ...keysOf(node, role),

@@ -81,7 +81,7 @@ export function readLabelValue(value: string): Parsed<string> {
 export function readToleration(text: string): Parsed<Toleration> {
   const [key = "", ...rest] = text.trim().split("=");
   const value = rest.length === 0 ? null : rest.join("=");
-  const effect = /:(no_schedule|prefer_not|NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text.trim())?.[0];
+  const effect = /:(no_schedule|prefer_not|no_execute|NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text.trim())?.[0];
   if (effect !== undefined)
     return invalid(`${quoted(text)} names an effect`, `leave it out: \`${text.trim().slice(0, -effect.length)}\``);
   if (IS_KEY.test(key) && (value === null || IS_VALUE.test(value))) return parsed({ key, value });

@@ -40,6 +40,10 @@ export const nodeView = z
     foreign_tasks: z
       .array(z.object({ name: z.string(), pid: int, data: z.string(), since_ms: ms, memory_bytes: int }))
       .describe("living tasks of agents that were removed from this machine; they are named, and not counted"),
+    unmatched: z
+      .array(z.string())
+      .default([])
+      .describe("tasks that run to their end although its labels, taints or pool no longer match, by name"),
     orphans: z
       .array(z.object({ id: z.string(), name: z.string(), pid: int.nullable() }))
       .describe("tasks that it has and the server does not know"),

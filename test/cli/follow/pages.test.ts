@@ -101,6 +101,7 @@ const NODE: NodeView = {
   clock_skew_ms: null,
   unable: null,
   foreign_tasks: [],
+  unmatched: [],
   reason: null,
   drain: null,
   capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1 },

@@ -1,0 +1,122 @@
+// Nodes whose labels, taints or pool change under what runs there: nothing stops for it, except by `no_execute`.
+
+import { describe, expect, test } from "bun:test";
+import { withChanges } from "../../../src/core/plan/changes";
+import { plan } from "../../../src/core/plan/plan";
+import type { Op } from "../../../src/core/pass/snapshot";
+import type { NodeRow } from "../../../src/core/model/rows-node";
+import type { RunRow, WorkloadRow } from "../../../src/core/model/rows-work";
+import type { State } from "../../../src/core/model/rows-state";
+import type { TaskRow } from "../../../src/core/model/rows-task";
+import { taskName } from "../../../src/core/model/task";
+import type { Taint } from "../../../src/core/model/workload";
+import {
+  buildNode,
+  buildRun,
+  buildSnapshot,
+  buildSpec,
+  buildState,
+  buildTask,
+  buildWorkload,
+  NOW_MS,
+} from "../../support/build";
+
+const ZONED = buildSpec({ place: { labels: [{ key: "zone", op: "in", values: ["a"] }] } });
+const SPECS = {
+  s: buildSpec(),
+  zoned: ZONED,
+  tolerant: buildSpec({ place: { tolerate: [{ key: "x", value: null }] } }),
+};
+const moving: Taint = { key: "x", value: "", effect: "no_execute" };
+
+const said = (ops: readonly Op[]): string[] =>
+  ops.flatMap((op) => ("task" in op ? [`${op.op} ${taskName(op.task)} on ${op.task.node_id}: ${op.why}`] : []));
+
+function planOf(parts: {
+  nodes: readonly NodeRow[];
+  workloads?: readonly WorkloadRow[];
+  runs?: readonly RunRow[];
+  tasks: readonly TaskRow[];
+}): { readonly said: string[]; readonly state: State } {
+  const state = buildState(parts);
+  const { ops, changes } = plan(buildSnapshot(state, { specs: SPECS }));
+  return { said: said(ops), state: withChanges(state, changes) };
+}
+
+describe("a node that a daemon no longer matches", () => {
+  const daemon = buildWorkload("a", "d", "zoned", { kind: "daemon" });
+  const node = buildNode("n", { labels: { zone: "b" } });
+  const task = buildTask(daemon, "n", { slot: node.ordinal });
+
+  test.each([
+    ["labels", node],
+    ["a taint", buildNode("n", { labels: { zone: "a" }, taints: [{ key: "x", value: "", effect: "no_schedule" }] })],
+    ["its pool", buildNode("n", { labels: { zone: "a" }, pool: "other" })],
+  ])("by %s keeps the task to its end, and gets no other one", (_, changed) => {
+    expect(planOf({ nodes: [changed], workloads: [daemon], tasks: [task] }).said).toEqual([]);
+    expect(planOf({ nodes: [changed], workloads: [daemon], tasks: [] }).said).toEqual([]);
+  });
+
+  test("stops a task of an older version, since the present one does not want this node", () => {
+    const next = { ...daemon, version: 2 };
+    expect(planOf({ nodes: [node], workloads: [next], tasks: [task] }).said).toEqual([
+      `stop a.d.${node.ordinal} on n: n does not match version 2`,
+    ]);
+  });
+
+  test("still stops it when it is drained", () => {
+    const drained = { ...node, drain: { since_ms: NOW_MS, by: "olga", reason: null, deadline_ms: null } };
+    expect(planOf({ nodes: [drained], workloads: [daemon], tasks: [task] }).said).toEqual([
+      `stop a.d.${node.ordinal} on n: n is being drained`,
+    ]);
+  });
+});
+
+describe("a taint with the effect no_execute", () => {
+  const [tainted, free] = [buildNode("n", { taints: [moving] }), buildNode("free")];
+  const web = buildWorkload("a", "web", "s");
+  const why = "n is tainted x:no_execute";
+
+  test("stops a daemon's task", () => {
+    const daemon = buildWorkload("a", "d", "s", { kind: "daemon" });
+    const task = buildTask(daemon, "n", { slot: tainted.ordinal });
+    expect(planOf({ nodes: [tainted], workloads: [daemon], tasks: [task] }).said).toEqual([
+      `stop a.d.${tainted.ordinal} on n: ${why}`,
+    ]);
+  });
+
+  test("gives a replica its successor first, and stops it when that one is up", () => {
+    const task = buildTask(web, "n");
+    const { said: first, state } = planOf({ nodes: [tainted, free], workloads: [web], tasks: [task] });
+    expect(first).toEqual([`place a.web.0#2 on free: ${why}`]);
+    const tasks = [...state.tasks.values()].map((one) => ({ ...one, observed: task.observed }));
+    expect(planOf({ nodes: [tainted, free], workloads: [web], tasks }).said).toEqual([
+      "stop a.web.0 on n: replaced by a.web.0#2",
+    ]);
+  });
+
+  test("leaves a replica where it is while there is no other place, and says why nothing comes", () => {
+    const tasks = [buildTask(web, "n")];
+    const { blocked } = plan(
+      buildSnapshot(buildState({ nodes: [tainted], workloads: [web], tasks }), { specs: SPECS }),
+    );
+    expect(planOf({ nodes: [tainted], workloads: [web], tasks }).said).toEqual([]);
+    expect(blocked.map(({ summary }) => summary)).toEqual([expect.stringContaining("tainted x")]);
+  });
+
+  test("stops a job's attempt, which goes on elsewhere and has not failed", () => {
+    const run = buildRun(1, "s", { state: "running" });
+    const task = buildTask(run, "n");
+    const { said: first, state } = planOf({ nodes: [tainted, free], runs: [run], tasks: [task] });
+    expect(first).toEqual([`stop 1 on n: ${why}`]);
+    expect([...state.slots.values()].map(({ failed }) => failed)).toEqual([0]);
+  });
+
+  test("leaves alone what tolerates it", () => {
+    const daemon = buildWorkload("a", "d", "tolerant", { kind: "daemon" });
+    const service = buildWorkload("a", "t", "tolerant");
+    const run = buildRun(1, "tolerant", { state: "running" });
+    const tasks = [buildTask(daemon, "n", { slot: tainted.ordinal }), buildTask(service, "n"), buildTask(run, "n")];
+    expect(planOf({ nodes: [tainted], workloads: [daemon, service], runs: [run], tasks }).said).toEqual([]);
+  });
+});
