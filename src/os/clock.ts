@@ -61,6 +61,30 @@ export function within<T>(limit_ms: number, promise: Promise<T>, otherwise: T): 
   return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
 
+/** In how many steps the life of this process is counted. */
+const STEPS = 8;
+
+/**
+ * Calls `late` once this process has lived for `limit_ms`. A time in which it was stopped counts as one step at most:
+ * what came meanwhile is taken in before the next. Returns what ends the waiting.
+ */
+export function afterLiving(limit_ms: number, late: () => void): () => void {
+  let left = STEPS;
+  const step = (): void => {
+    if (--left === 0) late();
+    else timer = setTimeout(step, limit_ms / STEPS);
+  };
+  let timer = setTimeout(step, limit_ms / STEPS);
+  return () => clearTimeout(timer);
+}
+
+/** Resolves as `promise` does, or with `otherwise` after this process has lived for `limit_ms`. */
+export function withinLife<T>(limit_ms: number, promise: Promise<T>, otherwise: T): Promise<T> {
+  const late = Promise.withResolvers<T>();
+  const end = afterLiving(limit_ms, () => late.resolve(otherwise));
+  return Promise.race([promise, late.promise]).finally(end);
+}
+
 /** Resolves after everything else that is ready has run, so that loops over many things do not block the process. */
 export const breathe = (): Promise<void> =>
   new Promise((resolve) => {

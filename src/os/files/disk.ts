@@ -4,13 +4,16 @@
 import { cpus } from "node:os";
 import { constants, open as openFile } from "node:fs";
 import { mkdir, open, rename, rm, unlink, type FileHandle } from "node:fs/promises";
-import { bootMs, within } from "../clock";
+import { afterLiving, withinLife } from "../clock";
 import { messageOf } from "../errors";
 import { exists, LeftEmpty } from "./files";
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
 
-/** How long an operation may take before the disk counts as hanging. */
+/**
+ * How long an operation may take before the disk counts as hanging. A time in which this process was stopped does not
+ * count, since the disk could not answer it.
+ */
 export const DISK_LATE_MS = 4_000;
 
 /** What became of an operation. A late one may still happen, at any time. */
@@ -31,7 +34,7 @@ export interface Disk {
 export const DISK_HANGS = "its disk does not answer";
 
 export function createDisk(at_once = Math.max(1, cpus().length - 1)): Disk {
-  const begun = new Set<{ readonly at_ms: number }>();
+  const begun = new Set<{ late: boolean }>();
   const waiting: (() => void)[] = [];
   const run = async <T>(operation: () => Promise<T>): Promise<T> => {
     if (begun.size >= at_once) {
@@ -39,11 +42,13 @@ export function createDisk(at_once = Math.max(1, cpus().length - 1)): Disk {
         waiting.push(resolve);
       });
     }
-    const one = { at_ms: bootMs() };
+    const one = { late: false };
     begun.add(one);
+    const end = afterLiving(DISK_LATE_MS, () => void (one.late = true));
     try {
       return await operation();
     } finally {
+      end();
       begun.delete(one);
       waiting.shift()?.();
     }
@@ -51,7 +56,7 @@ export function createDisk(at_once = Math.max(1, cpus().length - 1)): Disk {
   return {
     run,
     answer: (operation) => answerOf(run(operation)),
-    hangs: () => [...begun].some(({ at_ms }) => bootMs() - at_ms > DISK_LATE_MS),
+    hangs: () => [...begun].some(({ late }) => late),
   };
 }
 
@@ -60,7 +65,7 @@ export async function answerOf<T>(running: Promise<T>): Promise<DiskAnswer<T>> {
   const over = running
     .then((value): DiskAnswer<T> => ({ is: "done", value }))
     .catch((error: unknown): DiskAnswer<T> => ({ is: "failed", why: wordsOf(error) }));
-  return within<DiskAnswer<T>>(DISK_LATE_MS, over, { is: "late", why: DISK_HANGS });
+  return withinLife<DiskAnswer<T>>(DISK_LATE_MS, over, { is: "late", why: DISK_HANGS });
 }
 
 /** The words stay the same while the disk is full, so that each look is not news. */
