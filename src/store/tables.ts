@@ -127,6 +127,7 @@ export const workloads = sqliteTable(
     user: text("user").notNull(),
     last_run: json<NonNullable<WorkloadRow["last_run"]>>("last_run"),
     removing: flag("removing").notNull(),
+    wanted: json<NonNullable<WorkloadRow["wanted"]>>("wanted"),
   },
   () => [oneOf("workloads_kind", `"kind"`, KINDS)],
 );

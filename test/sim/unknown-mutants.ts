@@ -31,11 +31,6 @@ export const UNKNOWN_MUTANTS: readonly Mutant[] = [
     edits: [edit("src/core/agent/step.ts", "return seen.process.rebooted", 'return seen.process.why === ""')],
   },
   {
-    name: "any-stop-is-believed",
-    rule: "I5: what was cancelled after the copy was made does not run again by itself",
-    edits: [edit("src/core/intake/ends.ts", "const final = asOrdered(task, said);", "const final = said;")],
-  },
-  {
     name: "stops-ahead-are-told-once",
     rule: "protocol 10: an end is told until it is durable",
     edits: [

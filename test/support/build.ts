@@ -198,6 +198,7 @@ export function buildWorkload(app: string, name: string, spec_hash: string, part
     spec_hash,
     user: "alice",
     last_run: null,
+    wanted: null,
     removing: false,
     ...part,
     settings: buildSettings(part.settings),

@@ -34,6 +34,14 @@ export interface WorkloadRow {
   /** The newest run of a job, also after it has left the live state. */
   readonly last_run: { readonly uid: string; readonly run: number; readonly state: RunState } | null;
   readonly removing: boolean;
+  /** Since when its slots are wanted. Null in rows of earlier releases. */
+  readonly wanted: readonly WantedSince[] | null;
+}
+
+/** Since when the slots from this one up to that of the next entry are wanted. */
+export interface WantedSince {
+  readonly from: number;
+  readonly since_ms: Ms;
 }
 
 /** What a run waits for. `met` is null while that is open; false means that it can never be met. */

@@ -90,8 +90,12 @@ export function* pendingSlots(
 ): Generator<Pending, void> {
   const { state, blocked } = waiting;
   const served = new Set<string>();
-  for (const task of state.tasks.values())
-    if (isWanted(task)) served.add(`${slotKey(task.owner_uid, task.slot)}/${task.member}`);
+  const left = new Map<string, Ms>();
+  for (const task of state.tasks.values()) {
+    const key = slotKey(task.owner_uid, task.slot);
+    if (isWanted(task)) served.add(`${key}/${task.member}`);
+    else left.set(key, Math.max(left.get(key) ?? 0, task.stop?.at_ms ?? 0, task.written_off?.at_ms ?? 0));
+  }
   const why = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one]));
   for (const workload of state.workloads.values()) {
     if (workload.removing || workload.kind === "job") continue;
@@ -103,7 +107,7 @@ export function* pendingSlots(
         : blocked.flatMap((one) => (one.owner_uid === uid ? [one.slot] : []));
     const owner = ofWorkload(state, workload);
     for (const slot of slots)
-      if (!served.has(`${slotKey(uid, slot)}/0`)) yield pendingSlot(waiting, why, owner, slot, 0);
+      if (!served.has(`${slotKey(uid, slot)}/0`)) yield pendingSlot(waiting, { why, left }, owner, slot, 0);
   }
   for (const run of state.runs.values()) {
     const { uid: owner_uid, workload_uid, app_uid } = run;
@@ -111,13 +115,14 @@ export function* pendingSlots(
     const { members } = waiting.spec(run.spec_hash);
     const owner = ofRun(run);
     for (let member = 0; member < members; member++)
-      if (!served.has(`${slotKey(owner_uid, 0)}/${member}`)) yield pendingSlot(waiting, why, owner, 0, member);
+      if (!served.has(`${slotKey(owner_uid, 0)}/${member}`))
+        yield pendingSlot(waiting, { why, left }, owner, 0, member);
   }
 }
 
 function pendingSlot(
   { state, now_ms }: Waiting,
-  why: ReadonlyMap<string, Blocked>,
+  { why, left }: { readonly why: ReadonlyMap<string, Blocked>; readonly left: ReadonlyMap<string, Ms> },
   owner: Owner,
   slot: number,
   member: number,
@@ -125,10 +130,11 @@ function pendingSlot(
   const { uid: owner_uid, workload_uid, app_uid, app, run, workload } = owner;
   const key = slotKey(owner_uid, slot);
   const row = state.slots.get(key);
+  const left_ms = left.get(key) ?? 0;
   const attempt = (row?.attempts ?? 0) + 1;
   const view = (): TaskView => {
     const reason = why.get(key)?.summary ?? owner.reason ?? backoffOf(row, now_ms);
-    return pendingView(owner, slot, member, attempt, crashesIn(row, owner.version), reason);
+    return pendingView(owner, slot, member, attempt, crashesIn(row, owner.version), reason, left_ms);
   };
   return { owner_uid, workload_uid, app_uid, app, run, workload, slot, member, attempt, view };
 }
@@ -144,7 +150,8 @@ interface Owner extends Pick<TaskView, "project" | "user" | "app" | "workload" |
   readonly workload_uid: string | null;
   readonly app_uid: string | null;
   readonly reason: string | null;
-  readonly created_ms: Ms;
+  /** Returns since when a slot waits. `left_ms`: when its attempt was told to stop or given up. */
+  readonly since: (slot: number, left_ms: Ms) => Ms;
 }
 
 const ofWorkload = (state: State, row: WorkloadRow): Owner => ({
@@ -160,7 +167,11 @@ const ofWorkload = (state: State, row: WorkloadRow): Owner => ({
   version: row.version,
   run: null,
   reason: null,
-  created_ms: state.apps.get(row.app_uid)?.changed_ms ?? 0,
+  since: (slot, left_ms) => {
+    const asked = row.wanted?.findLast(({ from }) => from <= slot)?.since_ms;
+    const ended = state.slots.get(slotKey(row.uid, slot))?.ends.map(({ at_ms }) => at_ms) ?? [];
+    return Math.max(asked ?? state.apps.get(row.app_uid)?.changed_ms ?? 0, left_ms, ...ended);
+  },
 });
 
 const ofRun = (run: RunRow): Owner => ({
@@ -176,7 +187,7 @@ const ofRun = (run: RunRow): Owner => ({
   version: run.version,
   run: run.run,
   reason: run.reason ?? waitsFor(run),
-  created_ms: run.created_ms,
+  since: () => run.created_ms,
 });
 
 /** Returns what a run still waits for, in words, or null. */
@@ -192,8 +203,9 @@ function pendingView(
   attempt: number,
   crashCount: number,
   reason: string | null,
+  left_ms: Ms,
 ): TaskView {
-  const { uid: owner_uid, reason: _reason, created_ms, ...rest } = owner;
+  const { uid: owner_uid, reason: _reason, since, ...rest } = owner;
   const { project, user, app, workload, kind, version, run } = rest;
   return {
     id: null,
@@ -221,7 +233,7 @@ function pendingView(
     devices: [],
     ports: {},
     peak_memory_bytes: null,
-    created_ms,
+    created_ms: since(slot, left_ms),
     started_ms: null,
     finished_ms: null,
   };

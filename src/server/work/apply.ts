@@ -152,6 +152,7 @@ function entryOf(
     user,
     last_run: before?.last_run ?? null,
     removing: false,
+    wanted: before?.wanted ?? null,
   };
   return { decl, before, next, is_new: isNew };
 }

@@ -5,6 +5,7 @@ import { canonicalJson } from "../../core/canonical";
 import { isFinal } from "../../core/model/lifecycle";
 import type { Change, State } from "../../core/model/rows-state";
 import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
+import type { Ms } from "../../core/units";
 import type { Draft } from "../../store/store";
 
 export const findApp = (state: State, project: string, name: string): AppRow | undefined =>
@@ -29,17 +30,29 @@ export function askedAgain(state: Draft["state"], workload_uid: string): Change[
     .toArray();
 }
 
+/** Returns since when the slots of a workload are wanted: what was wanted before waits no less for a change. */
+function wantedAfter(before: WorkloadRow | undefined, after: WorkloadRow, now_ms: Ms): WorkloadRow["wanted"] {
+  const had = before === undefined ? 0 : slotsOf(before);
+  const unsaid = before === undefined ? [] : [{ from: 0, since_ms: now_ms }];
+  const kept = (before?.wanted ?? unsaid).filter(({ from }) => from < slotsOf(after));
+  return slotsOf(after) > had ? [...kept, { from: had, since_ms: now_ms }] : kept;
+}
+
+/** Returns how many slots are told apart. The slots of a daemon are wanted as long as it is. */
+const slotsOf = ({ kind, settings }: WorkloadRow): number => (kind === "service" ? settings.replicas : 1);
+
 /**
  * Returns the changes that store a workload: its row if the row changed, and a history entry if version or settings are
  * new.
  */
 export function putWorkload(
   { revision, now_ms: at_ms }: Pick<Draft, "revision" | "now_ms">,
-  workload: WorkloadRow,
+  row: WorkloadRow,
   before: WorkloadRow | undefined,
   by: string,
 ): Change[] {
-  if (before !== undefined && canonicalJson(before) === canonicalJson(workload)) return [];
+  if (before !== undefined && canonicalJson(before) === canonicalJson(row)) return [];
+  const workload = { ...row, wanted: wantedAfter(before, row, at_ms) };
   const { uid, version, spec_hash, settings } = workload;
   const put: Change = { table: "workloads", key: uid, row: workload };
   if (before?.version === version && canonicalJson(before.settings) === canonicalJson(settings)) return [put];

@@ -36,3 +36,20 @@ test("an end says why in a field; ends of before have none", () => {
   expect(taskView({ ...task, observed: buildFinal({ cause: "time_limit" }) }, state()).cause).toBe("time_limit");
   expect(taskView({ ...task, observed: buildFinal() }, state()).cause).toBeNull();
 });
+
+test("a slot waits since it was wanted, or since its last attempt ended or was told to stop", () => {
+  const wanted = [
+    { from: 0, since_ms: 100 },
+    { from: 2, since_ms: 200 },
+  ];
+  const grown = buildWorkload("recs", "api", "s", { wanted, settings: { replicas: 4 } });
+  const stop = { why: "restarted", signal: "TERM", grace_ms: 1, at_ms: 400 };
+  const rows = {
+    nodes: [node],
+    workloads: [grown],
+    slots: [buildSlot(task, { ends: [buildEnd(task, { at_ms: 300 })] })],
+    tasks: [buildTask(grown, "a", { slot: 1, desired: "stop", stop })],
+  };
+  const waiting = { state: buildState(rows), spec: () => buildSpec(), blocked: [], now_ms: 0 };
+  expect([...pendingSlots(waiting)].map(({ view }) => view().created_ms)).toEqual([300, 400, 200, 200]);
+});
