@@ -44,7 +44,9 @@ export function createDisk(at_once = Math.max(1, cpus().length - 1)): Disk {
     }
     const one = { late: false };
     begun.add(one);
-    const end = afterLiving(DISK_LATE_MS, () => void (one.late = true));
+    const end = afterLiving(DISK_LATE_MS, () => {
+      one.late = true;
+    });
     try {
       return await operation();
     } finally {
