@@ -78,7 +78,12 @@ export function createLoop(options: LoopOptions): Loop {
   const desk: { phase: Phase } = { phase: "idle" };
   let fenced: string | null = null;
   const deciding = createDeciding();
-  let last: Pick<Plan, "blocked" | "notices" | "queue"> = { blocked: [], notices: [], queue: [] };
+  let last: Pick<Plan, "blocked" | "notices" | "queue" | "tried"> = {
+    blocked: [],
+    notices: [],
+    queue: [],
+    tried: null,
+  };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const unlisten = store.onCommit(() => wake());
   const shunned = createShunned(options);
@@ -100,7 +105,7 @@ export function createLoop(options: LoopOptions): Loop {
     if (desk.phase === "stopped" || fenced !== null) return;
     desk.phase = "planning";
     clearTimeout(timer);
-    const committed = store.commit("plan", (draft) => passOver(draft, snapshot, last.blocked));
+    const committed = store.commit("plan", (draft) => passOver(draft, snapshot, last));
     const done = await committed.catch(couldNotCommit(options, shunned));
     next(done?.value ?? null);
   }
@@ -143,18 +148,19 @@ export function createLoop(options: LoopOptions): Loop {
   };
 }
 
-function passOver(draft: Draft, snapshot: Loop["snapshot"], before: readonly Blocked[]): Pass {
-  const planned = plan(snapshot(draft.state, draft.now_ms));
-  draft.put(withWaits(planned.changes, draft.now_ms, before));
+function passOver(draft: Draft, snapshot: Loop["snapshot"], { tried, blocked }: Pick<Plan, "tried" | "blocked">): Pass {
+  const now = snapshot(draft.state, draft.now_ms);
+  const planned = plan(tried === null ? now : { ...now, tried });
+  draft.put(withWaits(planned.changes, draft.now_ms, blocked));
   return { planned, now_ms: draft.now_ms, recovering: draft.state.cluster.recovering !== null };
 }
 
 /** Writes into the runs that begin in this pass what the pass before has left them waiting for. */
 function withWaits(changes: readonly Change[], now_ms: Ms, before: readonly Blocked[]): Change[] {
-  const waits = new Map(before.map((one) => [one.owner_uid, one.summary]));
+  const waits = new Map(before.map((one) => [one.owner_uid, one]));
   return changes.map((change): Change => {
     if (change.table !== "runs" || change.row === null || change.row.started_ms !== now_ms) return change;
-    return { ...change, row: { ...change.row, waited_for: waits.get(change.row.uid) ?? null } };
+    return { ...change, row: { ...change.row, waited_for: waits.get(change.row.uid)?.summary ?? null } };
   });
 }
 

@@ -26,6 +26,7 @@ const LIMITS: Readonly<Record<keyof PlanLimits, "duration" | "number" | "ports">
   node_checks: "number",
   placements: "number",
   port_range: "ports",
+  patience_ms: "duration",
 };
 
 export interface Setting {

@@ -24,4 +24,5 @@ export const DEFAULT_LIMITS: PlanLimits = {
   node_checks: 2_000_000,
   placements: 1_000,
   port_range: [20_000, 31_999],
+  patience_ms: 10 * MINUTE_MS,
 };

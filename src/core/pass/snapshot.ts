@@ -7,6 +7,7 @@ import type { RunRow, SlotRow } from "../model/rows-work";
 import type { StopOrder, TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
 import type { NodeTests } from "../model/node-tests";
+import type { Tried } from "./tried";
 import type { Ms } from "../units";
 import type { TaskSpec } from "../model/workload";
 
@@ -43,6 +44,8 @@ export interface Snapshot {
    */
   readonly seed: string;
   readonly limits: PlanLimits;
+  /** What the pass before has tried in vain. Missing: everything is tried. It changes no decision. */
+  readonly tried?: Tried;
   /** The ids of nodes on which a placement has broken a law. Nothing is placed there. Missing: none. */
   readonly shunned?: ReadonlySet<string>;
 }
@@ -79,6 +82,8 @@ export interface PlanLimits {
   /** The most tasks that one pass places, since they are one commit, which must not hold up the server. */
   readonly placements: number;
   readonly port_range: readonly [number, number];
+  /** A demand that has waited this long has room kept for it, so that no smaller one behind it takes it. */
+  readonly patience_ms: Ms;
 }
 
 /** Why one card of a node is not suitable. */
@@ -183,8 +188,10 @@ export interface Plan {
   readonly queue: readonly string[];
   /** The earliest time at which time alone changes the plan; null for never. */
   readonly wake_at_ms: Ms | null;
-  /** Whether the pass reached its bound on work and decided something, so that the next pass should follow at once. */
+  /** Whether the pass reached its bound on work, and the next one, which should follow at once, comes further. */
   readonly more: boolean;
+  /** What the next pass need not try again; null for nothing. */
+  readonly tried: Tried | null;
   /** Messages for operators: mass silence, recovering. */
   readonly notices: readonly string[];
 }

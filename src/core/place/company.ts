@@ -6,7 +6,7 @@ import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
 import { isWanted, taskName } from "../model/task";
 import type { Pass } from "../pass/pass";
-import type { Hosts, NamedPromise, Room, Rooms } from "./room";
+import type { Hosts, Kept, NamedPromise, Room, Rooms } from "./room";
 
 function hostsOf(pass: Pass, rooms: Rooms): Hosts {
   if (rooms.lazy.hosts !== null) return rooms.lazy.hosts;
@@ -52,6 +52,7 @@ export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly
     for (const tasks of pass.tasks.values())
       for (const task of tasks) addHolder(rooms.lazy.holders, holderName(task), task.promised);
     for (const task of rooms.placed) addHolder(rooms.lazy.holders, holderName(task), task.promised);
+    for (const { name, promised } of rooms.kept) addHolder(rooms.lazy.holders, name, promised);
     for (const names of rooms.lazy.holders.values()) names.sort();
   }
   return rooms.lazy.holders.get(device_id) ?? [];
@@ -70,6 +71,7 @@ export function promisesOn(pass: Pass, rooms: Rooms, node_id: string): readonly 
     }
     for (const tasks of pass.tasks.values()) for (const task of tasks) addPromise(byNode, task);
     for (const task of rooms.placed) addPromise(byNode, task);
+    for (const kept of rooms.kept) byNode.get(kept.room.node.id)?.push(kept);
   }
   return rooms.lazy.byNode.get(node_id) ?? [];
 }
@@ -93,10 +95,25 @@ export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
   if (rooms.lazy.hosts !== null) countHost(rooms, rooms.lazy.hosts, task);
   if (rooms.lazy.byNode !== null) addPromise(rooms.lazy.byNode, task);
   if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, holderName(task), task.promised);
+  // What is still to come of the daemons is less by this one.
+  if (task.kind === "daemon") rooms.lazy.daemons = null;
   rooms.placed.push(task);
+  touch(rooms, room, task.promised);
+}
+
+/** Counts room that is kept from now on. */
+export function holdKept(rooms: Rooms, kept: Kept): void {
+  rooms.kept.push(kept);
+  rooms.lazy.byNode?.get(kept.room.node.id)?.push(kept);
+  if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, kept.name, kept.promised);
+  touch(rooms, kept.room, kept.promised);
+}
+
+/** Notes that there is less in a room than before. */
+function touch(rooms: Rooms, room: Room, { devices }: Promised): void {
   rooms.touched.push(room.index);
   room.stamp++;
-  if (task.promised.devices.length === 0) return;
+  if (devices.length === 0) return;
   for (const other of room.beside) {
     rooms.touched.push(other.index);
     other.stamp++;

@@ -7,7 +7,7 @@ import { type Look, noShapes, shapeOf } from "./shape";
 import { singular, type Found } from "./found";
 import type { TaskRow } from "../model/rows-task";
 import { explainCards } from "./pick-reasons";
-import { leaveRoom, openRooms, type Room, type Rooms } from "./room";
+import { leaveRoom, nothingYet, openRooms, takeRoom, type Kept, type Room, type Rooms } from "./room";
 import { sayChanges, smallestChanges } from "./smallest";
 import { ownerSlotName, type Demand } from "../pass/pass";
 import { assert } from "../assert";
@@ -24,11 +24,14 @@ const REASONS_SHOWN = 4;
 export function blockedBy(look: Look, demand: Demand): Blocked {
   const { shape } = look;
   const { owner, slot, only } = demand;
+  const kept = look.rooms.kept.filter((each) => each.demand === demand);
+  const own = only === null && kept.length === 0 ? shape : { ...shape, why: null, changes: null };
   const rooms = only === null ? look.rooms : { ...look.rooms, list: [roomOf(look.rooms, only.node.id)] };
-  const own = only === null ? shape : { ...shape, why: null, changes: null };
   const here: Look = { ...look, rooms, shape: own };
-  const why = (): Failure => (own.why ??= only === null ? explainFailure(here, demand) : explainNode(here));
-  const changes = (): readonly NamedChange[] => (own.changes ??= changesFor(here, demand, why()));
+  const read = <T>(of: (look: Look) => T): T => (kept.length === 0 ? of(here) : withoutKept(here, kept, of));
+  const why = (): Failure =>
+    (own.why ??= read((at) => withRoom(only === null ? explainFailure(at, demand) : explainNode(at), kept)));
+  const changes = (): readonly NamedChange[] => (own.changes ??= read((at) => changesFor(at, demand, why())));
   return {
     name: ownerSlotName(owner, slot),
     owner_uid: owner.uid,
@@ -49,6 +52,23 @@ export function blockedBy(look: Look, demand: Demand): Blocked {
       return sayChanges(changes());
     },
   };
+}
+
+/** Asks a question of the rooms as they are without what is kept for the asking demand itself. */
+function withoutKept<T>(look: Look, kept: readonly Kept[], of: (look: Look) => T): T {
+  const others = look.rooms.kept.filter((each) => !kept.includes(each));
+  const rooms: Rooms = { ...look.rooms, kept: others, lazy: nothingYet() };
+  for (const { room, promised } of kept) leaveRoom(room, promised);
+  const answer = of({ ...look, rooms });
+  for (const { room, promised } of kept) takeRoom(rooms, room, promised);
+  return answer;
+}
+
+/** Says where room is kept for a demand. */
+function withRoom(why: Failure, kept: readonly Kept[]): Failure {
+  if (kept.length === 0) return why;
+  const names = kept.map(({ room }) => room.node.name).sort();
+  return { ...why, summary: `${why.summary}; it has waited for long, so room is kept for it on ${names.join(", ")}` };
 }
 
 function roomOf({ byId }: Rooms, node_id: string): Room {

@@ -6,7 +6,7 @@ import type { RestingPort } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
 import type { Promised } from "../model/promised";
-import { type Pass } from "../pass/pass";
+import type { Demand, Pass } from "../pass/pass";
 import type { NodeFact } from "../pass/contact";
 import { pick, type CardPick } from "../cards/pick";
 import { FLOOR, freeOf, giveBack, giveBackCards, take, takeCards, type Free, type Resolved } from "../model/resources";
@@ -27,6 +27,8 @@ export interface Room {
   filled: { readonly spec: TaskSpec; readonly resolved: Resolved } | null;
   /** Rises when something is placed here, and when a task with cards is placed in a room beside. */
   stamp: number;
+  /** The last pass before which there may have come to be more room. */
+  grown: number;
 }
 
 export interface Rooms {
@@ -40,6 +42,11 @@ export interface Rooms {
    * they count until they have ended.
    */
   readonly stopped: ReadonlySet<string>;
+  /** Room that is kept for demands that have waited for long. */
+  readonly kept: Kept[];
+  /** The number of this pass, and the highest `grown` of all rooms. */
+  pass: number;
+  grown: number;
   /** How often a node was examined. */
   checks: number;
   /**
@@ -47,6 +54,15 @@ export interface Rooms {
    * shares them.
    */
   readonly lazy: Lazy;
+}
+
+/** What is kept of a room for a demand, until it fits. */
+export interface Kept {
+  readonly room: Room;
+  readonly promised: Promised;
+  readonly demand: Demand;
+  /** Words what it is, such as `room for run 12, which has waited for 14m`. */
+  readonly name: string;
 }
 
 export interface Lazy {
@@ -119,6 +135,7 @@ export function openRooms(
       picked: null,
       filled: null,
       stamp: 0,
+      grown: 0,
     };
     list.push(room);
     byId.set(id, room);
@@ -138,10 +155,15 @@ export function openRooms(
     touched: [],
     placed: [...placed],
     stopped,
+    kept: [],
+    pass: 0,
+    grown: 0,
     checks: 0,
-    lazy: { hosts: null, byNode: null, holders: null, ports: null, daemons: null },
+    lazy: nothingYet(),
   };
 }
+
+export const nothingYet = (): Lazy => ({ hosts: null, byNode: null, holders: null, ports: null, daemons: null });
 
 /**
  * Puts rooms beside each other if their agents are on one machine, which they show by the same boot id, and have a card

@@ -26,6 +26,9 @@ import {
 import type { CardPick } from "../cards/pick";
 import { choosePorts, openRooms, pickIn, takeRoom, type Room } from "./room";
 import { settleIn } from "./company";
+import { keepRoom } from "./patience";
+import { noteGrowth, triedBy } from "./growth";
+import type { Tried } from "../pass/tried";
 import { resolvedFor } from "./spare";
 import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
 import { bestRooms } from "./search";
@@ -42,26 +45,28 @@ export interface Placements extends Findings {
   readonly waiting: readonly Demand[];
   /** The reason of each demand that waits. */
   readonly blocked: readonly Blocked[];
-  /** Whether the bound on the pass's work was reached. */
-  readonly more: boolean;
+  /** Whether the bound on the pass's work was reached, and if so, whether the next pass comes further at once. */
+  readonly more: "no" | "at once" | "later";
+  readonly tried: Tried | null;
 }
 
 /** Places what can be placed, in the order of `demands`. `before` is what the pass has found so far. */
 export function schedule(pass: Pass, demands: readonly Demand[], before: Findings): Placements {
   const draft = draftAfter(pass, before);
-  if (demands.length === 0) return { ...draft, placed: [], blocked: [], waiting: [], more: false };
+  if (demands.length === 0) return { ...draft, placed: [], blocked: [], waiting: [], more: "no", tried: null };
   const rooms = openRooms(pass, draft.stopped);
-  const shapes = noShapes();
+  noteGrowth(pass, rooms);
+  const shapes = noShapes(pass.snapshot.tried);
   const blocked: Blocked[] = [];
   const waiting: Demand[] = [];
-  let more = false;
+  let more: Placements["more"] = "no";
   let placed = 0;
   for (const demand of demands) {
     const shape = shapeOf(pass, shapes, demand);
     const look: Look = { pass, rooms, shape };
     if (!hasFailed(look, demand)) {
       if (rooms.checks >= pass.limits.node_checks || placed >= pass.limits.placements) {
-        more = true;
+        more = more === "no" ? "later" : more;
         blocked.push(waitOf(demand.owner, demand.slot, "waits for its turn in the next pass"));
         waiting.push(demand);
         continue;
@@ -71,12 +76,16 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
         continue;
       }
     }
+    wakeAt(draft, keepRoom(look, demand));
     blocked.push(blockedBy(look, demand));
     waiting.push(demand);
     for (const at_ms of renewedAt(shape.left_out, pass.now_ms)) wakeAt(draft, at_ms);
   }
   if (waiting.length > 0) for (const room of rooms.list) wakeAt(draft, saidAgainAt(pass, room));
-  return { ...draft, placed: rooms.placed, blocked, waiting, more };
+  // The next pass need not try again what failed here, so it comes to what this one did not look at.
+  const learned = shapes.byKey.values().some((shape) => shape.isTried && shape.failed_at !== null);
+  if (more === "later" && (learned || rooms.placed.length > 0)) more = "at once";
+  return { ...draft, placed: rooms.placed, blocked, waiting, more, tried: triedBy(pass, rooms, shapes) };
 }
 
 /**
@@ -84,7 +93,8 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
  * shrink. A shape that wants company is searched again once anything was placed.
  */
 function hasFailed({ rooms, shape }: Look, demand: Demand): boolean {
-  if (shape.failed_at === null || demand.only !== null) return false;
+  if (demand.only !== null) return false;
+  if (shape.failed_at === null) return shape.tried !== null && rooms.grown <= shape.tried;
   return shape.together.length === 0 || shape.failed_at === rooms.touched.length;
 }
 

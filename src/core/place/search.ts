@@ -47,7 +47,9 @@ function refreshed(look: Look): Candidate[] {
   const behind = rooms.touched.length - shape.seen;
   if (shape.candidates === null || behind > rooms.list.length) {
     shape.candidates = [];
-    for (const room of rooms.list) consider(look, shape.candidates, room);
+    // One member fits on none of the nodes that an earlier pass has tried, unless they have grown since.
+    const since = shape.spec.members === 1 ? (shape.tried ?? -1) : -1;
+    for (const room of rooms.list) if (room.grown > since) consider(look, shape.candidates, room);
   } else {
     for (let n = shape.seen; n < rooms.touched.length; n++) {
       const room = rooms.list[rooms.touched[n] ?? 0];

@@ -8,6 +8,7 @@ import { hostKey, hostKeyOf } from "./queue";
 import type { Room, Rooms } from "./room";
 import { hasDefaults, resolveRequest, type Resolved, type Spare } from "../model/resources";
 import type { Failure, NamedChange } from "../pass/snapshot";
+import type { Tried } from "../pass/tried";
 import type { TaskSpec } from "../model/workload";
 
 /** A candidate node and its score at the time of `stamp`. */
@@ -39,8 +40,13 @@ export interface Shape {
   candidates: Candidate[] | null;
   /** How many entries of `rooms.touched` the candidates include. */
   seen: number;
+  /** Whether a failed search is remembered, and the pass that remembers the last one; null for none. */
+  readonly isTried: boolean;
+  readonly tried: number | null;
   /** How much had been placed when the search failed; null if it has not. */
   failed_at: number | null;
+  /** Whether no node would come to have room for it by the ends of jobs, so that none is kept. */
+  never_kept: boolean;
   /** Why it fits nowhere, once somebody has asked. */
   why: Failure | null;
   changes: readonly NamedChange[] | null;
@@ -62,9 +68,17 @@ export interface Shapes {
   apart: ReadonlyMap<string, readonly ApartWorkload[]> | null;
   /** What nodes have rejected; computed when the first shape is asked for. */
   rejections: Rejections | null;
+  readonly tried: Tried["shapes"] | null;
 }
 
-export const noShapes = (): Shapes => ({ plain: new Map(), byKey: new Map(), apart: null, rejections: null });
+/** `tried`: what earlier passes have tried in vain, for the rooms of the present pass alone. */
+export const noShapes = (tried: Tried | null = null): Shapes => ({
+  plain: new Map(),
+  byKey: new Map(),
+  apart: null,
+  rejections: null,
+  tried: tried?.shapes ?? null,
+});
 
 const specKeys = new WeakMap<TaskSpec, string>();
 
@@ -128,6 +142,8 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart
   const known = shapes.byKey.get(key);
   if (known !== undefined) return known;
   const resolved = hasDefaults(spec.request) ? null : resolveRequest(spec.request, spec.origin, NOTHING);
+  // What wants company may come to fit because something was placed, and a port becomes free by time alone.
+  const isTried = together.length === 0 && own === null && spec.ports.length === 0;
   const shape: Shape = {
     spec,
     account,
@@ -139,7 +155,10 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart
     resolved,
     candidates: null,
     seen: 0,
+    isTried,
+    tried: isTried ? (shapes.tried?.get(key) ?? null) : null,
     failed_at: null,
+    never_kept: false,
     why: null,
     changes: null,
   };

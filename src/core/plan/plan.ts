@@ -39,8 +39,8 @@ export function plan(snapshot: Snapshot): Plan {
     ...archived,
     ...removeEmpty(pass, archived),
   ]);
-  // A pass that reached its bound without an operation would only repeat itself, so the next one comes later.
-  const again_ms = placed.more && ops.length === 0 ? pass.now_ms + SECOND_MS : null;
+  // A pass that reached its bound and found out nothing would only repeat itself, so the next one comes later.
+  const again_ms = placed.more === "later" ? pass.now_ms + SECOND_MS : null;
   const wakes = [begun, overdue, reconciled, rested, placed, reclaimed].map(({ wake_at_ms }) => wake_at_ms);
   return {
     ops,
@@ -48,8 +48,9 @@ export function plan(snapshot: Snapshot): Plan {
     blocked: [...placed.blocked, ...[...reconciled.waits].sort(byName)],
     queue: queuedRuns(placed.waiting, reclaimed),
     wake_at_ms: [...wakes, again_ms].reduce((wake, at_ms) => earlier(pass.now_ms, wake, at_ms), null),
-    more: cut || (placed.more && ops.length > 0),
+    more: cut || placed.more === "at once",
     notices: begun.notices,
+    tried: placed.tried,
   };
 }
 
@@ -74,6 +75,7 @@ function recovering(snapshot: Snapshot, awaited: readonly string[]): Plan {
     queue: [],
     wake_at_ms: null,
     more: false,
+    tried: null,
     notices: [
       `recovering: nothing is placed or stopped until ${names.join(", ")} ${have} said what ` +
         "runs there; to give one up: orch node forget NODE",

@@ -83,10 +83,13 @@ function begin<T>(
       },
     },
   });
+  let tried: Plan["tried"] = null;
   return {
     value: transact(draft, members),
     pass() {
-      const planned = plan({ ...loop.snapshot(draft.state, now_ms), spec });
+      const snapshot = { ...loop.snapshot(draft.state, now_ms), spec };
+      const planned = plan(tried === null ? snapshot : { ...snapshot, tried });
+      tried = planned.tried;
       draft.put(planned.changes);
       return { planned, state: draft.state };
     },

@@ -60,13 +60,13 @@ describe("the cost of a pass", () => {
     expect(state.tasks.size).toBe(40);
   });
 
-  test("a pass at its bound that can do nothing does not spin", () => {
+  test("a pass at its bound that has found out something is followed at once, by one that comes further", () => {
     const specs = Object.fromEntries(
       Array.from({ length: 40 }, (_, n) => [`s${n}`, buildSpec({ request: { cpu_milli: 90_000 + n } })]),
     );
     const state = buildState({ nodes, runs: Array.from({ length: 40 }, (_, n) => buildRun(n + 1, `s${n}`)) });
     const { more, wake_at_ms } = plan(buildSnapshot(state, { specs, limits: { node_checks: 50 } }));
-    expect({ more, wake_at_ms }).toEqual({ more: false, wake_at_ms: NOW_MS + 1_000 });
+    expect({ more, wake_at_ms }).toEqual({ more: true, wake_at_ms: NOW_MS + 15_000 });
   });
 });
 
