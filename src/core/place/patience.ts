@@ -25,8 +25,8 @@ export const waitsSince = ({ owner, slot_row }: Demand): Ms | null => {
 /**
  * Keeps room for a demand that finds none, if it has waited for `patience_ms`. Returns when it will have, or null if it
  * has, or if it is never kept room for. A node counts as soon as what runs there and ends by itself, jobs, would leave
- * enough: nodes where that is known to come earliest first, then those where the fewest jobs have to end. A node that is
- * kept free becomes such a node more and more, so the choice stays.
+ * enough: nodes where that is known to come earliest first, then those where the fewest jobs have to end. A node that
+ * is kept free becomes such a node more and more, so the choice stays.
  */
 export function keepRoom(look: Look, demand: Demand): Ms | null {
   const { pass, rooms } = look;
@@ -60,7 +60,9 @@ interface Fit {
   readonly at_ms: Ms;
   /** How many jobs have to end. */
   readonly ends: number;
-  /** What is kept there: of what the demand needs, what is free now, and its cards, also those that are still in use. */
+  /**
+   * What is kept there: of what the demand needs, what is free now, and its cards, also those that are still in use.
+   */
   readonly promised: Promised;
 }
 
