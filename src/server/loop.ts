@@ -72,18 +72,18 @@ interface Pass {
 
 type Phase = "idle" | "scheduled" | "planning" | "again" | "stopped";
 
+/** What is kept of a pass. */
+type LastPass = Pick<Plan, "blocked" | "notices" | "queue" | "tried">;
+
+const NO_PASS: LastPass = { blocked: [], notices: [], queue: [], tried: null };
+
 export function createLoop(options: LoopOptions): Loop {
   const { store } = options;
   const listening = createListening(options.monotonic, options.limits.unreachable_after_ms);
   const desk: { phase: Phase } = { phase: "idle" };
   let fenced: string | null = null;
   const deciding = createDeciding();
-  let last: Pick<Plan, "blocked" | "notices" | "queue" | "tried"> = {
-    blocked: [],
-    notices: [],
-    queue: [],
-    tried: null,
-  };
+  let last: LastPass = NO_PASS;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const unlisten = store.onCommit(() => wake());
   const shunned = createShunned(options);
@@ -148,7 +148,7 @@ export function createLoop(options: LoopOptions): Loop {
   };
 }
 
-function passOver(draft: Draft, snapshot: Loop["snapshot"], { tried, blocked }: Pick<Plan, "tried" | "blocked">): Pass {
+function passOver(draft: Draft, snapshot: Loop["snapshot"], { tried, blocked }: LastPass): Pass {
   const now = snapshot(draft.state, draft.now_ms);
   const planned = plan(tried === null ? now : { ...now, tried });
   draft.put(withWaits(planned.changes, draft.now_ms, blocked));

@@ -10,7 +10,6 @@ import {
   buildNode,
   buildRequest,
   buildRun,
-  buildSnapshot,
   buildSpec,
   buildState,
   NOW_MS,
