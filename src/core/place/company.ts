@@ -6,7 +6,7 @@ import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
 import { isWanted, taskName } from "../model/task";
 import type { Pass } from "../pass/pass";
-import type { Hosts, Kept, NamedPromise, Room, Rooms } from "./room";
+import type { Hosts, KeptRoom, NamedPromise, Room, Rooms } from "./room";
 
 function hostsOf(pass: Pass, rooms: Rooms): Hosts {
   if (rooms.lazy.hosts !== null) return rooms.lazy.hosts;
@@ -102,7 +102,7 @@ export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
 }
 
 /** Counts room that is kept from now on. */
-export function holdKept(rooms: Rooms, kept: Kept): void {
+export function holdKept(rooms: Rooms, kept: KeptRoom): void {
   rooms.kept.push(kept);
   rooms.lazy.byNode?.get(kept.room.node.id)?.push(kept);
   if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, kept.name, kept.promised);

@@ -7,7 +7,7 @@ import { type Look, noShapes, shapeOf } from "./shape";
 import { singular, type Found } from "./found";
 import type { TaskRow } from "../model/rows-task";
 import { explainCards } from "./pick-reasons";
-import { leaveRoom, nothingYet, openRooms, takeRoom, type Kept, type Room, type Rooms } from "./room";
+import { leaveRoom, nothingYet, openRooms, takeRoom, type KeptRoom, type Room, type Rooms } from "./room";
 import { sayChanges, smallestChanges } from "./smallest";
 import { ownerSlotName, type Demand } from "../pass/pass";
 import { assert } from "../assert";
@@ -55,7 +55,7 @@ export function blockedBy(look: Look, demand: Demand): Blocked {
 }
 
 /** Asks a question of the rooms as they are without what is kept for the asking demand itself. */
-function withoutKept<T>(look: Look, kept: readonly Kept[], of: (look: Look) => T): T {
+function withoutKept<T>(look: Look, kept: readonly KeptRoom[], of: (look: Look) => T): T {
   const others = look.rooms.kept.filter((each) => !kept.includes(each));
   const rooms: Rooms = { ...look.rooms, kept: others, lazy: nothingYet() };
   for (const { room, promised } of kept) leaveRoom(room, promised);
@@ -65,7 +65,7 @@ function withoutKept<T>(look: Look, kept: readonly Kept[], of: (look: Look) => T
 }
 
 /** Says where room is kept for a demand. */
-function withRoom(why: Failure, kept: readonly Kept[]): Failure {
+function withRoom(why: Failure, kept: readonly KeptRoom[]): Failure {
   if (kept.length === 0) return why;
   const names = kept.map(({ room }) => room.node.name).sort();
   return { ...why, summary: `${why.summary}; it has waited for long, so room is kept for it on ${names.join(", ")}` };

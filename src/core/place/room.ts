@@ -43,7 +43,7 @@ export interface Rooms {
    */
   readonly stopped: ReadonlySet<string>;
   /** Room that is kept for demands that have waited for long. */
-  readonly kept: Kept[];
+  readonly kept: KeptRoom[];
   /** The number of this pass, and the highest `grown` of all rooms. */
   pass: number;
   grown: number;
@@ -57,7 +57,7 @@ export interface Rooms {
 }
 
 /** What is kept of a room for a demand, until it fits. */
-export interface Kept {
+export interface KeptRoom {
   readonly room: Room;
   readonly promised: Promised;
   readonly demand: Demand;
