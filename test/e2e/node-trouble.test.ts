@@ -70,7 +70,7 @@ test("a command that no node has fails the run with 127 once each has said so, a
     const ran = await cluster.orch("run", "--", "no-such-command");
     expect(ran.code).toBe(127);
     expect(ran.err).toContain("could not start: the command no-such-command is in no directory of PATH (on a, b)");
-    const [run] = (await cluster.json<{ runs: Shown[] }>("runs", "--all")).runs;
+    const [run] = (await cluster.json<{ runs: Shown[] }>("runs")).runs;
     expect(run).toMatchObject({ state: "failed", exit_code: 127, cause: "no_command" });
     const tasks = await cluster.tasks("--all");
     expect(tasks.map(({ state, exit_code }) => [state, exit_code])).toEqual([
@@ -78,4 +78,34 @@ test("a command that no node has fails the run with 127 once each has said so, a
       ["rejected", 127],
     ]);
   });
+}, 60_000);
+
+test("a port that somebody else holds: an automatic one moves on, a fixed one waits and says who has it", async () => {
+  const [auto, fixed] = [20_000, 0].map((port) =>
+    Bun.listen({ hostname: "127.0.0.1", port, socket: { data: () => undefined } }),
+  );
+  try {
+    await withCluster({ name: "ports", agents: ["a"], settings: ["settle=300ms"] }, async (cluster) => {
+      const workload = (port: string | number): string =>
+        `{ run: exec sleep 1000, ports: { http: ${port} }, resources: { cpu: 50m, memory: 16MiB } }`;
+      const text = `app: web\nservices:\n  any: ${workload("auto")}\n  one: ${workload(fixed?.port ?? 0)}\n`;
+      expect((await cluster.apply(text)).code).toBe(0);
+      const tasks = await cluster.until("the automatic one to run", (all) =>
+        all.some(({ name, state }) => name.startsWith("web.any") && state === "running"),
+      );
+      const of = (state: string) => tasks.find((task) => task.name.startsWith("web.any") && task.state === state);
+      expect(of("rejected")?.reason).toContain(`port 20000 is held by pid ${process.pid}`);
+      expect(of("running")?.ports["http"]).toBe(20_001);
+      await waitUntil("the fixed one to say who has it", async () =>
+        (await cluster.ok("explain", "web.one")).includes(`port ${fixed?.port} is held by pid ${process.pid}`),
+      );
+      fixed?.stop(true);
+      await cluster.ok("node", "resume", "a");
+      await cluster.until("the fixed one to run", (all) =>
+        all.some(({ name, state }) => name.startsWith("web.one") && state === "running"),
+      );
+    });
+  } finally {
+    for (const one of [auto, fixed]) one?.stop(true);
+  }
 }, 60_000);

@@ -5,6 +5,7 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import type { Promised } from "../../core/model/promised";
 import type { Assignment } from "../../core/model/record";
 import { pause } from "../../os/clock";
+import { listenerOn } from "../../os/process/listeners";
 import type { DeviceAccess } from "../devices/access";
 import type { TaskOrder } from "../keeper/messages";
 import type { Accounts } from "../machine/account";
@@ -39,6 +40,18 @@ const START_AGAIN_MS = 1_000;
 
 const CLAIMED = "it was claimed before, and nothing tells what became of it";
 
+/** Returns which of a task's ports somebody else listens on, and who, or null. */
+export function portTaken({ ports }: Pick<Promised, "ports">): string | null {
+  for (const { target, bind } of ports) {
+    const held = listenerOn(target, bind === "loopback" ? "loopback" : "everywhere");
+    if (held === null) continue;
+    const { process } = held;
+    const by = process === null ? "a process of another account" : `pid ${process.pid}, ${process.name}`;
+    return `port ${target} is held by ${by}`;
+  }
+  return null;
+}
+
 export function createStarts(options: StartsOptions, { isClaimed, wasBegun, look, order }: StartsCalls): Starts {
   const { store, accounts, access, log_cap_bytes = HOUSE_LIMITS.log_bytes } = options;
   /** How many starts of each task are under way. */
@@ -60,6 +73,11 @@ export function createStarts(options: StartsOptions, { isClaimed, wasBegun, look
     if (why !== null) {
       await store.claimRefused(uid, why, "node_unable");
       return why;
+    }
+    const taken = portTaken(assignment.promised);
+    if (taken !== null) {
+      await store.claimRefused(uid, taken, "port_taken");
+      return taken;
     }
     // The look-up may have taken long, and the task may have been told as stopped meanwhile.
     if (wasClaimed(uid)) return CLAIMED;

@@ -48,7 +48,7 @@ export function leftOutNow(
 ): ReadonlyMap<string, LeftOut> {
   if (said.size === 0) return NONE;
   // An automatic port that was taken is not given out again for a while, so the node is as good as before.
-  const isAuto = ports.every(({ published }) => published === null);
+  const isAuto = ports.every(({ published, target }) => published === null && target === null);
   const out = [...said].filter(([, { until_ms, cause }]) => until_ms > now_ms && !(isAuto && cause === "port_taken"));
   return new Map(out.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -11,8 +11,9 @@ import type { TaskOrder } from "../../../src/agent/keeper/messages";
 import { createAccounts, type TaskAccount } from "../../../src/agent/machine/account";
 import { openTaskStore } from "../../../src/agent/tasks/store";
 import { bootMs } from "../../../src/os/clock";
+import { buildPromised } from "../../support/build";
 import { isAlive, processesOf, signal } from "../../support/processes";
-import { alive, assignmentFor, begin, makeSite, recordFor, type Site } from "../../support/tasks";
+import { alive, assignmentFor, begin, ended, makeSite, recordFor, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
 
 const isRoot = process.getuid?.() === 0;
@@ -136,4 +137,20 @@ test("a task that lives stays seen when its claim is removed", async () => {
   rmSync(join(site.data, "tasks", uid, "claim"));
   tasks.driver.look(uid);
   expect(tasks.driver.seen().get(uid)).toMatchObject({ claimed: true, process: { is: "alive", handle: { pid } } });
+});
+
+test("a port that somebody else holds is refused before anything begins, and named with who holds it", async () => {
+  const held = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+  const tasks = await site.open();
+  const publishing = async () => {
+    const ports = [{ name: "http", target: held.port, published: held.port, bind: "cluster" as const }];
+    return begin(tasks, assignmentFor("echo began", { promised: buildPromised({ ports }) }));
+  };
+  expect(await ended(tasks, await publishing())).toMatchObject({
+    exit_code: null,
+    cause: "port_taken",
+    reason: expect.stringContaining(`could not start: port ${held.port} is held by pid ${process.pid}, `),
+  });
+  held.stop(true);
+  expect(await ended(tasks, await publishing())).toMatchObject({ exit_code: 0 });
 });
