@@ -12,6 +12,7 @@ import { randomHex } from "../os/dice";
 import { isWritable } from "../os/files/files";
 import { takeOwnDir } from "../os/files/own-dir";
 import { networkFileSystem } from "../os/files/filesystem";
+import { tooMuch } from "../core/nodes/too-much";
 import { bootId, statOf } from "../os/proc";
 import { collectOrphans, isFirstProcess } from "../os/process/orphans";
 import type { Machine } from "../wire/agent";
@@ -184,6 +185,7 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds | nu
     joined_as: before?.credential.fingerprint ?? null,
     share_names: [options.capacity === null ? "" : ownName, "", runName(data), before?.credential.name ?? ""],
   });
+  for (const much of tooMuch(probed.capacity, probed.facts)) options.say(`--capacity: ${much}; tasks may starve`);
   const cards = openCards({ data, cgroups, fakes: options.devices, only: options.cards, clock, say: options.say });
   const ability: Grounds["ability"] = { trouble: () => null, silent: () => null, foreign: () => [] };
   const machine = (): Machine => {

@@ -32,7 +32,12 @@ export interface Context {
   /** Prints a whole text as it is, for a file or another program. On a terminal it is cleaned. */
   text(text: string): void;
   table<T>(columns: readonly Column<T>[], rows: readonly T[]): void;
+  /** Prints a table at the top of the cleared screen. For a terminal only. */
+  screen<T>(columns: readonly Column<T>[], rows: readonly T[]): void;
 }
+
+/** Moves to the first column of the first line, and clears the screen below it. */
+const HOME_AND_CLEAR = "\x1b[H\x1b[J";
 
 /** A difference of clocks that is no longer than an answer may travel is none. */
 const TRAVEL_MS = 2_000;
@@ -61,6 +66,10 @@ export function makeContext(host: Host, asked: AskedServer): Context {
     return connect({ ...found, heardTime, leftOut });
   };
   const styled = style(wantsColor(host.out.tty, host.env));
+  const tableText = <T>(columns: readonly Column<T>[], rows: readonly T[]): string =>
+    table(columns, rows, host.out.columns)
+      .map((line) => `${line}\n`)
+      .join("");
   const cleaned = styled.enabled ? cleanLine : clean;
   return {
     host,
@@ -81,13 +90,8 @@ export function makeContext(host: Host, asked: AskedServer): Context {
       const whole = text.endsWith("\n") ? text : `${text}\n`;
       host.out.write(host.out.tty ? cleanLines(whole) : whole);
     },
-    table: (columns, rows) => {
-      host.out.write(
-        table(columns, rows, host.out.columns)
-          .map((line) => `${line}\n`)
-          .join(""),
-      );
-    },
+    table: (columns, rows) => host.out.write(tableText(columns, rows)),
+    screen: (columns, rows) => host.out.write(HOME_AND_CLEAR + tableText(columns, rows)),
   };
 }
 

@@ -2,8 +2,9 @@
 
 import { nearest } from "../spec/grammar/nearest";
 import { makeContext } from "./context";
-import { EXIT, UsageError } from "./failure";
+import { CliError, EXIT, UsageError } from "./failure";
 import { groupHelp, overview } from "./frame/help";
+import { didYouMeanLine, insteadOf, shown, withoutKind, type Instead } from "./frame/instead";
 import type { Host } from "./host";
 import { parseCommand } from "./frame/parse";
 import { LATER, TABLE } from "./table";
@@ -11,8 +12,10 @@ import type { CommandEntry } from "./frame/command";
 
 /** Runs one command line and returns its exit code. Errors are printed, never thrown. */
 export async function dispatch(argv: readonly string[], host: Host): Promise<number> {
+  let isOurs = false;
   try {
     const found = find(argv);
+    isOurs = true;
     if (found.kind === "text") {
       host.out.write(found.text);
       return EXIT.done;
@@ -27,8 +30,12 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
     if (decl.serves) host.becomeService();
     return await decl.run(makeContext(host, parsed.asked), parsed.input as never);
   } catch (error) {
-    const { complain } = await import("./print/complain");
-    return complain(error, host.err);
+    const { complain, describe } = await import("./print/complain");
+    const said = describe(error);
+    const meant = isOurs ? withoutKinds(argv) : null;
+    if (meant === null || said === null || !(said.exit === EXIT.failed || said.exit === EXIT.usage))
+      return complain(error, host.err);
+    return complain(new CliError(said.exit, said.message, `Did you mean: orch ${shown(meant)}`), host.err);
   }
 }
 
@@ -54,17 +61,24 @@ export function find(argv: readonly string[]): Found {
   if (two !== null) return { kind: "command", entry: two, rest: [...before, ...rest.slice(2)] };
   const one = TABLE.find((entry) => entry.name === first);
   if (one !== undefined) return { kind: "command", entry: one, rest: [...before, ...rest.slice(1)] };
-  return unknown(first, second);
+  return unknown(rest);
 }
 
-function unknown(first: string, second: string | undefined): Found {
+function unknown(argv: readonly string[]): Found {
+  const [first = "", second] = argv;
+  const instead = insteadOf(argv);
   const asked = second === undefined || second.startsWith("-") ? first : `${first} ${second}`;
   const isUnder = (name: string): boolean => name.startsWith(`${first} `);
   const built = TABLE.map((entry) => entry.name).filter(isUnder);
   const later =
     LATER.find((name) => name === first || name === asked) ??
     (built.length === 0 && LATER.some(isUnder) ? asked : undefined);
-  if (later !== undefined) throw new UsageError(`${later}: not built yet`, "See what there is: orch --help");
+  if (later !== undefined) {
+    const line = instead?.line ?? null;
+    const until = line === null ? "See what there is: orch --help" : `Until then: orch ${line}`;
+    throw new UsageError(`${later}: not built yet`, until);
+  }
+  if (instead !== null) throw otherWord(instead);
   const under = [...built, ...LATER.filter(isUnder)];
   if (under.length > 0) {
     if (second === "--help" || second === "-h") return { kind: "text", text: groupHelp(TABLE, first) };
@@ -82,6 +96,18 @@ function unknown(first: string, second: string | undefined): Found {
     `unknown command: ${first}`,
     meant === null ? "See: orch --help" : `Did you mean: orch ${meant}`,
   );
+}
+
+/** Returns the words without the kinds that kubectl has before names, or null if no word has one. */
+function withoutKinds(argv: readonly string[]): readonly string[] | null {
+  const own = argv.includes("--") ? argv.indexOf("--") : argv.length;
+  const meant = argv.map((word, at) => (at > own ? word : (withoutKind(word) ?? word)));
+  return meant.some((word, at) => word !== argv[at]) ? meant : null;
+}
+
+function otherWord(instead: Instead): UsageError {
+  const { tool, typed } = instead;
+  return new UsageError(tool === null ? `unknown command: ${typed}` : `${typed} is ${tool}'s`, didYouMeanLine(instead));
 }
 
 function connectionFirst(argv: readonly string[]): { before: readonly string[]; rest: readonly string[] } {

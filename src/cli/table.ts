@@ -50,6 +50,12 @@ export const TABLE: readonly CommandEntry[] = [
   ),
   entry(
     "jobs",
+    "submit",
+    "Run an app's job again, and leave it alone",
+    async () => (await import("./commands/submit")).submit,
+  ),
+  entry(
+    "jobs",
     "retry",
     "Run a run again whose end nobody knows",
     async () => (await import("./commands/settle")).retry,
@@ -123,6 +129,26 @@ export const TABLE: readonly CommandEntry[] = [
   ),
   entry("nodes", "stop", "End a task that only its node knows", async () => (await import("./commands/orphan")).stop),
   entry("access", "login", "Keep a token for a cluster", async () => (await import("./commands/login")).login),
+  entry("access", "logout", "Forget a cluster's token", async () => (await import("./commands/context")).logout),
+  entry("access", "whoami", "Show who and where one is", async () => (await import("./commands/whoami")).whoami),
+  entry(
+    "access",
+    "context ls",
+    "List the clusters that one has logged in to",
+    async () => (await import("./commands/context")).contextLs,
+  ),
+  entry(
+    "access",
+    "context use",
+    "Make another cluster the current one",
+    async () => (await import("./commands/context")).contextUse,
+  ),
+  entry(
+    "access",
+    "context rm",
+    "Forget clusters and their tokens",
+    async () => (await import("./commands/context")).contextRm,
+  ),
   entry("access", "token new", "Make a token", async () => (await import("./commands/token")).tokenNew),
   entry("access", "token ls", "List tokens", async () => (await import("./commands/token")).tokenLs),
   entry(
@@ -166,7 +192,6 @@ export const TABLE: readonly CommandEntry[] = [
 
 /** Commands that are designed and not built yet. */
 export const LATER: readonly string[] = [
-  "submit",
   "edit",
   "history",
   "rollback",

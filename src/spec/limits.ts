@@ -10,7 +10,6 @@ export const TEXT_LIMITS = {
   /** Pieces of YAML syntax, spaces and comments included. This bounds the time of parsing. */
   tokens: 100_000,
   depth: HOUSE_LIMITS.spec_depth,
-  aliases: 64,
   /** Values and keys, after aliases are resolved. */
   nodes: 10_000,
   /** The most issues that are shown for one text. */

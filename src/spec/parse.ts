@@ -10,6 +10,7 @@ import { readObject } from "./read/object";
 import { appFaults, workloadFaults } from "./check/relations";
 import { app, job } from "./schema/schema";
 import { readDocument } from "./read/syntax";
+import { foreignText } from "./read/foreign-text";
 import { textIssues } from "./read/text";
 import { schemaAt } from "./schema/lookup";
 import { readTree } from "./read/tree";
@@ -23,6 +24,8 @@ export type ParsedJob =
 export function parseApp(text: string, file: string): ParsedApp {
   const unreadable = textIssues(text);
   if (unreadable.length > 0) return { is: "invalid", issues: unreadable };
+  const foreign = foreignText(text);
+  if (foreign !== null) return { is: "invalid", issues: [foreign] };
   const read = readDocument(text);
   if (read.is === "invalid") return { is: "invalid", issues: issuesOf(read.faults, text, new Map()) };
   const tree = readTree(read.document, app);
@@ -30,10 +33,11 @@ export function parseApp(text: string, file: string): ParsedApp {
     const whole = fault([], "is not a map of keys", "a spec begins with `app: NAME`");
     return { is: "invalid", issues: issuesOf([...tree.faults, whole], text, tree.places) };
   }
-  const checked = app.safeParse(tree.value);
+  const value = withoutHolders(tree.value);
+  const checked = app.safeParse(value);
   const unread = new Set(tree.faults.map((one) => placeKey(one.path)));
-  const values = schemaFaults(app, tree.value, checked.error, []).filter((one) => !unread.has(placeKey(one.path)));
-  const found = [...tree.faults, ...values, ...appFaults(tree.value)];
+  const values = schemaFaults(app, value, checked.error, []).filter((one) => !unread.has(placeKey(one.path)));
+  const found = [...tree.faults, ...values, ...appFaults(value)];
   if (checked.success && found.length === 0) return { is: "parsed", app: buildApp(checked.data) };
   const named = found.map((one) =>
     one.message === "is missing" && one.path.join() === "app"
@@ -42,6 +46,10 @@ export function parseApp(text: string, file: string): ParsedApp {
   );
   return { is: "invalid", issues: issuesOf(named, text, tree.places) };
 }
+
+/** Returns the file without the keys that begin with `x-`: they hold anchors, and mean nothing themselves. */
+const withoutHolders = (file: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(file).filter(([key]) => !key.startsWith("x-")));
 
 /** Parses one job given as an object, as `orch run` sends it. Its issues have paths and no lines. */
 export function parseJob(given: Record<string, unknown>, name: string): ParsedJob {

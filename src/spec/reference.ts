@@ -218,7 +218,6 @@ function limits(): string {
   const rows: [string, string][] = [
     ["text", formatBytes(TEXT_LIMITS.bytes)],
     ["depth", String(TEXT_LIMITS.depth)],
-    ["aliases", String(TEXT_LIMITS.aliases)],
     ["values, aliases resolved", String(TEXT_LIMITS.nodes)],
     ["replicas", String(ASK_LIMITS.replicas)],
     ["members of a gang", String(ASK_LIMITS.gang_members)],

@@ -33,7 +33,15 @@ import {
 } from "./api/nodes";
 import { namesAnswer, type NameKind, type NameView } from "./api/names";
 import { explainView, planView } from "./api/plans";
-import { runAnswer, runDetail, runView, type cancelRequest, type runRequest, type settleRequest } from "./api/runs";
+import {
+  runAnswer,
+  runDetail,
+  runView,
+  type cancelRequest,
+  type runAgainRequest,
+  type runRequest,
+  type settleRequest,
+} from "./api/runs";
 import { taskView } from "./api/tasks";
 import { eventsAnswer, type WatchEvent } from "./api/watch";
 import { eventsOf } from "./events";
@@ -204,6 +212,8 @@ function apps(get: Get, post: Post, remove: Remove, ask: Ask, whole: Whole) {
       post(`${workloadAt(project, app, workload)}/scale`, doneAnswer, { replicas }),
     restart: (project: string, app: string, workload: string) =>
       post(`${workloadAt(project, app, workload)}/restart`, doneAnswer),
+    runAgain: (project: string, app: string, workload: string, body: z.input<typeof runAgainRequest> = {}) =>
+      post(`${workloadAt(project, app, workload)}/run`, runAnswer, body),
   };
 }
 

@@ -157,6 +157,8 @@ export const nodeFacts = z.object({
   kernel: prose,
   cpu_model: prose,
   memory_bytes: amount.nullable(),
+  /** Older agents do not send this field. */
+  cores: int.optional(),
   address: prose.nullable(),
   cgroups: z.enum(["v2", "v1", "none"]),
   cgroups_detail: prose.nullable(),

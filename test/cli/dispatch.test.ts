@@ -53,6 +53,13 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
     "agent join x --capacity cpu=none",
     'orch: --capacity: "none" is not a number of cores (such as `2`, `0.5` or `500m`)\n',
   ],
+  ["agent join x --capacity cpus=4", 'orch: --capacity: "cpus" is no quantity of a node (did you mean `cpu`?)\n'],
+  ["agent join x --capacity cores=4", 'orch: --capacity: "cores" is no quantity of a node (did you mean `cpu`?)\n'],
+  [
+    "agent join x --capacity gpu=1",
+    'orch: --capacity: "gpu" is no quantity of a node ' +
+      "(cards are found by themselves; `--device ID` chooses among them)\n",
+  ],
   [
     "server --listen nowhere",
     'orch: --listen: "nowhere" is not HOST:PORT (such as `127.0.0.1:4400` or `0.0.0.0:4400`)\n',

@@ -65,6 +65,8 @@ const OPERANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   retry: [["1"]],
   settle: [["1", "--as", "succeeded"]],
   restart: [["web.api"]],
+  submit: [["web.api"], ["web.api", "--json"]],
+  whoami: [[], ["--json"]],
   cancel: [["1"]],
   "node resume": [["n1"]],
   "node test": [["n1"], ["n1", "--json"]],

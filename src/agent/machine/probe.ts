@@ -66,6 +66,7 @@ export async function probeMachine(options: ProbeOptions): Promise<Probed> {
     kernel: host.kernel,
     cpu_model: host.cpu_model,
     memory_bytes: host.memory_bytes,
+    cores: host.cores,
     address: host.address,
     cgroups: cgroups.is,
     cgroups_detail: cgroups.detail,

@@ -2,7 +2,7 @@
 // can read them.
 
 import { join } from "node:path";
-import { namesIn } from "../../os/files/files";
+import { namesIn, removeFile } from "../../os/files/files";
 import { closeOwnFile } from "../../os/files/own-dir";
 import { readOwned, readText, writePrivate } from "../../os/files/private-files";
 import { overTls } from "../../wire/dial";
@@ -54,10 +54,26 @@ export async function readContexts(dir: string, uid: number | null): Promise<Nam
 
 /** Stores a context and makes it the current one. */
 export async function writeContext(dir: string, cluster: NamedCluster): Promise<void> {
-  try {
+  await writing(dir, async () => {
     const { name, ...rest } = cluster;
     await writePrivate(join(dir, "contexts", `${name}.json`), `${JSON.stringify(rest, null, 2)}\n`);
     await writePrivate(join(dir, "current"), `${name}\n`);
+  });
+}
+
+/** Makes a stored context the current one. */
+export async function useContext(dir: string, name: string): Promise<void> {
+  await writing(dir, () => writePrivate(join(dir, "current"), `${name}\n`));
+}
+
+/** Forgets a context and its token. */
+export async function removeContext(dir: string, name: string): Promise<void> {
+  await writing(dir, async () => removeFile(join(dir, "contexts", `${name}.json`)));
+}
+
+async function writing(dir: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
   } catch (error) {
     throw new CliError(
       EXIT.failed,

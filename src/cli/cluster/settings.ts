@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { readOwned } from "../../os/files/private-files";
 import { isLoopbackHost, overTls } from "../../wire/dial";
-import { configDir, parseCluster, readContexts, type Cluster } from "./contexts";
+import { configDir, parseCluster, readContexts, type Cluster, type NamedCluster } from "./contexts";
 import { CliError, EXIT } from "../failure";
 
 export const DEFAULT_URL = "https://127.0.0.1:4400";
@@ -15,6 +15,8 @@ export interface ServerTarget {
   readonly pin: string | null;
   /** The server's certificate (PEM) if its data directory is here. */
   readonly ca: string | null;
+  /** The stored context that names the server, or null: it is the one of a data directory, or of the flags alone. */
+  readonly context: string | null;
 }
 
 /** What the command line says about the server. */
@@ -55,11 +57,15 @@ export async function resolveTarget(
   const stored = match === undefined || match.token === "" ? null : match.token;
   const used = token ?? stored;
   const pin = (used === null ? null : pinOf(used)) ?? match?.pin ?? null;
-  return { url: chosen, token: used, pin, ca: match?.certificate ?? null };
+  return { url: chosen, token: used, pin, ca: match?.certificate ?? null, context: match?.name ?? null };
 }
 
 /** Returns the clusters that are known on this machine, in the order in which they are asked. */
-async function sources(asked: AskedServer, around: UserSurroundings, addressed: boolean): Promise<Cluster[]> {
+async function sources(
+  asked: AskedServer,
+  around: UserSurroundings,
+  addressed: boolean,
+): Promise<(Cluster & Partial<NamedCluster>)[]> {
   const contexts = await readContexts(configDir(around.env, around.home), around.uid);
   const own = ownServer(dataDir(asked.data, around), around.uid);
   if (own === null && asked.data !== null && !addressed) {

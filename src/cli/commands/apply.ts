@@ -11,17 +11,18 @@ import { waitForApp } from "../follow/waiting";
 
 export const apply = command({
   reads: true,
+  operands: ["[FILE]"],
   options: {
     file: text("-f, --file <FILE>", "spec file, - for standard input"),
     yes: flag("-y, --yes", "don't ask"),
     wait: flag("--wait", "follow it until it is done or stuck"),
   },
   examples: [
-    ["orch apply -f app.yaml", "show what it changes, ask, do it"],
+    ["orch apply app.yaml", "show what it changes, ask, do it; -f app.yaml is the same"],
     ["orch apply -f app.yaml --yes --wait", "in a script: exit 0 when everything runs"],
   ],
-  async run(context, { flags, shape }) {
-    const path = requireFile(flags.file);
+  async run(context, { args: [named], flags, shape }) {
+    const path = requireFile(flags.file, named);
     const { host, style } = context;
     if (!flags.yes && (path === "-" || !host.input.tty || !host.err.tty)) {
       throw new UsageError("there is no terminal to ask on", "Say yes beforehand: orch apply --yes");

@@ -8,15 +8,16 @@ import { checkSpec } from "../typed/spec-check";
 
 export const plan = command({
   reads: true,
+  operands: ["[FILE]"],
   options: {
     file: text("-f, --file <FILE>", "spec file, - for standard input"),
     detailedExitcode: flag("--detailed-exitcode", "exit 5 when there are changes, 0 when there are none"),
     whatIf: text("--what-if <CHANGE>", "with other nodes or requests (not built yet)"),
   },
-  examples: [["orch plan -f app.yaml", "every operation, every placement, everything that waits"]],
-  async run(context, { flags, shape }) {
+  examples: [["orch plan app.yaml", "every operation, every placement, everything that waits"]],
+  async run(context, { args: [named], flags, shape }) {
     if (flags.whatIf !== null) throw new UsageError("--what-if: not built yet");
-    const { file, text: spec } = await readNamed(context.host, requireFile(flags.file));
+    const { file, text: spec } = await readNamed(context.host, requireFile(flags.file, named));
     checkSpec(context, file, spec);
     const client = await context.client();
     const view = await client.plan({ text: spec, file, revision: null });

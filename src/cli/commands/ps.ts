@@ -1,30 +1,44 @@
 // `orch ps`: tasks, and slots that wait to become one.
 
-import { command, flag } from "../frame/command";
+import type { TaskView } from "../../wire/api/tasks";
+import { command, flag, text } from "../frame/command";
 import { EXIT } from "../failure";
-import { MOST_SHOWN, readTasks } from "../follow/pages";
+import { MOST_SHOWN, readTasks, type Paged } from "../follow/pages";
+import { watchTable } from "../follow/table-watch";
+import type { Column } from "../print/table";
 import { taskColumns } from "../print/tasks";
 
 export const ps = command({
   reads: true,
   operands: ["[APP|WORKLOAD|RUN|NODE]"],
-  options: { all: flag("-a, --all", "finished ones too") },
+  options: {
+    all: flag("-a, --all", "finished ones too"),
+    mine: flag("--mine", "only my own"),
+    user: text("--user <NAME>", "only those of one person"),
+    node: text("--node <NODE>", "only those on one node"),
+    watch: flag("-w, --watch", "go on: show them again whenever they change"),
+  },
   examples: [
     ["orch ps", "what lives, and what waits"],
     ["orch ps recs --all", "one app, with what has ended"],
     ["orch ps box1", "what a node has"],
+    ["orch ps --mine --node box1 -w", "mine on one machine, as they change"],
   ],
   async run(context, { args: [typed], flags, shape }) {
     const client = await context.client();
     const query = { all: flags.all, ...(typed === undefined ? {} : { of: typed }) };
-    const [{ items, next }, me] = await Promise.all([
-      readTasks(client, query, { most: MOST_SHOWN }),
-      shape === "text" ? client.me() : null,
-    ]);
+    const me = shape === "text" || flags.mine ? await client.me() : null;
+    const user = flags.mine ? (me?.user ?? null) : flags.user;
+    const wanted = (task: TaskView): boolean =>
+      (user === null || task.user === user) && (flags.node === null || task.node === flags.node);
+    const read = (): Promise<Paged<TaskView>> => readTasks(client, query, { most: MOST_SHOWN }, wanted);
+    const columns = (): Column<TaskView>[] => taskColumns(context.now(), me?.project ?? null, context.style);
+    if (flags.watch) return watchTable(context, async () => (await read()).items, { columns, shape });
+    const { items, next } = await read();
     if (shape === "json") context.json({ tasks: items, next });
     else if (shape === "ids") for (const task of items) context.print(task.id?.slice(0, 10) ?? task.name);
     else if (items.length === 0) context.note(flags.all ? "no tasks" : "no tasks (finished ones: orch ps --all)");
-    else context.table(taskColumns(context.now(), me?.project ?? null, context.style), items);
+    else context.table(columns(), items);
     return EXIT.done;
   },
 });

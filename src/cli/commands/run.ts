@@ -1,13 +1,16 @@
 // `orch run`: makes a job of a command line, streams its output here, and ends with its exit code.
 
 import { ON_UNKNOWN_END } from "../../core/model/workload";
-import { ApiError } from "../../wire/client";
+import { ApiError, type Client } from "../../wire/client";
+import type { RunAnswer } from "../../wire/api/runs";
+import { isJobName, runJobAgain } from "../follow/again";
 import { attach } from "../follow/attach";
-import { command, flag, readAs, reading, readings, text, texts, whole, word } from "../frame/command";
+import { command, flag, longName, reading, readings, text, texts, whole, word } from "../frame/command";
+import { shown } from "../frame/instead";
 import type { Context } from "../context";
-import { activeIn, readActivate, readEnv, readEnvFile } from "../typed/environment";
+import { activeIn, readActivate } from "../typed/environment";
+import { environmentOf } from "../typed/files";
 import { CliError, EXIT, UsageError } from "../failure";
-import { readNamed } from "../typed/files";
 import { flagOf, jobOf, type TypedCommand, type JobFlags } from "../typed/job";
 import { describe } from "../print/complain";
 import { readLabel, readLimit } from "../typed/readers";
@@ -21,12 +24,14 @@ const options = {
   nodes: whole("--nodes <N>", "so many at once, one a slot, all or none", 1),
   name: text("--name <NAME>", "what to call it"),
   pool: text("--pool <POOL>", "which nodes"),
+  host: texts("--host <NODE>", "only on this node (again for more)"),
+  where: texts("--where <EXPR>", "only on nodes whose labels fit: zone=a, 'zone in (a, b)', '!old' (again for more)"),
   project: text("--project <P>", "who it is accounted to (your own)"),
   priority: text("--priority <N>", "higher first; users may only lower it"),
   env: texts("-e, --env <K[=V]>", "a variable, from here without =V (again for more)"),
   envFile: texts("--env-file <FILE>", "a file of variables (again for more)"),
   after: texts("--after <RUN>", "only when this run has succeeded (again for more)"),
-  label: readings("--label <K=V>", "a label of the run (again for more)", readLabel),
+  label: readings("--label <K=V>", "a label of the run itself, shown by orch show (again for more)", readLabel),
   limit: readings(
     "--limit <NAME=VALUE>",
     "nofile, memlock, core or stack of its processes (again for more)",
@@ -55,6 +60,8 @@ export const run = command({
   examples: [
     ["orch run --gpu 1 -- python train.py", "its output here, its exit code ours"],
     ["orch run -d --time 12h -- ./sweep.sh", "prints the number; see orch logs, orch queue"],
+    ["orch run --host box1 -- ./bench", "on that machine; --where zone=a chooses by the labels of nodes"],
+    ["orch run recs.train -- --lr 3", "an app's job again, with more arguments; --env K=V adds variables"],
     ["orch run -c 'make -j8 && ./bench'", "through the shell"],
   ],
   notes:
@@ -62,12 +69,21 @@ export const run = command({
     "123 when nobody knows how it ended (orch retry, orch settle); 125 when orch failed; 126 and 127 when it could\n" +
     "not start.\n" +
     "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
-  async run(context, { args, flags }) {
+  takesName: isJobName,
+  async run(context, { args, before, flags }) {
     if (flags.image !== null) throw new UsageError("--image: not built yet");
+    refuseSlurms(flags, args);
     if (flags.interactive || flags.tty) throw new UsageError("-it: not built yet");
+    const added = await environmentOf(context, flags);
+    const [first = ""] = args;
+    if (before > 0 && flags.shell === null && isJobName(first)) {
+      refuseOthers(flags, first);
+      const more = { args: args.slice(1), env: added, wait_for_nodes: flags.waitForNodes };
+      return make(context, flags, (client) => runJobAgain(client, first, more));
+    }
     const asked = askedFor(args, flags.shell);
     const active = flags.activate ?? activeIn(context.host.env);
-    const env = { ...active?.env, ...(await environmentOf(context, flags)) };
+    const env = { ...active?.env, ...added };
     const jobFlags: JobFlags = {
       ...flags,
       workdir: flags.workdir ?? context.host.cwd,
@@ -80,13 +96,38 @@ export const run = command({
       job: jobOf(asked, jobFlags, env),
       wait_for_nodes: flags.waitForNodes,
     };
-    if (!flags.detach) return attach(context, body, refusalOf);
-    const answer = await (await context.client()).run(body).catch(refusalOf);
-    if (flags.json) context.json(answer);
-    else context.print(String(answer.run));
-    return EXIT.done;
+    return make(context, flags, async (client) => client.run(body).catch(refusalOf));
   },
 });
+
+async function make(
+  context: Context,
+  flags: { readonly detach: boolean; readonly json: boolean },
+  ask: (client: Client) => Promise<RunAnswer>,
+): Promise<number> {
+  if (!flags.detach) return attach(context, ask);
+  const answer = await ask(await context.client());
+  if (flags.json) context.json(answer);
+  else context.print(String(answer.run));
+  return EXIT.done;
+}
+
+/** The options that a job of an app takes. All others are in its file. */
+const OF_JOBS = new Set(["env", "envFile", "detach", "json", "waitForNodes"]);
+
+function refuseOthers(flags: Readonly<Record<string, unknown>>, job: string): void {
+  const given = Object.entries(options).filter(([key]) => {
+    const value = flags[key];
+    return !OF_JOBS.has(key) && value !== null && value !== false && !(Array.isArray(value) && value.length === 0);
+  });
+  const [first] = given;
+  if (first === undefined) return;
+  const name = longName(first[1].flags);
+  throw new UsageError(
+    `${name}: ${job} has its own in its file`,
+    "Change it there and apply; --env K=V may be added here",
+  );
+}
 
 function askedFor(args: readonly string[], shell: string | null): TypedCommand {
   if (shell === null && args.length === 0) {
@@ -98,24 +139,25 @@ function askedFor(args: readonly string[], shell: string | null): TypedCommand {
   return shell === null ? { argv: args } : { shell };
 }
 
+/** `-t` and `-c` mean other things to sbatch, where a time and a number follow. */
+function refuseSlurms(
+  { tty, shell }: { readonly tty: boolean; readonly shell: string | null },
+  args: readonly string[],
+): void {
+  const [first = "", ...rest] = args;
+  const line = (flag: string, value: string, behind: readonly string[]): string =>
+    `Did you mean: orch run ${flag} ${value} -- ${shown(behind[0] === "--" ? behind.slice(1) : behind)}`;
+  if (tty && /^(\d+-)?\d+(:\d+)*$/.test(first)) {
+    throw new UsageError("-t is no time here", line("--time", first, rest));
+  }
+  if (shell !== null && /^\d+$/.test(shell) && args.length > 0) {
+    throw new UsageError("-c takes a text for the shell", line("--cpu", shell, args));
+  }
+}
+
 function priorityOf(typed: string): number {
   if (!/^-?\d{1,9}$/.test(typed)) throw new UsageError(`--priority ${typed}: must be a whole number`);
   return Number(typed);
-}
-
-/** Returns the environment: the files in their order, then single variables, which override the files. */
-async function environmentOf(
-  context: Context,
-  flags: { readonly env: readonly string[]; readonly envFile: readonly string[] },
-): Promise<Record<string, string>> {
-  const { host } = context;
-  let env: Record<string, string> = {};
-  for (const path of flags.envFile) {
-    const { file, text: lines } = await readNamed(host, path);
-    env = { ...env, ...readAs(file, lines, (raw) => readEnvFile(raw, host.env)) };
-  }
-  const single = flags.env.map((one) => readAs("--env", one, (raw) => readEnv(raw, host.env)));
-  return { ...env, ...Object.fromEntries(single) };
 }
 
 /** Words what the server refuses in a job in terms of the flags that made the job. */

@@ -3,7 +3,8 @@
 import { formatAge } from "../../core/format";
 import { readDuration } from "../../spec/grammar/units";
 import type { RunView } from "../../wire/api/runs";
-import { command, flag, reading, whole } from "../frame/command";
+import { RUN, type RunState } from "../../core/model/lifecycle";
+import { command, flag, reading, text, whole, word } from "../frame/command";
 import { EXIT } from "../failure";
 import { MOST_SHOWN, readRuns } from "../follow/pages";
 import { paintState } from "../print/color";
@@ -14,24 +15,27 @@ export const runs = command({
   reads: true,
   options: {
     mine: flag("--mine", "only my own"),
+    user: text("--user <NAME>", "only those of one person"),
+    state: word("--state <STATE>", "only those in one state", Object.keys(RUN) as RunState[]),
     since: reading("--since <DURATION>", "only so far back", readDuration),
     limit: whole("-n, --limit <N>", "at most so many (50; with --since all)", 1),
   },
   examples: [
     ["orch runs --mine", "my runs"],
+    ["orch runs --state failed --user alice", "what failed of hers"],
     ["orch runs --since 1d --json", "for a script"],
   ],
   async run(context, { flags, shape }) {
     const client = await context.client();
-    const user = flags.mine ? (await client.me()).user : null;
+    const user = flags.mine ? (await client.me()).user : flags.user;
     const query = {
       all: true,
       ...(user === null ? {} : { user }),
       ...(flags.since === null ? {} : { since_ms: (await context.serverNow()) - flags.since }),
     };
-    const { items, next } = await readRuns(client, query, {
-      most: flags.limit ?? (flags.since === null ? 50 : MOST_SHOWN),
-    });
+    const most = flags.limit ?? (flags.since === null ? 50 : MOST_SHOWN);
+    const wanted = ({ state }: RunView): boolean => flags.state === null || state === flags.state;
+    const { items, next } = await readRuns(client, query, { most }, wanted);
     if (shape === "json") context.json({ runs: items, next });
     else if (shape === "ids") for (const { run } of items) context.print(String(run));
     else if (items.length === 0) context.note("no runs");

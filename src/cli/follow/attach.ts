@@ -1,7 +1,6 @@
 // `orch run` in the foreground: makes the run, follows it, and on Ctrl-C asks whether to cancel the run or to detach.
 
-import type { z } from "zod";
-import type { RunDetail, runRequest } from "../../wire/api/runs";
+import type { RunAnswer, RunDetail } from "../../wire/api/runs";
 import type { Client } from "../../wire/client";
 import { followRun } from "./attached";
 import type { Context } from "../context";
@@ -10,17 +9,15 @@ import { exitOfRun, outcomeLine } from "./outcome";
 import { clean } from "../print/clean";
 import { complain } from "../print/complain";
 
-type Body = z.infer<typeof runRequest>;
-
 /**
  * Makes the run, follows it, and returns the exit code of `orch run`. A fault of orch itself is 125, so that nobody
  * takes it for the job's exit code.
  */
-export async function attach(context: Context, body: Body, refused: (error: unknown) => never): Promise<number> {
+export async function attach(context: Context, make: (client: Client) => Promise<RunAnswer>): Promise<number> {
   try {
     const client = await context.client();
     const { revision } = await client.me();
-    const { run } = await client.run(body).catch(refused);
+    const { run } = await make(client);
     return await follow(context, client, run, revision);
   } catch (error) {
     if (error instanceof UsageError) throw error;

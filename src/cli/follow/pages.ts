@@ -23,12 +23,16 @@ interface Length {
   readonly limit?: number | undefined;
 }
 
+/** Which items are kept. The others do not count towards the length. */
+type Wanted<T> = (item: T) => boolean;
+
 type Page = { readonly limit: number; readonly next?: string };
 
 /** Reads pages until the list ends, or until `most` items are read. */
 export async function readPages<T>(
   read: (page: Page) => Promise<{ readonly items: readonly T[]; readonly next: string | null }>,
   { most = Number.POSITIVE_INFINITY, limit = PAGE }: Length = {},
+  wanted: Wanted<T> = () => true,
 ): Promise<Paged<T>> {
   const items: T[] = [];
   let next: string | null = null;
@@ -36,7 +40,7 @@ export async function readPages<T>(
     // The last page is only as long as what is missing, so that `next` continues right behind the list.
     const page: Page = { limit: Math.min(limit, most - items.length), ...(next === null ? {} : { next }) };
     const got = await read(page);
-    items.push(...got.items);
+    items.push(...got.items.filter(wanted));
     next = got.items.length === 0 ? null : got.next;
   } while (next !== null && items.length < most);
   return { items, next };
@@ -47,22 +51,32 @@ export const readTasks = (
   client: Client,
   query: { readonly app?: string; readonly of?: string; readonly all?: boolean; readonly pending?: boolean },
   length: Length = {},
+  wanted?: Wanted<TaskView>,
 ): Promise<Paged<TaskView>> =>
-  readPages(async (page) => {
-    const { tasks, next } = await client.tasks({ ...query, ...page });
-    return { items: tasks, next };
-  }, length);
+  readPages(
+    async (page) => {
+      const { tasks, next } = await client.tasks({ ...query, ...page });
+      return { items: tasks, next };
+    },
+    length,
+    wanted,
+  );
 
 /** Reads the runs that wait or run; with `all` also finished ones, newest first. */
 export const readRuns = (
   client: Client,
   query: { readonly all?: boolean; readonly user?: string; readonly since_ms?: number },
   length: Length = {},
+  wanted?: Wanted<RunView>,
 ): Promise<Paged<RunView>> =>
-  readPages(async (page) => {
-    const { runs, next } = await client.runs({ ...query, ...page });
-    return { items: runs, next };
-  }, length);
+  readPages(
+    async (page) => {
+      const { runs, next } = await client.runs({ ...query, ...page });
+      return { items: runs, next };
+    },
+    length,
+    wanted,
+  );
 
 /** Reads events, newest first. `subject` is what they are about. */
 export async function readEvents(

@@ -23,6 +23,8 @@ export type OutputShape = "text" | "json" | "ids";
 
 export interface Input<O extends Options> {
   readonly args: readonly string[];
+  /** How many of the first operands stand before a `--`. All of them where there is none. */
+  readonly before: number;
   readonly flags: Values<O>;
   readonly shape: OutputShape;
 }
@@ -39,6 +41,11 @@ export interface CliCommand<O extends Options = Options> {
   readonly serves: boolean;
   /** Whether everything behind the first operand is another program's command line. */
   readonly passThrough: boolean;
+  /**
+   * Returns whether a first operand names a thing of orch. Then nothing is another program's but what follows a `--`,
+   * so that options may stand behind the name. It counts for `passThrough` only.
+   */
+  readonly takesName?: (first: string) => boolean;
   /** Command lines, each with its effect. */
   readonly examples: readonly (readonly [line: string, about: string])[];
   /** More help, printed below the options. */

@@ -5,6 +5,7 @@ import { Command as Parser, CommanderError, Option } from "commander";
 import type { AnyCommand, Input, OptionDecl, Options, OutputShape } from "./command";
 import type { AskedServer } from "../cluster/settings";
 import { UsageError } from "../failure";
+import { didYouMeanLine, insteadOf, insteadOfFlag, type Own } from "./instead";
 
 export type ParsedArgv =
   | { readonly kind: "run"; readonly input: Input<Options>; readonly asked: AskedServer }
@@ -18,6 +19,14 @@ const CONNECTION: readonly (readonly [keyof AskedServer, string, string])[] = [
 
 /** Parses what follows the command's name. Throws a UsageError for what is wrong. */
 export function parseCommand(name: string, about: string, decl: AnyCommand, argv: readonly string[]): ParsedArgv {
+  const parsed = parseOnce(name, about, decl, argv);
+  if (parsed.kind === "help" || !decl.passThrough) return parsed;
+  const { args, before } = parsed.input;
+  const named = before > 0 && decl.takesName?.(args[0] ?? "") === true;
+  return named ? parseOnce(name, about, { ...decl, passThrough: false }, argv) : parsed;
+}
+
+function parseOnce(name: string, about: string, decl: AnyCommand, argv: readonly string[]): ParsedArgv {
   const { parser, options } = parserOf(name, about, decl);
   let help = "";
   parser.exitOverride().configureOutput({
@@ -31,7 +40,7 @@ export function parseCommand(name: string, about: string, decl: AnyCommand, argv
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { kind: "help", text: help };
-    throw new UsageError(plainMessage(error.message), `See: orch ${name} --help`);
+    throw wrongArgv(error, name, decl, argv, options);
   }
   const given = parser.opts<Record<string, unknown>>();
   const flags = Object.fromEntries(
@@ -41,7 +50,41 @@ export function parseCommand(name: string, about: string, decl: AnyCommand, argv
     ]),
   );
   const asked: AskedServer = { url: textOf(given["url"]), token: textOf(given["token"]), data: textOf(given["data"]) };
-  return { kind: "run", input: { args: parser.args, flags, shape: shapeOf(decl, given) }, asked };
+  const { args } = parser;
+  const before = beforeDashes(argv, args);
+  return { kind: "run", input: { args, before, flags, shape: shapeOf(decl, given) }, asked };
+}
+
+/** Returns how many operands stand before the `--` that makes the rest of them operands. */
+function beforeDashes(argv: readonly string[], args: readonly string[]): number {
+  const dashes = argv.indexOf("--");
+  return dashes < 0 ? args.length : Math.max(0, args.length - (argv.length - dashes - 1));
+}
+
+/** Returns the error for a command line that commander refuses, with what to type instead if it is another tool's. */
+function wrongArgv(
+  { code, message }: CommanderError,
+  name: string,
+  decl: AnyCommand,
+  argv: readonly string[],
+  options: ReadonlyMap<string, Option>,
+): UsageError {
+  const known = [...options.values(), ...CONNECTION.map(([, flags]) => new Option(flags))];
+  const own: Own = (typed) => {
+    const found = known.find((one) => one.short === typed || one.long === typed);
+    if (found !== undefined) return found.required ? "valued" : "bare";
+    return decl.reads && /^(--json|--quiet|-q)$/.test(typed) ? "bare" : null;
+  };
+  const instead =
+    code === "commander.unknownOption"
+      ? insteadOfFlag(name, argv, decl.passThrough, own)
+      : code === "commander.excessArguments"
+        ? insteadOf([name, ...argv])
+        : null;
+  if (instead === null) return new UsageError(plainMessage(message), `See: orch ${name} --help`);
+  const { tool, typed, why } = instead;
+  const whose = tool === null ? `unknown command: ${typed}` : `${typed} is ${tool}'s`;
+  return new UsageError(why === null ? whose : `${whose}: ${why}`, didYouMeanLine(instead));
 }
 
 /** Returns the help text, for the reference. */

@@ -1,6 +1,7 @@
 // One node as `orch node show` prints it: its machine, its cards, its tests.
 
 import { formatBytes } from "../../core/format";
+import { tooMuch } from "../../core/nodes/too-much";
 import type { Ms } from "../../core/units";
 import type { NodeView } from "../../wire/api/nodes";
 import { block } from "./block";
@@ -22,7 +23,10 @@ export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): 
   const { devices, tests, testing, taints, limits, orphans: _orphans, foreign_tasks: _foreign, ...rest } = node;
   const unknown = orphanRows(node);
   const held = limitWords(limits);
-  const lines = block({ ...rest, limits: held, taints: taints.map(taintText), testing }, style);
+  const { cores, memory_bytes } = node.facts;
+  const has = { cores: numberOf(cores), memory_bytes: numberOf(memory_bytes) };
+  const warning = tooMuch(node.capacity, has).join("; ");
+  const lines = block({ ...rest, warning, limits: held, taints: taints.map(taintText), testing }, style);
   if (unknown.length > 0) lines.push("", ...table(orphanColumns(now_ms), unknown, width));
   if (devices.length > 0) lines.push("", ...table(deviceColumns(now_ms, style), devices, width));
   if (tests !== null) {
@@ -32,6 +36,8 @@ export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): 
   }
   return lines;
 }
+
+const numberOf = (fact: string | number | null | undefined): number | null => (typeof fact === "number" ? fact : null);
 
 /** A living task on a node that no app of the cluster has: one without a record, or one of a removed agent. */
 export interface OrphanRow {

@@ -11,6 +11,9 @@ export interface JobFlags {
   readonly time: string | null;
   readonly nodes: number | null;
   readonly pool: string | null;
+  /** Names of the only nodes, and expressions on the labels of nodes. */
+  readonly host: readonly string[];
+  readonly where: readonly string[];
   readonly priority: number | null;
   readonly after: readonly string[];
   readonly label: readonly Pair[];
@@ -29,7 +32,7 @@ export function jobOf(
   flags: JobFlags,
   env: Readonly<Record<string, string>>,
 ): Record<string, unknown> {
-  const { gpu, cpu, memory, time, nodes, pool, priority, after, label, limit, workdir, activate, login, onUnknownEnd } =
+  const { gpu, cpu, memory, time, nodes, priority, after, label, limit, workdir, activate, login, onUnknownEnd } =
     flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
@@ -42,11 +45,21 @@ export function jobOf(
     on_unknown_end: onUnknownEnd,
     nodes,
     priority,
-    place: pool === null ? null : { pool },
+    place: placeOf(flags),
     after: after.length === 0 ? null : after.flatMap((one) => one.split(",")).map((one) => one.trim()),
     limits: limit.length === 0 ? null : Object.fromEntries(limit.map(({ key, value }) => [key, value])),
     labels: label.length === 0 ? null : Object.fromEntries(label.map(({ key, value }) => [key, value])),
   });
+}
+
+function placeOf({ pool, host, where }: JobFlags): Record<string, unknown> | null {
+  const hosts = host.flatMap((one) => one.split(",")).map((one) => one.trim());
+  const place = withoutNulls({
+    pool,
+    hosts: hosts.length === 0 ? null : hosts,
+    labels: where.length === 0 ? null : [...where],
+  });
+  return Object.keys(place).length === 0 ? null : place;
 }
 
 const withoutNulls = (given: Readonly<Record<string, unknown>>): Record<string, unknown> =>
@@ -62,6 +75,8 @@ const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
   ["nodes", "--nodes"],
   ["priority", "--priority"],
   ["place.pool", "--pool"],
+  ["place.hosts", "--host"],
+  ["place.labels", "--where"],
   ["after", "--after"],
   ["env", "--env"],
   ["labels", "--label"],

@@ -5,6 +5,7 @@ import { readCpu, readSize } from "../../spec/grammar/units";
 import { readLabelKey, readLabelValue } from "../../spec/grammar/labels";
 import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
 import { PLAIN_DEVICE, type Device } from "../../core/model/device";
+import { nearest } from "../../spec/grammar/nearest";
 import type { Taint } from "../../core/model/workload";
 import type { Capacity } from "../parts";
 
@@ -65,6 +66,21 @@ export function readTaint(text: string): Parsed<Taint> {
   return parsed({ key, value, effect });
 }
 
+/** Returns what was meant by a slip of a known quantity, which would be a countable that nobody asks for; or null. */
+function noQuantity(key: string): string | null {
+  if (/^(gpus?|cards?)$/.test(key)) return "cards are found by themselves; `--device ID` chooses among them";
+  const known: Readonly<Record<string, string>> = {
+    cores: "cpu",
+    cpu_count: "cpu",
+    vcpu: "cpu",
+    ram: "memory",
+    mem: "memory",
+    storage: "disk",
+  };
+  const meant = known[key] ?? (key.includes(".") ? null : nearest(key, ["cpu", "memory", "disk"]));
+  return meant === null ? null : `did you mean \`${meant}\`?`;
+}
+
 /**
  * Reads what an agent may give to tasks: `cpu=4,memory=8GiB,disk=100GiB,licence.matlab=1`. Countables may still have
  * fractions, since a service that was installed by an earlier build may name some, and has to start.
@@ -86,6 +102,8 @@ export function readCapacity(text: string): Parsed<Capacity> {
       capacity =
         key === "memory" ? { ...capacity, memory_bytes: bytes.value } : { ...capacity, disk_bytes: bytes.value };
     } else {
+      const wrong = noQuantity(key);
+      if (wrong !== null) return invalid(`${quoted(key)} is no quantity of a node`, wrong);
       if (!/^\d+(\.\d+)?$/.test(value)) return invalid(`${key}=${value} is not a whole number`);
       countables[key] = Number(value);
     }

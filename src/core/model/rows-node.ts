@@ -83,6 +83,8 @@ export interface NodeFacts {
   readonly cpu_model: string;
   /** All memory of the machine, however much of it is given to orch. Null: not reported. */
   readonly memory_bytes: Bytes | null;
+  /** The machine's cores, however many are given to orch. Older agents do not report it. */
+  readonly cores?: number | undefined;
   readonly address: string | null;
   readonly cgroups: "v2" | "v1" | "none";
   /** Why limits are only counted, if they are. */

@@ -180,6 +180,7 @@ export const USER_ROUTES = [
         project: who.project,
         unix_user: who.unix_user,
         token_id: who.token_id,
+        token_expires_ms: api.store.state.tokens.get(who.token_id)?.expires_ms ?? null,
         cluster_id,
         revision,
       };

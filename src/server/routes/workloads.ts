@@ -1,13 +1,18 @@
 // Routes for one workload of an app: look, scale, restart.
 
 import { z } from "zod";
-import type { WorkloadRow } from "../../core/model/rows-work";
+import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
 import { ASK_LIMITS } from "../../spec/limits";
 import type { Draft } from "../../store/store";
 import { scaleRequest, type WorkloadDetail, workloadDetail } from "../../wire/api/apps";
 import { doneAnswer } from "../../wire/api/answers";
+import { runAgainRequest, runAnswer } from "../../wire/api/runs";
+import { requireGrants, requireLeases } from "../access/grants";
+import { jobAgain, makeRunAgain } from "../work/again";
+import { blockedIn, emptyCluster } from "../work/dry";
+import { requireSatisfiable } from "../work/runs";
 import { mayTouch } from "../access/access";
-import { withinReplicas } from "../work/require-room";
+import { requireRoom, withinReplicas } from "../work/require-room";
 import { askedAgain, findApp, putWorkload } from "../work/apps";
 import { notFound, RefusedError } from "../refused";
 import { route, type Ask } from "./route";
@@ -69,15 +74,44 @@ export const WORKLOAD_ROUTES = [
     handle: async (ask): Promise<z.infer<typeof doneAnswer>> =>
       ask.commit((draft) =>
         changed(draft, ask, "restarted", "", (row) => {
-          if (row.kind === "job") throw notOne(row, "a job is run again, not restarted");
+          if (row.kind === "job") throw ranAgain(row);
           return { ...row, version: row.version + 1 };
         }),
       ),
+  }),
+  route({
+    method: "POST",
+    path: "/v1/workloads/{project}/{app}/{workload}/run",
+    body: runAgainRequest,
+    answer: runAnswer,
+    summary: "Runs an app's job once more, with further arguments and variables",
+    handle: async ({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runAnswer>> =>
+      commit((draft) => {
+        const job = requireWorkload(draft, params);
+        touch(job, `the app ${job.app}`);
+        if (job.kind !== "job") throw notOne(job, "only a job is run");
+        if (job.removing) throw new RefusedError("conflict", `${job.app}.${job.name} is being removed`);
+        const decl = jobAgain(job, api.store.spec(job.spec_hash), body);
+        requireGrants(who, [decl]);
+        requireLeases(api.limits.lease_ms, [decl]);
+        requireRoom(api, who.name);
+        const again = { job, decl, user: who.name, uid: api.seed() };
+        if (!body.wait_for_nodes) {
+          const alone = { ...again, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
+          const make = (dry: Draft): RunRow => makeRunAgain(dry, alone);
+          requireSatisfiable(blockedIn(api, who.name, make, emptyCluster(draft.state)), again.uid);
+        }
+        const { run, name, state } = withinReplicas(draft, api.store.members, (noted) => makeRunAgain(noted, again));
+        return { run, name, state };
+      }),
   }),
 ];
 
 const notOne = (row: WorkloadRow, rule: string): RefusedError =>
   new RefusedError("conflict", `${row.app}.${row.name} is a ${row.kind}: ${rule}`);
+
+const ranAgain = ({ app, name }: WorkloadRow): RefusedError =>
+  new RefusedError("bad_request", `${app}.${name} is a job`, `Run it again: orch run ${app}.${name}`);
 
 function requireWorkload(
   { state }: Pick<Draft, "state">,

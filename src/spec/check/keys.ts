@@ -53,7 +53,9 @@ export function unknownKey(schema: z.ZodType | null, path: Path, key: string, hi
     const whose = other.tool === "others" ? "is not a key here" : `is ${other.tool}'s word`;
     return fault(at, `${shown(key)} ${whose}`, other.hint, "key");
   }
-  if (near !== null) return fault(at, `${shown(key)} is not a key here`, `did you mean \`${near}\`?`, "key");
+  const nested =
+    path.length === 0 && near === "app" ? " A workload stands under `services`, two spaces further in" : "";
+  if (near !== null) return fault(at, `${shown(key)} is not a key here`, `did you mean \`${near}\`?${nested}`, "key");
   return fault(at, `${shown(key)} is not a key here`, elsewhere(path, key) ?? `known: ${known.join(", ")}`, "key");
 }
 
@@ -64,6 +66,13 @@ const isWorkload = (path: Path): boolean =>
     : path.length === 1
       ? path[0] === "job"
       : path.length === 2 && Object.hasOwn(KINDS, path[0] ?? "");
+
+/** Returns whether a key of a workload stands where workloads' names do, as after too little indentation. */
+const isMisplaced = (path: Path, key: string, item: unknown): boolean =>
+  path.length === 1 &&
+  Object.hasOwn(KINDS, path[0] ?? "") &&
+  WORKLOAD_KEYS.includes(key) &&
+  (typeof item !== "object" || item === null || Array.isArray(item));
 
 const WRONG_KIND = new Map(
   Object.entries({
@@ -77,9 +86,10 @@ const WRONG_KIND = new Map(
 
 /** Returns the hint for a right key on a wrong level, which is what a slip of indentation makes; null if it is none. */
 function elsewhere(path: Path, key: string): string | null {
+  if (key.startsWith("x-")) return "keys that begin with `x-` hold anchors at the top of the file";
   if (path.length === 0) {
     if (WORKLOAD_KEYS.includes(key)) return `it belongs to a workload: \`services: { NAME: { ${key}: … } }\``;
-    return isName(key) ? "workloads stand under `services`, `jobs` or `daemons`" : null;
+    return isName(key) ? "workloads stand under `services`, `jobs` or `daemons`, two spaces further in" : null;
   }
   if (knownKeys(app).includes(key)) return "it stands at the top of the file";
   const parent = WORKLOAD_KEYS.find((each) => BLOCKS.get(each)?.includes(key));
@@ -106,6 +116,10 @@ export function keyFaults(schema: z.ZodType | null, value: unknown, path: Path =
         typeof item === "object")
     )
       return [unknownKey(schema, path, key, hints)];
+    if (isMisplaced(path, key, item)) {
+      const hint = `\`${key}\` belongs to a workload: it stands two spaces further in, below the workload's name`;
+      return [fault([...path, key], "is not the name of a workload here", hint, "key")];
+    }
     const read = rule(key);
     return read.is === "parsed" ? found : [fault([...path, key], read.message, read.hint, "key"), ...found];
   });

@@ -42,6 +42,19 @@ export function readShare(value: string | number): Parsed<Bytes> {
       );
 }
 
+/** Returns what to write instead of a word that is a model to nobody, or null. */
+function noModel(word: string): string | null {
+  const [, before, counted, after] = /^(?:(\d{1,2})\s*[x*]\s*)?([A-Za-z].*?)(?:\s*[x*]\s*(\d{1,2}))?$/.exec(word) ?? [];
+  const count = before ?? (/\s*[x*]\s*\d{1,2}$/.test(word) && /\s|\*/.test(word) ? after : undefined);
+  if (count !== undefined && counted !== undefined) return `a count stands behind it: \`${counted.trim()}:${count}\``;
+  if (/^(gpus?|cards?|cuda|device|nvidia\.com\/gpu|amd\.com\/gpu)$/i.test(word))
+    return "leave that word out: `gpu: 2`, `gpu: A100:2`";
+  if (/^(all|any|every|max|auto|yes|true|on)$/i.test(word)) return "a number: `gpu: 1`, or as many as one node has";
+  if (/^\d+\.\d+$/.test(word))
+    return "whole cards are counted; a part is asked for by its memory: `gpu: { share: 8GB }`";
+  return null;
+}
+
 /** Reads the name of a model. */
 export function readModel(text: string): Parsed<string> {
   const model = text.trim();
@@ -52,6 +65,8 @@ export function readModel(text: string): Parsed<string> {
       `${quoted(text)} is not a model of a GPU`,
       "an object in braces: `{ share: 8GB }`, `{ count: 2, linked: true }`",
     );
+  const wrong = noModel(model);
+  if (wrong !== null) return invalid(`${quoted(text)} is not a model of a GPU`, wrong);
   if (/^[A-Za-z0-9][A-Za-z0-9 ._+/-]{0,63}$/.test(model)) return parsed(model);
   return invalid(`${quoted(text)} is not a model of a GPU`, "such as `A100`, `rtx4090`, `MI300X`");
 }

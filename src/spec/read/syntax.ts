@@ -28,15 +28,12 @@ const YAML_HINTS: Readonly<Record<string, string>> = {
 /** Counts pieces of syntax without building anything. Returns the first bound that is exceeded. */
 function overflow(text: string): Fault | null {
   let tokens = 0;
-  let aliases = 0;
   let depth = 0;
   let offset = 0;
   for (const lexeme of new Lexer().lex(text)) {
     const type = CST.tokenType(lexeme);
     if (++tokens > TEXT_LIMITS.tokens)
       return at(offset, `has more than ${TEXT_LIMITS.tokens} pieces of YAML`, "split it into several apps");
-    if (type === "alias" && ++aliases > TEXT_LIMITS.aliases)
-      return at(offset, `has more than ${TEXT_LIMITS.aliases} aliases`);
     if (type === "flow-seq-start" || type === "flow-map-start") depth++;
     if (type === "flow-seq-end" || type === "flow-map-end") depth--;
     if (depth > TEXT_LIMITS.depth) return at(offset, `is nested deeper than ${TEXT_LIMITS.depth}`);

@@ -99,11 +99,18 @@ function refuseTag(reader: Reader, node: Node, path: Path): void {
   reader.faults.push(fault(path, message, "a text that begins with `!` needs quotes"));
 }
 
+/** A word processor's quotes around a value are part of it to YAML, and never meant. In real quotes they are. */
+function refuseCurly(reader: Reader, node: Scalar, path: Path): void {
+  if (node.type !== "PLAIN" || !/^[\u201c\u201d\u201e\u2018\u2019]/.test(node.source ?? "")) return;
+  reader.faults.push(fault(path, "begins with a curly quote", "YAML's quotes are straight: `\"` or `'`"));
+}
+
 function readScalar(reader: Reader, node: Scalar, schema: z.ZodType | null, path: Path): unknown {
   const written = typeof node.value === "string" ? node.value : (node.source ?? "");
   // `- !old` among label expressions is a tag to YAML. Here it can only mean the expression.
   if (written === "" && isForeignTag(node) && path.at(-2) === "labels" && wantsText(schema)) return node.tag;
   refuseTag(reader, node, path);
+  refuseCurly(reader, node, path);
   const value = wantsText(schema) ? written : node.value;
   if (typeof value === "bigint") return Number(value);
   if (typeof value !== "string") return value;

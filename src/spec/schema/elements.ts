@@ -15,7 +15,8 @@ export const KEY_RULES = z.registry<{ read: (key: string) => Parsed<unknown> }>(
 export const expects = (what: string, hint?: (input: unknown) => string | null) => ({
   error: (issue: { input?: unknown }): string => {
     if (issue.input === undefined) return "is missing";
-    const more = hint?.(issue.input) ?? null;
+    const indent = issue.input === null && what.startsWith("a map") ? "its keys stand further in, below it" : null;
+    const more = hint?.(issue.input) ?? indent;
     return `must be ${what}, not ${kindOf(issue.input)}${more === null ? "" : `\n${more}`}`;
   },
 });
@@ -53,8 +54,8 @@ export const reads = <I, T>(schema: z.ZodType<I>, read: (value: I) => Parsed<T>)
  */
 export const text = (what = "a text", hint?: (input: unknown) => string | null) => z.string(expects(what, hint));
 
-export const filled = (what: string) =>
-  reads(text(what), (value) => (value.trim() === "" ? invalid("is empty") : parsed(value)));
+export const filled = (what: string, hint?: (input: unknown) => string | null) =>
+  reads(text(what, hint), (value) => (value.trim() === "" ? invalid("is empty") : parsed(value)));
 
 /** Makes a schema for a quantity, written as a text or a bare number. */
 export const quantity = <T>(what: string, read: (value: string | number) => Parsed<T>) =>
@@ -84,12 +85,23 @@ export const oneOrMany = <T extends z.ZodType>(item: T, what: string) =>
     .transform((value): z.output<T>[] => (Array.isArray(value) ? (value as z.output<T>[]) : [value as z.output<T>]));
 
 /** Makes a schema for a map whose keys obey a rule. */
-export const mapOf = <T extends z.ZodType>(what: string, value: T, read: (key: string) => Parsed<unknown>) =>
-  z.record(z.string(), value, expects(what)).register(KEY_RULES, { read });
+export const mapOf = <T extends z.ZodType>(
+  what: string,
+  value: T,
+  read: (key: string) => Parsed<unknown>,
+  hint?: (input: unknown) => string | null,
+) => z.record(z.string(), value, expects(what, hint)).register(KEY_RULES, { read });
 
 /** Makes a schema for an object that has these keys only. */
-export const block = <S extends z.ZodRawShape>(shape: S, what = "a map of keys") =>
-  z.strictObject(shape, expects(what));
+export const block = <S extends z.ZodRawShape>(
+  shape: S,
+  what = "a map of keys",
+  hint?: (input: unknown) => string | null,
+) => z.strictObject(shape, expects(what, hint));
+
+/** Returns a short value as it is written in a hint, or null for any other. */
+export const asWritten = (input: unknown): string | null =>
+  (typeof input === "string" && /^[\w.:/@ -]{1,40}$/.test(input)) || typeof input === "number" ? String(input) : null;
 
 export const name = (what: string) => reads(text(what), readName);
 export const names = (what: string) => oneOrMany(filled("a name"), what);

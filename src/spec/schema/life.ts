@@ -3,21 +3,45 @@
 import { z } from "zod";
 import { readBackoff, readGrace, readIdleTime, readPercent, readSignal } from "../grammar/units";
 import { ASK_LIMITS } from "../limits";
-import { block, choice, expects, flag, key, quantity, reads, text, whole } from "./elements";
+import { asWritten, block, choice, expects, flag, key, quantity, reads, text, whole } from "./elements";
 
-export const stop = block({
-  signal: key(
-    reads(text("a signal's name"), readSignal).prefault("TERM"),
-    "Signal that asks the task to end",
-    "TERM",
-    "INT",
-  ),
-  grace: key(
-    quantity("a duration such as `10s`", readGrace).prefault("10s"),
-    "How long it may take before everything left is killed",
-    "10s",
-  ),
-});
+/** A duration alone is Compose's `stop_grace_period`, a signal alone its `stop_signal`. */
+function hintStop(input: unknown): string | null {
+  const written = asWritten(input);
+  if (written === null) return null;
+  return /^\d/.test(written) ? `write \`stop: { grace: ${written} }\`` : `write \`stop: { signal: ${written} }\``;
+}
+
+const POLICIES: Readonly<Record<string, string>> = {
+  always: "remove it: what ends is started again",
+  "unless-stopped": "remove it: what ends is started again, until it is scaled to 0 or removed",
+  "on-failure": "remove it: what ends is started again; what may end is a job",
+  no: "write `restart: { attempts: 0 }`; what may end is a job",
+  never: "write `restart: { attempts: 0 }`; what may end is a job",
+};
+const hintRestart = (input: unknown): string | null => {
+  const word = input === false ? "no" : String(asWritten(input)).toLowerCase();
+  const policy = Object.hasOwn(POLICIES, word) ? POLICIES[word] : undefined;
+  return policy ?? (typeof input === "number" ? `write \`restart: { attempts: ${input} }\`` : null);
+};
+
+export const stop = block(
+  {
+    signal: key(
+      reads(text("a signal's name"), readSignal).prefault("TERM"),
+      "Signal that asks the task to end",
+      "TERM",
+      "INT",
+    ),
+    grace: key(
+      quantity("a duration such as `10s`", readGrace).prefault("10s"),
+      "How long it may take before everything left is killed",
+      "10s",
+    ),
+  },
+  "a map such as `{ signal: TERM, grace: 10s }`",
+  hintStop,
+);
 
 export const restart = block(
   {
@@ -40,6 +64,7 @@ export const restart = block(
     ),
   },
   "a map such as `{ backoff: 1s..1m, attempts: unlimited }`",
+  hintRestart,
 );
 
 export const idle = block(

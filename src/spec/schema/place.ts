@@ -3,7 +3,20 @@
 import { z } from "zod";
 import { mendTorn, readExpression, readLabelMap, readToleration, readTolerationMap } from "../grammar/labels";
 import { readPort, readPortNumber, readPublished } from "../grammar/ports";
-import { block, choice, expects, key, oneOrMany, quantity, reads, text, name, names, complain } from "./elements";
+import {
+  asWritten,
+  block,
+  choice,
+  expects,
+  key,
+  oneOrMany,
+  quantity,
+  reads,
+  text,
+  name,
+  names,
+  complain,
+} from "./elements";
 
 const labelValue = oneOrMany(text(), "a value or a list of values");
 const placeLabels = z.union(
@@ -31,38 +44,50 @@ const tolerations = z.union(
   expects("a list of taints such as `team=vision`"),
 );
 
-export const place = block({
-  pool: key(name("the name of a pool").optional(), "Pool of nodes; default: `default`", "gpu"),
-  labels: key(
-    placeLabels.prefault([]),
-    "Labels of the node: a map, or expressions. `os`, `arch` and `hostname` are automatic, " +
-      "and `os` is linux unless it is named here",
-    { zone: "a" },
-    ["zone in (a, b)", "!old"],
-  ),
-  tolerate: key(tolerations.prefault([]), "Taints of nodes that do not keep it away: `key` or `key=value`", [
-    "team=vision",
-  ]),
-  spread: key(
-    choice("node", "pack").prefault("pack"),
-    "`node` puts its tasks on different nodes as far as possible, `pack` fills nodes",
-  ),
-  together_with: key(
-    names("a workload's name or a list").prefault([]),
-    "Workloads of this app that it runs on the same node with",
-    ["db"],
-  ),
-  apart_from: key(
-    names("a workload's name or a list").prefault([]),
-    "Workloads of this app whose nodes it stays away from",
-    ["batch"],
-  ),
-  hosts: key(
-    oneOrMany(name("the name of a node"), "a node's name or a list").prefault([]),
-    "Names of the only nodes it may run on",
-    ["box1"],
-  ),
-});
+function hintPlace(input: unknown): string | null {
+  const names = (Array.isArray(input) ? input : [input]).map(asWritten);
+  if (names.some((one) => one === null)) return null;
+  const [first = ""] = names;
+  const pool = names.length === 1 ? `; a pool is \`place: { pool: ${first} }\`` : "";
+  return `a node is \`place: { hosts: [${names.join(", ")}] }\`${pool}`;
+}
+
+export const place = block(
+  {
+    pool: key(name("the name of a pool").optional(), "Pool of nodes; default: `default`", "gpu"),
+    labels: key(
+      placeLabels.prefault([]),
+      "Labels of the node: a map, or expressions. `os`, `arch` and `hostname` are automatic, " +
+        "and `os` is linux unless it is named here",
+      { zone: "a" },
+      ["zone in (a, b)", "!old"],
+    ),
+    tolerate: key(tolerations.prefault([]), "Taints of nodes that do not keep it away: `key` or `key=value`", [
+      "team=vision",
+    ]),
+    spread: key(
+      choice("node", "pack").prefault("pack"),
+      "`node` puts its tasks on different nodes as far as possible, `pack` fills nodes",
+    ),
+    together_with: key(
+      names("a workload's name or a list").prefault([]),
+      "Workloads of this app that it runs on the same node with",
+      ["db"],
+    ),
+    apart_from: key(
+      names("a workload's name or a list").prefault([]),
+      "Workloads of this app whose nodes it stays away from",
+      ["batch"],
+    ),
+    hosts: key(
+      oneOrMany(name("the name of a node"), "a node's name or a list").prefault([]),
+      "Names of the only nodes it may run on",
+      ["box1"],
+    ),
+  },
+  "a map such as `{ hosts: [box1] }`",
+  hintPlace,
+);
 
 export const port = reads(
   z.union(

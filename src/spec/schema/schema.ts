@@ -10,6 +10,7 @@ import { resources } from "./resources";
 import { processLimits } from "./process-limits";
 import { readLabelKey } from "../grammar/labels";
 import {
+  asWritten,
   block,
   choice,
   expects,
@@ -31,9 +32,25 @@ import { readAccount, readEnvName, readShell, readWorkdir } from "../grammar/pro
 import { ON_UNKNOWN_END } from "../../core/model/workload";
 import { readTimeLimit } from "../grammar/units";
 
+/** A list of ports is Compose's form. Ports have names here, by which tasks find them. */
+function hintPorts(input: unknown): string | null {
+  const [first] = Array.isArray(input) ? (input as unknown[]) : [input];
+  const numbers = String(asWritten(first))
+    .replace(/\/\w+$/, "")
+    .split(":")
+    .slice(-2);
+  const [published, target] = numbers.every((one) => /^\d{1,5}$/.test(one)) ? numbers : [];
+  if (published === undefined) return null;
+  const one =
+    target === undefined || target === published ? published : `{ target: ${target}, published: ${published} }`;
+  return `ports have names: \`ports: { http: ${one} }\``;
+}
+
 const common = {
   run: key(
-    filled("a command line").optional(),
+    filled("a command line", (input) =>
+      Array.isArray(input) ? "a list is `command: [program, argument, …]`; `run` is one text for the shell" : null,
+    ).optional(),
     "What to run: a text for `sh -c`. Either this or `command`",
     "python serve.py --port $PORT_HTTP",
   ),
@@ -86,7 +103,7 @@ const common = {
   }),
   place: key(place.prefault({}), "Where it may run"),
   ports: key(
-    mapOf("a map such as `{ http: auto }`", port, readName).prefault({}),
+    mapOf("a map such as `{ http: auto }`", port, readName, hintPorts).prefault({}),
     "Ports by name. A number is both the inside and the published port, `auto` takes a free one; " +
       "the task finds it as `PORT_<NAME>`",
     { http: "auto", admin: 9000, pg: { target: 5432, published: "auto" } },
@@ -211,5 +228,5 @@ export function specJsonSchema(): Record<string, unknown> {
       }
     },
   });
-  return { ...made, title: "orch spec file" };
+  return { ...made, patternProperties: { "^x-": {} }, title: "orch spec file" };
 }

@@ -37,6 +37,8 @@ export const meView = z.object({
   project: z.string().describe("where what names no project goes"),
   unix_user: z.string(),
   token_id: z.string(),
+  /** When the token ends; null: never. Servers of earlier releases do not say it. */
+  token_expires_ms: ms.nullable().default(null),
   cluster_id: z.string(),
   revision: int.describe("of the cluster: rises with each change"),
 });

@@ -54,6 +54,16 @@ export const runRequest = z
   .meta({ examples: [{ job: { run: "echo started; sleep 2; echo done", resources: { cpu: 1 } } }] });
 
 export const runAnswer = z.object({ run: int, name: z.string(), state: z.string() });
+export type RunAnswer = z.infer<typeof runAnswer>;
+
+/** `POST /v1/workloads/{project}/{app}/{workload}/run`: a job of an app once more. */
+export const runAgainRequest = z.object({
+  /** What is added to its command. */
+  args: z.array(z.string()).default([]),
+  /** Variables that are added to its own, or replace them. */
+  env: z.record(z.string(), z.string()).default({}),
+  wait_for_nodes: z.boolean().default(false),
+});
 
 export const settleRequest = z
   .object({ as: z.enum(["succeeded", "failed"]).describe("how it ended, as a person has found out") })

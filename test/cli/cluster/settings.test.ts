@@ -55,6 +55,7 @@ describe("a command talks", () => {
       token: null,
       pin: null,
       ca: null,
+      context: null,
     });
   });
   test("to no server when the directory that was named holds none, unless an address is named too", async () => {
@@ -63,11 +64,15 @@ describe("a command talks", () => {
     expect((await find({ data: "/nowhere", url: "https://lab:4400" })).token).toBe("lab-token");
   });
   test("to the current context", async () => {
-    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find()).toEqual({ ...LAB, ca: null });
+    expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find()).toEqual({
+      ...LAB,
+      ca: null,
+      context: "lab",
+    });
   });
   test("to what the environment names, over the context", async () => {
     const { find } = await person({ contexts: { lab: LAB } }, { ORCH_URL: "https://env:1", ORCH_TOKEN: "pinned-env" });
-    expect(await find()).toEqual({ url: "https://env:1", token: "pinned-env", pin: PIN, ca: null });
+    expect(await find()).toEqual({ url: "https://env:1", token: "pinned-env", pin: PIN, ca: null, context: null });
   });
   test("to what a flag names, over the environment", async () => {
     const { find } = await person({}, { ORCH_URL: "https://env:1", ORCH_TOKEN: "env" });
@@ -76,12 +81,14 @@ describe("a command talks", () => {
       token: "pinned-flag",
       pin: PIN,
       ca: null,
+      context: null,
     });
   });
   test("with the token that was kept for the address, whichever context is current", async () => {
     expect(await (await person({ contexts: { lab: LAB, home: HOME } })).find({ url: "https://home:4400/" })).toEqual({
       ...HOME,
       ca: null,
+      context: "home",
     });
   });
   test("without a token that was kept for another address", async () => {
@@ -90,6 +97,7 @@ describe("a command talks", () => {
       token: null,
       pin: null,
       ca: null,
+      context: null,
     });
   });
   test("with the pin in a token, over a kept one", async () => {
@@ -98,7 +106,13 @@ describe("a command talks", () => {
   });
   test("as admin where the server's data directory may be read", async () => {
     const { find, data } = await person({ server: { url: "https://127.0.0.1:9", token: "admin" } });
-    expect(await find({ data })).toEqual({ url: "https://127.0.0.1:9", token: "admin", pin: PIN, ca: "PEM" });
+    expect(await find({ data })).toEqual({
+      url: "https://127.0.0.1:9",
+      token: "admin",
+      pin: PIN,
+      ca: "PEM",
+      context: null,
+    });
   });
   test("to the data directory that the environment names, over a context", async () => {
     const env: Record<string, string> = {};
@@ -111,7 +125,13 @@ describe("a command talks", () => {
   });
   test("without a token where there is no admin's to read", async () => {
     const { find, data } = await person({ server: { url: "http://127.0.0.1:9", token: null } });
-    expect(await find({ data })).toEqual({ url: "https://127.0.0.1:9", token: null, pin: PIN, ca: "PEM" });
+    expect(await find({ data })).toEqual({
+      url: "https://127.0.0.1:9",
+      token: null,
+      pin: PIN,
+      ca: "PEM",
+      context: null,
+    });
   });
   test("to nobody that a broken file names", async () => {
     const { find, home } = await person({ contexts: { lab: LAB } });

@@ -1,0 +1,30 @@
+// An app's job that is run again: `orch run APP.JOB` and `orch submit APP.JOB`.
+
+import { ApiError, type Client } from "../../wire/client";
+import type { RunAnswer } from "../../wire/api/runs";
+import { UsageError } from "../failure";
+import { ownWorkload } from "../typed/names";
+
+export interface Added {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly wait_for_nodes: boolean;
+}
+
+/** Returns whether the text is written as a job of an app is, as `recs.train` or `search/recs.train`. */
+export function isJobName(text: string): boolean {
+  const name = "[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?";
+  return new RegExp(`^(?:${name}/)?${name}\\.${name}$`).test(text);
+}
+
+/** Makes the run. Throws UsageError where there is no such job, since a program may have been meant. */
+export async function runJobAgain(client: Client, typed: string, added: Added): Promise<RunAnswer> {
+  try {
+    const { project, app, workload } = await ownWorkload(client, typed);
+    return await client.runAgain(project, app, workload, { ...added, args: [...added.args] });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "not_found") throw error;
+    const program = `If it is a program: orch run -- ./${typed}`;
+    throw new UsageError(`there is no job ${typed} of yours`, `${program}; jobs of apps: orch ps --all`);
+  }
+}

@@ -1,0 +1,111 @@
+// What the words and flags of other tools are answered with: every row of both tables, and lines as people type them.
+
+import { describe, expect, test } from "bun:test";
+import { dispatch } from "../../../src/cli/dispatch";
+import { UsageError } from "../../../src/cli/failure";
+import { parseCommand } from "../../../src/cli/frame/parse";
+import { insteadOf, insteadOfFlag, type Instead } from "../../../src/cli/frame/instead";
+import { OTHER_FLAGS } from "../../../src/cli/frame/other-flags";
+import { OTHER_WORDS } from "../../../src/cli/frame/other-words";
+import { TABLE } from "../../../src/cli/table";
+import { goldenTests } from "../../support/golden";
+import { stage } from "../stage";
+
+const WORDS = Object.values(OTHER_WORDS).flatMap((table) => Object.keys(table).map((typed) => typed.split(" ")));
+const rowsOfWords = (): [string, Instead][] =>
+  WORDS.flatMap((words) => [words, [...words, "x"]]).flatMap((argv) => {
+    const instead = insteadOf(argv);
+    return instead === null ? [] : [[argv.join(" "), instead] as [string, Instead]];
+  });
+const SAMPLES: Readonly<Record<string, string>> = {
+  "--gres": "gpu:a100:2",
+  "-v": "/a:/b",
+  "--publish": "8080:80",
+  "--export": "ALL,A=1",
+  "--dependency": "afterok:3:4",
+  "--mem": "4000",
+  "-w": "/srv",
+  "--nodelist": "box1",
+  "--time": "90:00",
+  "--gpus": "all",
+  "--ulimit": "nofile=4096",
+  "--label": "a=b",
+  "-l": "a=b",
+};
+const rowsOfFlags = (): [string, Instead][] =>
+  OTHER_FLAGS.flatMap(({ typed, on, takesValue }) =>
+    typed.flatMap((flag) =>
+      (on ?? ["ps"])
+        .filter((name) => name !== "submit")
+        .flatMap((name) => {
+          const argv = [flag, ...(takesValue ? [SAMPLES[flag] ?? "2"] : []), ...(name === "run" ? ["x"] : [])];
+          const instead = insteadOfFlag(name, argv, name === "run", () => null);
+          return instead === null ? [] : [[[name, ...argv].join(" "), instead] as [string, Instead]];
+        }),
+    ),
+  );
+const shown = (rows: readonly [string, Instead][]): string =>
+  rows
+    .map(([typed, { tool, why, line }]) => {
+      const answer = [why, line === null ? null : `orch ${line}`].filter((one) => one !== null).join(" → ");
+      return `${tool ?? "-"}: ${typed} → ${answer}`;
+    })
+    .join("\n");
+
+describe("every word and flag of another tool", () => {
+  goldenTests("test/golden/words", (_, name) => shown(name === "flags" ? rowsOfFlags() : rowsOfWords()));
+
+  test("is answered by a command line that orch takes", async () => {
+    const bad: string[] = [];
+    for (const [typed, { line }] of [...rowsOfWords(), ...rowsOfFlags()]) {
+      if (line === null) continue;
+      const argv = (line.match(/'[^']*'|\S+/g) ?? []).map((word) => word.replaceAll("'", ""));
+      const entry =
+        TABLE.find(({ name }) => name === argv.slice(0, 2).join(" ")) ?? TABLE.find(({ name }) => name === argv[0]);
+      if (entry === undefined) {
+        bad.push(`${typed}: orch ${line}`);
+        continue;
+      }
+      try {
+        parseCommand(entry.name, entry.about, await entry.load(), argv.slice(entry.name.split(" ").length));
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        // A sample such as `2` fits no flag but some; a line whose flags are there is what is held here.
+        if (/unknown option|too many|is missing/.test(error.message))
+          bad.push(`${typed}: orch ${line}: ${error.message}`);
+      }
+    }
+    expect(bad).toEqual([]);
+  });
+});
+
+describe("what is typed first", () => {
+  test.each([
+    ["squeue --me", "squeue is Slurm's. Did you mean: orch ps --mine"],
+    [
+      "sbatch --gres=gpu:a100:2 -N2 -p gpu --mem=4000 -t 60 train.sh a",
+      "sbatch is Slurm's. Did you mean: orch run -d --gpu a100:2 --nodes 2 --pool gpu --memory 4000MiB --time 60m " +
+        "-- bash train.sh a",
+    ],
+    [
+      "run --gpu 1 --gres gpu:2 -- python t.py -n 4",
+      "--gres is Slurm's. Did you mean: orch run --gpu 1 --gpu 2 -- python t.py -n 4",
+    ],
+    [
+      "run --rm -v /a:/b python t.py",
+      "--rm is docker's: nothing is left of a run but its record and its output. Did you mean: orch run -- python t.py",
+    ],
+    ["get pod/web", "get pod is kubectl's. Did you mean: orch show web"],
+    ["delete -f app.yaml", "delete is kubectl's. Did you mean: orch rm <APP>"],
+    ["ps -o json", "-o is kubectl's. Did you mean: orch ps --json"],
+    ["nodes ls", "unknown command: nodes ls. Did you mean: orch nodes"],
+    ["job run web.nomad", "job run is nomad's. Did you mean: orch apply -f web.nomad"],
+    ["top", "top: not built yet. Until then: orch ps"],
+    ["run -t 1:00:00 -- x", "-t is no time here. Did you mean: orch run --time 1:00:00 -- x"],
+    ["run -c 4 -- x", "-c takes a text for the shell. Did you mean: orch run --cpu 4 -- x"],
+  ])("orch %s", async (line, said) => {
+    const here = stage();
+    expect(await dispatch(line.split(" "), here.host)).toBe(2);
+    expect(here.err()).toBe(`orch: ${said}\n`);
+  });
+});
