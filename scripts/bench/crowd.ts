@@ -166,6 +166,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     key,
     instance_id: randomUUID(),
     loop,
+    looker: null,
     tests,
     machine: () => machine,
     readings: () => [],

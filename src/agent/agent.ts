@@ -34,6 +34,7 @@ import { createOutgoing, type Reader } from "./link/outgoing";
 import { watchForeign } from "./machine/foreign";
 import { watchDisk } from "./machine/disk-watch";
 import { lockData } from "./machine/data-lock";
+import { createLooker, type Looker } from "./machine/presence";
 import { probeMachine, type Share } from "./machine/probe";
 import { forgetAgent, noteAgent, otherAgents, runDirOf, runName, takeRunDir } from "./machine/rundir";
 import { batteryOf } from "./tests/battery";
@@ -215,18 +216,19 @@ async function openTasks(
   { version, accounts, say }: AgentOptions,
   cards: AgentCards,
   clock: () => BootMs,
-): Promise<{ readonly store: TaskFiles; readonly driver: Driver }> {
+): Promise<{ readonly store: TaskFiles; readonly driver: Driver; readonly looker: Looker }> {
+  const finding = createAccounts(accounts);
   const store = openTaskStore(data, say, runDirOf(data));
   const driver = await openProcessDriver({
     data,
     store,
     version,
-    accounts: createAccounts(accounts),
+    accounts: finding,
     access: (promised) => cards.access(promised),
     clock,
     say,
   });
-  return { store, driver };
+  return { store, driver, looker: createLooker(finding) };
 }
 
 async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
@@ -234,7 +236,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   if (grounds === null) return "stopped";
   const { clock, cards, machine, ability, identity } = grounds;
   const { watch } = cards;
-  const { store, driver } = await openTasks(data, options, cards, clock);
+  const { store, driver, looker } = await openTasks(data, options, cards, clock);
   let connection: Connection | null = null;
   const machineWatch = await watchMachine(data, options.say, ability, { store, driver }, () => connection?.changed());
   const loop = await createAgentLoop({
@@ -277,6 +279,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       leaving: leaving.now,
       noted: leaving.noted,
       loop,
+      looker,
       tests,
       fence: openFence(data, options.say, runDirOf(data)),
       clock,

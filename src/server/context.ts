@@ -10,6 +10,7 @@ import type { TestCommand } from "../core/model/node-tests";
 import type { Store } from "../store/store";
 import { createIdleness, type Idleness } from "./facts/idleness";
 import { createLoop, type Loop } from "./loop";
+import { createPresences, type PresenceRecord } from "./facts/presence";
 import { createReadings, type Readings } from "./facts/readings";
 
 /** The server's identity: its key, whose pin every token contains. */
@@ -38,6 +39,7 @@ export interface Context {
   readonly loop: Loop;
   readonly readings: Readings;
   readonly idleness: Idleness;
+  readonly presences: PresenceRecord;
   readonly limits: PlanLimits;
   /** The operators' overrides of the table of findings, which agents receive. */
   readonly findings: FindingOverrides;
@@ -84,7 +86,10 @@ export interface AgentSocketHandlers {
 }
 
 /** The parts that a context is built from. */
-export interface Ground extends Omit<Context, "loop" | "readings" | "idleness" | "heartbeat_ms" | "orders_bytes"> {
+export interface Ground extends Omit<
+  Context,
+  "loop" | "readings" | "idleness" | "presences" | "heartbeat_ms" | "orders_bytes"
+> {
   /** Left out: the bound of the house. */
   readonly orders_bytes?: number;
   /** Receives the error of a failed pass. */
@@ -110,7 +115,8 @@ export function createContext({ failed, leftOut, ...ground }: Ground): Context {
   const { store, limits, clock, seed, say } = ground;
   const heartbeat_ms = heartbeatMs(limits);
   const idleness = createIdleness(clock, FRESH_BEATS * heartbeat_ms);
-  const loop = createLoop({ store, limits, idleness, monotonic: clock, seed, say, failed, leftOut });
+  const presences = createPresences(clock);
+  const loop = createLoop({ store, limits, idleness, presences, monotonic: clock, seed, say, failed, leftOut });
   const orders_bytes = ground.orders_bytes ?? HOUSE_LIMITS.orders_bytes;
-  return { ...ground, orders_bytes, loop, readings: createReadings(clock), idleness, heartbeat_ms };
+  return { ...ground, orders_bytes, loop, readings: createReadings(clock), idleness, presences, heartbeat_ms };
 }

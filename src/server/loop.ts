@@ -9,12 +9,14 @@ import { messageOf } from "../os/errors";
 import { StorageError } from "../store/errors";
 import type { Draft, Store } from "../store/store";
 import type { Idleness } from "./facts/idleness";
+import type { PresenceRecord } from "./facts/presence";
 import { createListening, type Listening } from "./facts/listening";
 
 export interface LoopOptions {
   readonly store: Store;
   readonly limits: PlanLimits;
   readonly idleness: Pick<Idleness, "facts" | "told">;
+  readonly presences: Pick<PresenceRecord, "facts" | "want">;
   /** A clock that never jumps. Only differences of its times count. */
   readonly monotonic: () => Ms;
   /** Returns 32 random hex digits, new ones for each pass. */
@@ -119,7 +121,7 @@ export function createLoop(options: LoopOptions): Loop {
     const { planned, now_ms, recovering } = done;
     last = planned;
     deciding.passed(!recovering);
-    options.idleness.told(planned.ops.flatMap((op) => (op.op === "notify" ? op.uids : [])));
+    heed(options, planned);
     if (changed || planned.more || planned.ops.length > 0) wake();
     else if (planned.wake_at_ms !== null) wakeIn(planned.wake_at_ms - now_ms);
   }
@@ -146,6 +148,12 @@ export function createLoop(options: LoopOptions): Loop {
       clearTimeout(timer);
     },
   };
+}
+
+/** Notes what the plan has told owners, and what it would know of nodes. */
+function heed({ idleness, presences }: LoopOptions, { ops, needs }: Plan): void {
+  presences.want(needs);
+  idleness.told(ops.flatMap((op) => (op.op === "notify" ? op.uids : [])));
 }
 
 function passOver(draft: Draft, snapshot: Loop["snapshot"], { tried, blocked }: LastPass): Pass {
@@ -225,9 +233,10 @@ const couldNotCommit =
   };
 
 const snapshotsOf =
-  ({ store, limits, seed, idleness }: LoopOptions, listening: Listening, { ids: shunned }: Shunned) =>
+  ({ store, limits, seed, idleness, presences }: LoopOptions, listening: Listening, { ids: shunned }: Shunned) =>
   (state: State, now_ms: Ms): Snapshot => {
     const contacts = listening.contacts();
     const [listening_ms, idle] = [listening.listening_ms(), idleness.facts()];
-    return { state, spec: store.spec, contacts, listening_ms, idle, now_ms, seed: seed(), limits, shunned };
+    const heard = { contacts, listening_ms, idle, presences: presences.facts() };
+    return { state, spec: store.spec, ...heard, now_ms, seed: seed(), limits, shunned };
   };

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";
 import { entriesOf, int, MOST_SPAN_MS, ordersOf, prose, span, tableOf, text } from "./scalars";
+import { PRESENCES } from "../core/pass/presence";
 import type { Device, Reading } from "../core/model/device";
 import type { Notice } from "../core/model/findings";
 import type { Orphan } from "../core/model/rows-node";
@@ -39,6 +40,10 @@ const notices = entriesOf(notice, HOUSE_LIMITS.message_entries) as z.ZodType<rea
 const taints = entriesOf(taint, HOUSE_LIMITS.label_count) as z.ZodType<readonly Taint[]>;
 const testCommands = z.array(testCommand).max(RESULTS) as z.ZodType<readonly TestCommand[]>;
 const testResults = z.array(testResult).max(RESULTS) as z.ZodType<readonly TestResult[]>;
+const presences = entriesOf(
+  z.object({ account: text, path: text.nullable(), state: z.enum(PRESENCES) }),
+  HOUSE_LIMITS.needs,
+);
 const unreadable = entriesOf(orphan, HOUSE_LIMITS.message_entries) as z.ZodType<readonly Orphan[]>;
 
 /** What an agent reports of its machine when it joins and at every hello. */
@@ -151,6 +156,11 @@ const close = z.object({ type: z.literal("close"), stream: int });
  */
 const test = z.object({ type: z.literal("test"), stamp, id: text, commands: testCommands });
 
+const need = z.object({ account: text, path: text.nullable() });
+
+/** Asks whether the node has what work needs to find there. Sent only to an agent that has said that it looks. */
+const look = z.object({ type: z.literal("look"), needs: z.array(need).max(HOUSE_LIMITS.needs) });
+
 /** The agent's echo, sent back with the server's wall clock. */
 const echoed = z.object({ type: z.literal("echo"), n: int, wall_ms: int, data: z.string().max(ECHO_BYTES) });
 
@@ -169,6 +179,7 @@ export const toAgent = z.discriminatedUnion("type", [
   credit,
   close,
   test,
+  look,
   echoed,
 ]);
 export type ToAgent = z.infer<typeof toAgent>;
@@ -194,6 +205,8 @@ const hello = z.object({
   sets: z.boolean().optional(),
   /** Missing: the node stays, even if it said otherwise in an earlier session. */
   leaving: leavingNote.optional(),
+  /** Whether the agent answers `look`. Agents of earlier releases leave it out. */
+  looks: z.boolean().optional(),
 });
 
 /**
@@ -247,6 +260,9 @@ const leaving = z.object({ type: z.literal("leaving"), leaving: leavingNote.null
 /** The node has left and nothing runs there. The agent asks to be forgotten, again and again until it is. */
 const farewell = z.object({ type: z.literal("farewell") });
 
+/** Whether this node has what work needs to find: answers to `look`, as they become known. */
+const presence = z.object({ type: z.literal("presence"), answers: presences });
+
 /** The results of the tests that were ordered under this id. */
 const tested = z.object({ type: z.literal("tested"), id: text, results: testResults });
 
@@ -271,6 +287,7 @@ export const toServer = z.discriminatedUnion("type", [
   findings,
   leaving,
   farewell,
+  presence,
   tested,
   testing,
   echo,

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VARIABLES, variableOf } from "../../src/core/model/variables";
+import type { PlanView } from "../../src/wire/api/plans";
 import { Cluster, QUICK } from "../support/cluster";
-import { runOrch, type Result } from "../support/program";
+import { BINARY, runOrch, type Result } from "../support/program";
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -136,4 +137,65 @@ describe("a login", () => {
     });
     expect((await runWith(env, ...own, "-c", "echo [$SITE]")).out).toBe("[]\n");
   });
+});
+
+/** An agent that does not see a directory, as one on another machine would not: another file system lies over it. */
+const without = (path: string): string[] => [
+  "unshare",
+  "-m",
+  "sh",
+  "-c",
+  'mount --make-rprivate / && mount -t tmpfs none "$1" && shift && exec "$@"',
+  "sh",
+  path,
+  BINARY,
+];
+
+describe.skipIf(process.getuid?.() !== 0)("a node without a directory", () => {
+  test("does not fit, and says so before anything is placed", async () => {
+    const apart = join(cluster.dir, "apart");
+    const venv = makeVenv("apart/venv");
+    const work = join(apart, "work");
+    mkdirSync(work);
+    await cluster.startAgentAs("n2", without(apart), "--label", "far=yes");
+    await cluster.ready();
+
+    const refused = await runWith({ VIRTUAL_ENV: makeVenv("nowhere/venv").replace("nowhere", "nosuch") }, "--", "true");
+    expect([refused.code, refused.err]).toEqual([125, expect.stringMatching(/have no .*nosuch\/venv/) as string]);
+    expect(refused.err).toContain("--activate none");
+
+    const far = `app: far
+jobs:
+  env: { run: "true", activate: { venv: ${venv} }, place: { labels: { far: yes } }, ${little} }
+  dir: { run: "true", workdir: ${work}, place: { labels: { far: yes } }, ${little} }
+  near: { run: "true", workdir: ${work}, activate: { venv: ${venv} }, ${little} }
+`;
+    const file = join(cluster.dir, "far.yaml");
+    writeFileSync(file, far);
+    const plan = await cluster.json<PlanView>("plan", "-f", file);
+    const checks = plan.blocked.map(({ name, nodes }) => [
+      name,
+      nodes.find(({ node }) => node === "n2")?.checks.map(({ check, detail }) => `${check}: ${detail}`),
+    ]);
+    expect(checks).toEqual([
+      ["far.env.0", [`environment: has no ${venv}`]],
+      ["far.dir.0", [`workdir: has no ${work}`]],
+    ]);
+    expect(plan.ops.filter(({ op }) => op === "place").map(({ task, node }) => [task, node])).toEqual([
+      ["far.near.0", "n1"],
+    ]);
+    await cluster.apply(far);
+    await cluster.until("what fits to end", (all) =>
+      all.some(({ workload, state, node }) => workload === "near" && state === "succeeded" && node === "n1"),
+    );
+    expect(await cluster.ok("explain", "far.dir")).toContain(`has no ${work}`);
+
+    // The node notices by itself that the directory is there.
+    const agent = cluster.agent("n2");
+    await Bun.$`nsenter -t ${agent.pid} -m mkdir -p ${work}`.quiet();
+    await cluster.until("the directory to be found", (all) =>
+      all.some(({ workload, state, node }) => workload === "dir" && state === "succeeded" && node === "n2"),
+    );
+    await cluster.ok("rm", "far", "--yes");
+  }, 60_000);
 });

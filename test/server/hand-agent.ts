@@ -30,6 +30,8 @@ export interface HandOptions {
   readonly passes?: boolean;
   /** Whether the agent takes changed settings of its tasks. */
   readonly sets?: boolean;
+  /** Whether the agent says that it looks for what work needs. */
+  readonly looks?: boolean;
 }
 
 interface Known {
@@ -143,6 +145,7 @@ function helloOf(stage: Stage, { credential, key, machine, options }: Known, non
     highest: null,
     applied: null,
     ...(options.sets === undefined ? {} : { sets: options.sets }),
+    ...(options.looks === true ? { looks: true } : {}),
   };
 }
 

@@ -104,6 +104,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     instance_id: `${machine.id}-${instances++}`,
     machine: facts,
     readings: () => [],
+    looker: null,
     health: { notices: () => [], noted: () => undefined, override: () => undefined },
     leaving: () => null,
     noted: () => undefined,

@@ -15,7 +15,7 @@ import { limitsProblem, orderOf } from "./order";
 
 export interface StartsOptions {
   readonly store: TaskFiles;
-  readonly accounts: Accounts;
+  readonly accounts: Pick<Accounts, "of">;
   readonly access: (promised: Promised["devices"]) => DeviceAccess;
   readonly log_cap_bytes?: number;
 }

@@ -9,7 +9,7 @@ import { LEASE_TIMES } from "../../core/limits";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup/keeper-group";
 import { messageOf } from "../../os/errors";
-import { exists, makePrivateDir, clearAway } from "../../os/files/files";
+import { makePrivateDir, clearAway } from "../../os/files/files";
 import { noNewPrivileges } from "../../os/libc";
 import { listenLines, type LineHandlers, type LinePeer } from "../../os/files/lines";
 import { createLog } from "../../os/log";
@@ -17,7 +17,7 @@ import { selfCommand } from "../../os/self";
 import { adjustOom, kernelText } from "../../os/proc";
 import { takeKnownState } from "../../os/process/known-state";
 import { orphans, takeOrphans } from "../../os/process/orphans";
-import type { ProcessExit } from "../../os/process/spawn";
+import { systemTool, type ProcessExit } from "../../os/process/spawn";
 import { begin, type HeldTask, type Surroundings } from "./begin";
 import { Enforcer, expired } from "./enforcer";
 import { finish, recordExit } from "./finish";
@@ -267,10 +267,6 @@ class Keeper {
   }
 }
 
-/** Returns the path of a program of the system, or null if the machine has none. */
-const toolOf = (name: string): string | null =>
-  [`/usr/bin/${name}`, `/bin/${name}`].find((path) => exists(path)) ?? null;
-
 /** Runs the keeper of an agent's data directory (`<data>/agent`) until there is neither a task nor an agent. */
 export async function runKeeper(dir: string): Promise<void> {
   const say = createLog({ part: "keeper", form: "plain" });
@@ -303,7 +299,7 @@ export async function runKeeper(dir: string): Promise<void> {
     tasks,
     journal: openJournal(run),
     say,
-    wrappers: { setpriv: toolOf("setpriv"), prlimit: toolOf("prlimit") },
+    wrappers: { setpriv: systemTool("setpriv"), prlimit: systemTool("prlimit") },
     oom_score_adj: Number(kernelText("/proc/self/oom_score_adj") ?? "0"),
   };
   const version = process.env["ORCH_KEEPER_VERSION"] ?? "unknown";

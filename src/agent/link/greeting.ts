@@ -48,7 +48,7 @@ async function answer(link: ServerLink, challenge: Message<"challenge">): Promis
 }
 
 function sayHello(link: ServerLink, nonce: string, before: Fence | null): void {
-  const { credential, key, instance_id, pin, leaving } = link.options;
+  const { credential, key, instance_id, pin, leaving, looker } = link.options;
   const machine = link.options.machine();
   link.told.machine = JSON.stringify(machine);
   link.told.leave = leaving();
@@ -66,6 +66,7 @@ function sayHello(link: ServerLink, nonce: string, before: Fence | null): void {
     applied: before === null ? null : { timeline: before.timeline, revision: before.revision, since: before.since },
     sets: true,
     ...(note === null ? {} : { leaving: note }),
+    ...(looker === null ? {} : { looks: true }),
   });
 }
 

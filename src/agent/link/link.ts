@@ -9,6 +9,7 @@ import type { TaskReport } from "../../core/model/record";
 import type { BootMs, Ms, WallMs } from "../../core/units";
 import type { Credential, Machine, ToAgent, ToServer } from "../../wire/agent";
 import type { AgentLoop } from "../loop/loop";
+import type { Looker } from "../machine/presence";
 import type { Tester } from "../tests/tester";
 import type { Outgoing } from "./outgoing";
 import type { Skew } from "./skew";
@@ -38,6 +39,8 @@ export interface SessionOptions {
   readonly noted: (leaving: boolean) => void;
   readonly loop: AgentLoop;
   readonly fence: { get(): Fence | null; set(fence: Fence, durable: boolean): Promise<void> };
+  /** Looks whether this node has what work needs. Null: this agent does not look. */
+  readonly looker: Looker | null;
   readonly outgoing: (send: (data: Uint8Array | string) => void) => Outgoing;
   readonly tests: Tester;
   readonly clock: () => BootMs;

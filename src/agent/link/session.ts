@@ -10,6 +10,7 @@ import { messageFrom, messageText, type Misfit } from "../../wire/fit";
 import { GREETING } from "./greeting";
 import { LEAVING, sayFarewell } from "./leaving";
 import type { ServerLink, ServerHandlers, SessionOptions } from "./link";
+import { LOOKS } from "./looks";
 import { CONNECTION_TIMES } from "../../core/limits";
 import { MACHINE, tellChanges } from "./machine";
 import { rejectUnread, UNREAD } from "./unread";
@@ -33,6 +34,7 @@ const HANDLERS: ServerHandlers<ToAgent["type"]> = {
   ...MACHINE,
   ...LEAVING,
   ...UNREAD,
+  ...LOOKS,
   open: ({ outgoing }, message) => outgoing.take(message),
   credit: ({ outgoing }, message) => outgoing.take(message),
   close: ({ outgoing }, message) => outgoing.take(message),

@@ -34,9 +34,20 @@ const KNOWN_FOR_MS = 60_000;
 /** What an assignment says about the account of its task. */
 export type Wanted = Pick<Assignment, "unix_user" | "may_be_system" | "server_uid">;
 
+/** What a look for an account finds. Nothing is created for it. */
+export type Standing =
+  | { readonly is: "there"; readonly account: UnixAccount; readonly switched: boolean }
+  | { readonly is: "missing" }
+  /** The account could not be looked up now. */
+  | { readonly is: "silent" }
+  /** A task would get an account that is not known before it starts, or none for another reason. */
+  | { readonly is: "unknown" };
+
 /** Looks accounts up by name. Results are kept for a minute, since directory services are slow. */
 export interface Accounts {
   of(wanted: Wanted): Promise<TaskAccount>;
+  /** Returns the account that a task would get which asks for this one, as far as it is there. */
+  look(name: string): Promise<Standing>;
 }
 
 /**
@@ -99,7 +110,18 @@ export function createAccounts(mode: AccountMode): Accounts {
     return named(wanted, "person", mode === "create" ? "create" : "find");
   };
 
+  const standing = async (name: string): Promise<Standing> => {
+    const asked = mode === "shared" && own.uid === 0 ? SHARED_ACCOUNT : name;
+    const isOwn = asked === own.name || own.uid !== 0;
+    if (isOwn) return { is: "there", account: await ownAccount(), switched: false };
+    const found = await find(asked);
+    if (found.is === "failed") return { is: "silent" };
+    if (found.is === "missing") return { is: mode === "existing" ? "missing" : "unknown" };
+    return { is: "there", account: found.account, switched: found.account.uid !== own.uid };
+  };
+
   return {
+    look: standing,
     of: async (wanted) => {
       const account = await resolved(wanted.unix_user);
       if (account.is !== "account") return account;

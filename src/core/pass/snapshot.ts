@@ -8,6 +8,7 @@ import type { StopOrder, TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
 import type { NodeTests } from "../model/node-tests";
 import type { Tried } from "./tried";
+import type { Need, Presences } from "./presence";
 import type { Ms } from "../units";
 import type { TaskSpec } from "../model/workload";
 
@@ -46,6 +47,8 @@ export interface Snapshot {
   readonly limits: PlanLimits;
   /** What the pass before has tried in vain. Missing: everything is tried. It changes no decision. */
   readonly tried?: Tried;
+  /** What nodes say of accounts and directories. Missing: nobody is asked. */
+  readonly presences?: Presences;
   /** The ids of nodes on which a placement has broken a law. Nothing is placed there. Missing: none. */
   readonly shunned?: ReadonlySet<string>;
 }
@@ -96,7 +99,10 @@ export interface CardCheck {
 }
 
 export interface Check {
-  /** A stable name: `cpu memory disk gpu countable label pool taint port host apart together state account avoid`. */
+  /**
+   * A stable name: `cpu memory disk gpu countable label pool taint port host apart together state account avoid
+   * environment workdir`.
+   */
   readonly check: string;
   readonly detail: string;
   /** Whether this node can never run the slot, whatever else ends. */
@@ -194,6 +200,8 @@ export interface Plan {
   readonly tried: Tried | null;
   /** Messages for operators: mass silence, recovering. */
   readonly notices: readonly string[];
+  /** What the demands of this pass need to find on nodes, in their order, so that the nodes can be asked. */
+  readonly needs: readonly Need[];
 }
 
 /** How long all cards of a task have been below its threshold, as far as the server has seen. */

@@ -9,6 +9,7 @@ import type { NodeRow } from "../model/rows-node";
 import { formatTaint, isTolerated, keepsAway, labelHolds } from "./labels";
 import { waitsForApproval } from "../nodes/tests";
 import type { Pass } from "../pass/pass";
+import { against, type Need } from "../pass/presence";
 import { checkAmounts, checkCountables } from "./amounts";
 import { checkGpu, hasCards } from "./card-checks";
 import {
@@ -17,6 +18,7 @@ import {
   dropHosts,
   dropLabels,
   dropTogether,
+  goWithout,
   publishAnother,
   tolerate,
 } from "./request-changes";
@@ -39,6 +41,8 @@ const FIXED: readonly CheckOne[] = [
   checkLabels,
   checkTaints,
   checkAccount,
+  checkEnvironment,
+  checkWorkdir,
   checkLeftOut,
 ];
 
@@ -173,19 +177,48 @@ function checkTaints({ shape }: Look, { node }: Room): Tell | null {
 }
 
 /** An agent that is not root runs only the tasks of its own account, unless all tasks share one account there. */
-function checkAccount({ shape }: Look, { node }: Room): Tell | null {
+function checkAccount({ pass, shape }: Look, { node }: Room): Tell | null {
   const { unix_user, accounts } = node.facts;
   const { account } = shape;
   if (accounts === "shared") return null;
   if (account.is === "none") {
     return () => found("account", `have no account for it: ${account.why}`, { hopeless: true, detail: account.why });
   }
-  if (unix_user === "root" || unix_user === account.name) return null;
+  if (unix_user === account.name) return null;
+  if (unix_user === "root") return checkPresence(pass, node, "account", shape.needs.account);
   return () =>
     found("account", `take no tasks of account ${account.name}`, {
       hopeless: true,
       detail: `its agent runs as ${unix_user} and takes no tasks of account ${account.name}`,
     });
+}
+
+function checkEnvironment({ pass, shape }: Look, { node }: Room): Tell | null {
+  return checkPresence(pass, node, "environment", shape.needs.environment);
+}
+
+function checkWorkdir({ pass, shape }: Look, { node }: Room): Tell | null {
+  return checkPresence(pass, node, "workdir", shape.needs.workdir);
+}
+
+/** Checks what the node says of something that the task needs to find. */
+function checkPresence(
+  { snapshot: { presences } }: Pass,
+  { id }: NodeRow,
+  check: "account" | "environment" | "workdir",
+  need: Need | null,
+): Tell | null {
+  const state = need === null ? null : against(presences, id, need);
+  if (need === null || state === null) return null;
+  const what = need.path ?? `account ${need.account}`;
+  if (state === "unsaid") return () => found(check, `have not said yet whether there is ${what}`);
+  if (state === "silent") return () => found(check, `do not answer about ${what}`);
+  const reasons = {
+    missing: `have no ${what}`,
+    no_directory: `have something else than a directory at ${what}`,
+    closed: `have a ${what} that ${need.account} may not enter`,
+  };
+  return () => found(check, reasons[state], { hopeless: true, change: check === "account" ? null : goWithout(check) });
 }
 
 function checkLeftOut({ pass, shape }: Look, { node }: Room): Tell | null {

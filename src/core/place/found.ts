@@ -21,6 +21,7 @@ const SINGULAR: Readonly<Record<string, string>> = {
   lack: "lacks",
   take: "takes",
   wait: "waits",
+  do: "does",
 };
 
 /** Turns words for several nodes into words for one: `have no card` becomes `has no card`. */

@@ -19,6 +19,8 @@ const KINDS = [
   "apart",
   "label",
   "hosts",
+  "environment",
+  "workdir",
   "linked",
   "model",
   "cpu",
@@ -100,6 +102,12 @@ export const dropHosts = (): RequestChange =>
     "drop hosts",
     placed(() => ({ hosts: [] })),
   );
+
+/** Asks for no environment of programs, or to start in the home of the account. */
+export const goWithout = (what: "environment" | "workdir"): RequestChange =>
+  what === "environment"
+    ? change(what, "", 0, "go without it (--activate none)", ({ activate: _, ...spec }) => spec)
+    : change(what, "", 0, "start in a directory that is there (--workdir)", (spec) => ({ ...spec, workdir: null }));
 
 export const dropLabels = (labels: readonly LabelCheck[], text: string): RequestChange =>
   change(

@@ -32,6 +32,8 @@ import type { Tried } from "../pass/tried";
 import { resolvedFor } from "./spare";
 import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
 import { bestRooms } from "./search";
+import { answerDue, type Need } from "../pass/presence";
+import type { Ms } from "../units";
 import type { Blocked } from "../pass/snapshot";
 
 /** What was placed, and what found no room. */
@@ -48,12 +50,16 @@ export interface Placements extends Findings {
   /** Whether the bound on the pass's work was reached, and if so, whether the next pass comes further at once. */
   readonly more: "no" | "at once" | "later";
   readonly tried: Tried | null;
+  /** What the demands need to find on nodes. */
+  readonly needs: readonly Need[];
 }
 
 /** Places what can be placed, in the order of `demands`. `before` is what the pass has found so far. */
 export function schedule(pass: Pass, demands: readonly Demand[], before: Findings): Placements {
   const draft = draftAfter(pass, before);
-  if (demands.length === 0) return { ...draft, placed: [], blocked: [], waiting: [], more: "no", tried: null };
+  if (demands.length === 0) {
+    return { ...draft, placed: [], blocked: [], waiting: [], more: "no", tried: null, needs: [] };
+  }
   const rooms = openRooms(pass, draft.stopped);
   noteGrowth(pass, rooms);
   const shapes = noShapes(pass.snapshot.tried);
@@ -85,7 +91,15 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
   // The next pass need not try again what failed here, so it comes to what this one did not look at.
   const learned = shapes.byKey.values().some((shape) => shape.isTried && shape.failed_at !== null);
   if (more === "later" && (learned || rooms.placed.length > 0)) more = "at once";
-  return { ...draft, placed: rooms.placed, blocked, waiting, more, tried: triedBy(pass, rooms, shapes) };
+  const needs = [...shapes.needs.values()];
+  if (waiting.length > 0) for (const need of needs) wakeAt(draft, answeredBy(pass, need));
+  return { ...draft, placed: rooms.placed, blocked, waiting, more, tried: triedBy(pass, rooms, shapes), needs };
+}
+
+/** Returns when a node that was asked for this has had its time to answer; null if none is waited for. */
+function answeredBy({ snapshot: { presences }, now_ms }: Pass, need: Need): Ms | null {
+  const due = answerDue(presences, need);
+  return due === null ? null : now_ms + due;
 }
 
 /**

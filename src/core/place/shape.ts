@@ -1,8 +1,11 @@
 // What decides where a demand fits. Demands of equal shape share one search and one answer.
 
 import { accountFor, type AccountFor } from "../model/account";
+import { digest128 } from "../fresh";
+import { HOUSE_LIMITS } from "../limits";
 import type { LeftOut } from "../model/rows-work";
 import { leftOutNow, rejectionsOf, saidOf, type Rejections } from "./left-out";
+import { against, needKey, needsOf, NO_NEEDS, partsOf, type Need, type Needs } from "../pass/presence";
 import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
 import { hostKey, hostKeyOf } from "./queue";
 import type { Room, Rooms } from "./room";
@@ -34,6 +37,8 @@ export interface Shape {
   readonly own: ReadonlyMap<string, number> | null;
   /** The nodes that are left out now, by id, since they rejected this work. */
   readonly left_out: ReadonlyMap<string, LeftOut>;
+  /** What its tasks need to find on a node, where some node does not say that it has it. */
+  readonly needs: Needs;
   /** The request, if it leaves nothing open; else null. */
   readonly resolved: Resolved | null;
   /** The candidates, the best first; null until the first search. */
@@ -69,6 +74,10 @@ export interface Shapes {
   /** What nodes have rejected; computed when the first shape is asked for. */
   rejections: Rejections | null;
   readonly tried: Tried["shapes"] | null;
+  /** What the demands so far need to find on nodes, by key, up to the bound on what nodes are asked. */
+  readonly needs: Map<string, Need>;
+  /** What nodes say against each of those, by key; empty where all have it. */
+  readonly contested: Map<string, string>;
 }
 
 /** `tried`: what earlier passes have tried in vain, for the rooms of the present pass alone. */
@@ -78,6 +87,8 @@ export const noShapes = (tried: Tried | null = null): Shapes => ({
   apart: null,
   rejections: null,
   tried: tried?.shapes ?? null,
+  needs: new Map(),
+  contested: new Map(),
 });
 
 const specKeys = new WeakMap<TaskSpec, string>();
@@ -106,15 +117,21 @@ export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const said = saidOf((shapes.rejections ??= rejectionsOf(pass)), demand.owner.spec_hash, account);
   const out = leftOutNow(said, spec, pass.now_ms);
   const apart = apartOf(pass, shapes, demand);
+  const needs = contestedNeeds(pass, shapes, demand, account);
   const isPlain =
-    apart.length === 0 && spec.place.strategy === "pack" && spec.place.together_with.length === 0 && out.size === 0;
-  if (!isPlain) return shapeByKey(pass, shapes, demand, { account, apart, out });
+    apart.length === 0 &&
+    spec.place.strategy === "pack" &&
+    spec.place.together_with.length === 0 &&
+    out.size === 0 &&
+    needs === NO_NEEDS;
+  const conditions = { account, apart, out, needs };
+  if (!isPlain) return shapeByKey(pass, shapes, demand, conditions);
   const wanted = specKey(spec);
   let byAccount = shapes.plain.get(wanted);
   if (byAccount === undefined) shapes.plain.set(wanted, (byAccount = new Map()));
   const known = byAccount.get(accountKey(account));
   if (known !== undefined) return known;
-  const shape = shapeByKey(pass, shapes, demand, { account, apart, out });
+  const shape = shapeByKey(pass, shapes, demand, conditions);
   byAccount.set(accountKey(account), shape);
   return shape;
 }
@@ -123,9 +140,40 @@ interface Conditions {
   readonly account: AccountFor;
   readonly apart: readonly string[];
   readonly out: Shape["left_out"];
+  readonly needs: Needs;
 }
 
-function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart, out }: Conditions): Shape {
+/**
+ * Returns what a demand needs to find, as far as some node does not say that it has it. What all nodes have makes no
+ * difference to where a demand fits, and neither does what is beyond the bound: nobody is asked for that.
+ */
+function contestedNeeds(pass: Pass, shapes: Shapes, { spec }: Demand, account: AccountFor): Needs {
+  const { presences } = pass.snapshot;
+  if (presences === undefined || presences.size === 0) return NO_NEEDS;
+  const needs = needsOf(spec, account);
+  const kept = (need: Need | null): Need | null => (saidAgainst(pass, shapes, need) === "" ? null : need);
+  const [own, environment, workdir] = [kept(needs.account), kept(needs.environment), kept(needs.workdir)];
+  return own === null && environment === null && workdir === null ? NO_NEEDS : { account: own, environment, workdir };
+}
+
+/** Returns a text that changes with what nodes say against a need; empty if none says anything. */
+function saidAgainst({ snapshot: { presences } }: Pass, { needs, contested }: Shapes, need: Need | null): string {
+  if (need === null) return "";
+  const key = needKey(need);
+  const known = contested.get(key);
+  if (known !== undefined) return known;
+  if (needs.size >= HOUSE_LIMITS.needs) return "";
+  needs.set(key, need);
+  const said = [...(presences?.keys() ?? [])].flatMap((node_id) => {
+    const state = against(presences, node_id, need);
+    return state === null ? [] : [`${node_id} ${state}`];
+  });
+  const text = said.length === 0 ? "" : digest128(said.sort().join());
+  contested.set(key, text);
+  return text;
+}
+
+function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart, out, needs }: Conditions): Shape {
   const { spec, owner, slot } = demand;
   const host_key = hostKeyOf(demand);
   const together = togetherOf(pass, demand);
@@ -137,6 +185,8 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart
     together,
     [...out],
     own === null ? null : [owner.uid, slot],
+    needs,
+    partsOf(needs).map((need) => saidAgainst(pass, shapes, need)),
     spec.place.strategy === "spread" ? host_key : null,
   ]);
   const known = shapes.byKey.get(key);
@@ -152,6 +202,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart
     together,
     own,
     left_out: out,
+    needs,
     resolved,
     candidates: null,
     seen: 0,

@@ -51,6 +51,7 @@ export function plan(snapshot: Snapshot): Plan {
     more: cut || placed.more === "at once",
     notices: begun.notices,
     tried: placed.tried,
+    needs: placed.needs,
   };
 }
 
@@ -76,6 +77,7 @@ function recovering(snapshot: Snapshot, awaited: readonly string[]): Plan {
     wake_at_ms: null,
     more: false,
     tried: null,
+    needs: [],
     notices: [
       `recovering: nothing is placed or stopped until ${names.join(", ")} ${have} said what ` +
         "runs there; to give one up: orch node forget NODE",

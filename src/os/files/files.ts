@@ -192,6 +192,21 @@ export function directoryProblem(path: string): string | null {
   }
 }
 
+/** Returns whether there is a directory that this process may enter. */
+export function stateOfDirectory(path: string): "there" | "missing" | "no_directory" | "closed" | "unknown" {
+  try {
+    if (!statSync(path).isDirectory()) return "no_directory";
+    accessSync(path, constants.X_OK);
+    return "there";
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return "missing";
+    if (code === "EACCES") return "closed";
+    if (code === "") throw error;
+    return "unknown";
+  }
+}
+
 /** Returns up to `length` bytes of an open file from `offset`. There are fewer at the end of the file. */
 export function readAt(fd: number, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);

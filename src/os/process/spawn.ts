@@ -4,6 +4,7 @@
 import { closeSync, fchmodSync, fchownSync } from "node:fs";
 import { within } from "../clock";
 import { basename, dirname } from "node:path";
+import { exists } from "../files/files";
 import { openOutput } from "../files/task-files";
 import { messageOf } from "../errors";
 import { own } from "./own";
@@ -95,6 +96,10 @@ const couldNotRun = (error: unknown): CommandResult => ({
 });
 
 export const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Returns the path of a program of the system, or null if the machine has none. */
+export const systemTool = (name: string): string | null =>
+  [`/usr/bin/${name}`, `/bin/${name}`].find((path) => exists(path)) ?? null;
 
 export interface TaskCommand {
   readonly argv: readonly string[];

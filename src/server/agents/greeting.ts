@@ -185,6 +185,8 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   session.orders.told = value.told;
   session.orders.set = hello.sets === true ? new Map() : null;
   hub.live.set(node_id, session);
+  if (hello.looks === true)
+    hub.presences.connected(node_id, (needs) => send(session, { type: "look", needs: [...needs] }));
   hub.loop.heard(node_id, hub.clock());
   const { heartbeat_ms, findings } = hub;
   send(session, { type: "welcome", stamp: stamp(hub, session), name: node.name, heartbeat_ms, findings });

@@ -163,6 +163,7 @@ export function drop(hub: Hub, session: Session): void {
   hub.all.delete(session.socket);
   if (session.phase.is === "live" && hub.live.get(session.phase.node_id) === session) {
     hub.live.delete(session.phase.node_id);
+    hub.presences.gone(session.phase.node_id);
     hub.loop.gone(session.phase.node_id);
   }
 }

@@ -8,17 +8,19 @@ import { noteDevices, noteFindings } from "../nodes/card-events";
 import { sayClaim, withMachine, withOwnCards } from "../nodes/node-row";
 import { testedAgain } from "../nodes/node-testing";
 import { byNode } from "./events";
-import { type Handlers, inTurn, whileLive } from "./handlers";
+import { atOnce, type Handlers, inTurn, whileLive } from "./handlers";
 import { actorOf, doubt, type Hub, send, type Session, stamp } from "./hub";
 
 type Facts = Extract<ToServer, { type: "facts" }>;
 type Readings = Extract<ToServer, { type: "readings" }>;
+type Presence = Extract<ToServer, { type: "presence" }>;
 type Findings = Extract<ToServer, { type: "findings" }>;
 
-export const MACHINE: Handlers<"facts" | "readings" | "findings"> = {
+export const MACHINE: Handlers<"facts" | "readings" | "findings" | "presence"> = {
   facts: inTurn(whileLive(takeFacts)),
   readings: inTurn(whileLive(takeReadings)),
   findings: inTurn(whileLive(takeFindings)),
+  presence: atOnce(whileLive(takePresence)),
 };
 
 /** How often a node may change the facts of its machine. Each change is a row, and may be many events. */
@@ -94,4 +96,8 @@ export async function takeLateFacts(hub: Hub, session: Session, node_id: string)
 function takeReadings(hub: Hub, _session: Session, { readings }: Readings, node_id: string): void {
   hub.readings.take(node_id, readings);
   hub.idleness.take(hub.store.state, node_id, readings);
+}
+
+function takePresence(hub: Hub, _session: Session, { answers }: Presence, node_id: string): void {
+  if (hub.presences.take(node_id, answers)) hub.loop.wake();
 }

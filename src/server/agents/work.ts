@@ -21,6 +21,7 @@ function answerHeartbeat(hub: Hub, session: Session, beat: Heartbeat, node_id: s
   hub.loop.skewed(node_id, beat.skew_ms);
   const node = hub.store.state.nodes.get(node_id);
   if (node !== undefined) ask(hub, session, node);
+  hub.presences.again(node_id);
   send(session, {
     type: "beat",
     stamp: stamp(hub, session),

@@ -5,6 +5,7 @@ import { type PlanView, planView } from "../../wire/api/plans";
 import { applyApp, type Applying } from "../work/apply";
 import { findApp, workloadsOf } from "../work/apps";
 import { requireRoom, withinReplicas } from "../work/require-room";
+import { askNodes } from "../work/asking";
 import { dryRun } from "../work/dry";
 import { requireGrants, requireLeases } from "../access/grants";
 import type { Api } from "./api";
@@ -29,6 +30,7 @@ export const PLAN_ROUTES = [
       touch({ project }, `the app ${decl.app}`);
       requireGrants(who, decl.workloads);
       requireLeases(api.limits.lease_ms, decl.workloads);
+      await askNodes(api, who.name, decl.workloads);
       const release = api.quotas.take("dry_runs", who.name, link.source);
       try {
         return await api.dryTurn(() => planned(api, wanted));

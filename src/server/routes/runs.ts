@@ -18,6 +18,7 @@ import {
 } from "../../wire/api/runs";
 import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
+import { askNodes } from "../work/asking";
 import { blockedIn, emptyCluster } from "../work/dry";
 import { requireGrants, requireLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
@@ -53,6 +54,7 @@ export const RUN_ROUTES = [
       touch({ project }, "the run");
       const decl = declaredJob(body.job, body.name);
       const making = { decl, project, who, uid: api.seed(), history: api.store.history, spec: api.store.spec };
+      await askNodes(api, who.name, [decl]);
       return commit((draft) => {
         requireGrants(who, [decl]);
         requireLeases(api.limits.lease_ms, [decl]);
@@ -185,12 +187,13 @@ function settled({ api, ref, who, touch, draft }: Settling, as: Settled["as"]): 
 
 /**
  * Throws RefusedError if no node could run the run even if all nodes were empty. A run that only has to wait for others
- * to end is not refused.
+ * to end is not refused, and they may make what nodes lack now.
  */
 function requirePossible(api: Api, draft: Draft, making: Making): void {
   const { decl } = making;
   const alone = { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
-  const blocked = blockedIn(api, making.who.name, (dry) => makeRun(dry, alone), emptyCluster(draft.state));
+  const on = { base: emptyCluster(draft.state), asks: decl.settings.after.length === 0 };
+  const blocked = blockedIn(api, making.who.name, (dry) => makeRun(dry, alone), on);
   requireSatisfiable(blocked, making.uid);
 }
 

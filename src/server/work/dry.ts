@@ -43,13 +43,16 @@ export async function dryRun<T>(context: Context, actor: string, transact: Trans
   }
 }
 
-/** Returns what must wait after one pass over `base` with the changes of `transact`. */
+/**
+ * Returns what must wait after one pass over `base` with the changes of `transact`. `asks`: whether what nodes say of
+ * directories counts.
+ */
 export const blockedIn = (
   context: Context,
   actor: string,
   transact: Transact<unknown>,
-  base: State,
-): readonly Blocked[] => begin(context, actor, transact, base).pass().planned.blocked;
+  { base, asks }: { readonly base: State; readonly asks: boolean },
+): readonly Blocked[] => begin(context, actor, transact, base, asks).pass().planned.blocked;
 
 /** A dry run under way. `base` must not change meanwhile. */
 function begin<T>(
@@ -57,6 +60,7 @@ function begin<T>(
   actor: string,
   transact: Transact<T>,
   base: State,
+  asks = true,
 ): { readonly value: T; readonly pass: () => { readonly planned: Plan; readonly state: State } } {
   const specs = new Map<string, TaskSpec>();
   const spec = (hash: string): TaskSpec => {
@@ -87,7 +91,8 @@ function begin<T>(
   return {
     value: transact(draft, members),
     pass() {
-      const snapshot = { ...loop.snapshot(draft.state, now_ms), spec };
+      const { presences, ...now } = loop.snapshot(draft.state, now_ms);
+      const snapshot = { ...now, spec, ...(asks && presences !== undefined ? { presences } : {}) };
       const planned = plan(tried === null ? snapshot : { ...snapshot, tried });
       tried = planned.tried;
       draft.put(planned.changes);
