@@ -114,7 +114,7 @@ export interface TaskSpec {
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string | null;
   /** The key is left out where there is none, so that old specs keep their hash. `login` and `oom` are the same. */
-  readonly activate?: Activate;
+  readonly activate?: Activate | undefined;
   /** Whether the command runs behind the login shell of its account. */
   readonly login?: true;
   /** Whether the task is over when any process of it is killed for memory. Else only the end of its main one counts. */

@@ -106,7 +106,7 @@ export const dropHosts = (): RequestChange =>
 /** Asks for no environment of programs, or to start in the home of the account. */
 export const goWithout = (what: "environment" | "workdir"): RequestChange =>
   what === "environment"
-    ? change(what, "", 0, "go without it (--activate none)", ({ activate: _, ...spec }) => spec)
+    ? change(what, "", 0, "go without it (--activate none)", (spec) => ({ ...spec, activate: undefined }))
     : change(what, "", 0, "start in a directory that is there (--workdir)", (spec) => ({ ...spec, workdir: null }));
 
 export const dropLabels = (labels: readonly LabelCheck[], text: string): RequestChange =>

@@ -36,10 +36,10 @@ describe("a directory that a node says it does not have", () => {
     const presences = presencesOf({ a: { ...THERE, [WORKDIR]: "missing" }, b: THERE });
     expect(placedOn(planned(presences, { workdir: "/data/x" }))).toEqual(["b"]);
     const [blocked] = planned(both({ [WORKDIR]: "missing" }), { workdir: "/data/x" }).blocked;
-    expect(blocked).toMatchObject({
+    expect({ ...blocked }).toMatchObject({
       kind: "unsatisfiable",
       summary: "waits: 0 of 2 nodes fit: 2 have no /data/x",
-      smallest_change: "start in a directory that is there (--workdir)",
+      smallest_change: "start in a directory that is there (--workdir) (runs now)",
       nodes: [
         { node: "a", checks: [{ check: "workdir", detail: "has no /data/x", hopeless: true }] },
         { node: "b", checks: [{ check: "workdir", detail: "has no /data/x", hopeless: true }] },
