@@ -9,6 +9,7 @@ import { doneAnswer } from "../../wire/api/answers";
 import { runAgainRequest, runAnswer } from "../../wire/api/runs";
 import { requireGrants, requireLeases } from "../access/grants";
 import { jobAgain, makeRunAgain } from "../work/again";
+import { askNodes } from "../work/asking";
 import { blockedIn, emptyCluster } from "../work/dry";
 import { requireSatisfiable } from "../work/runs";
 import { mayTouch } from "../access/access";
@@ -85,8 +86,11 @@ export const WORKLOAD_ROUTES = [
     body: runAgainRequest,
     answer: runAnswer,
     summary: "Runs an app's job once more, with further arguments and variables",
-    handle: async ({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runAnswer>> =>
-      commit((draft) => {
+    async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runAnswer>> {
+      const known = requireWorkload(api.store, params);
+      touch(known, `the app ${known.app}`);
+      await askNodes(api, who.name, [{ spec: api.store.spec(known.spec_hash) }]);
+      return commit((draft) => {
         const job = requireWorkload(draft, params);
         touch(job, `the app ${job.app}`);
         if (job.kind !== "job") throw notOne(job, "only a job is run");
@@ -99,11 +103,13 @@ export const WORKLOAD_ROUTES = [
         if (!body.wait_for_nodes) {
           const alone = { ...again, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
           const make = (dry: Draft): RunRow => makeRunAgain(dry, alone);
-          requireSatisfiable(blockedIn(api, who.name, make, emptyCluster(draft.state)), again.uid);
+          const on = { base: emptyCluster(draft.state), asks: decl.settings.after.length === 0 };
+          requireSatisfiable(blockedIn(api, who.name, make, on), again.uid);
         }
         const { run, name, state } = withinReplicas(draft, api.store.members, (noted) => makeRunAgain(noted, again));
         return { run, name, state };
-      }),
+      });
+    },
   }),
 ];
 
