@@ -86,8 +86,10 @@ export function lookAtNote({ pid, start, group }: ProcessHandle & { readonly gro
  */
 export function lookAtAttempt(attempt: Attempt | null, kept: boolean, search: Search): Looked {
   if (attempt === null) return NONE;
-  const { claimed, process, exit, code, group } = attempt;
-  if (claimed === "stop") return { ...NONE, seen: { claimed: true, process: { is: "none" } } };
+  const { claimed, process, exit, code, group, told } = attempt;
+  if (claimed === "stop") {
+    return { ...NONE, seen: { claimed: true, process: { is: "none", ...(told === null ? {} : { told }) } } };
+  }
   if (exit !== null) return lookedEnded(exit);
   const beginning: Looked = { seen: { claimed: true, process: { is: "beginning" } }, handle: null, group };
   if (claimed === "unknown") {

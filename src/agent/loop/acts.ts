@@ -2,7 +2,7 @@
 // again a little later.
 
 import type { BlockedStart } from "../../core/agent/step";
-import type { Action, Asked, TaskRecord } from "../../core/model/record";
+import type { Action, Asked, EndOfClaim, TaskRecord } from "../../core/model/record";
 import type { BootMs } from "../../core/units";
 import { pause } from "../../os/clock";
 import { messageOf } from "../../os/errors";
@@ -141,8 +141,9 @@ export async function claimStopped(
   { store, driver }: Pick<ActsOptions, "store" | "driver">,
   uid: string,
   must: "owe" | "write" = "owe",
+  end?: EndOfClaim,
 ): Promise<StopClaim> {
-  const claimed = await store.claimStopped(uid, must);
+  const claimed = await store.claimStopped(uid, must, end);
   driver.look(uid);
   // The loop cannot follow a task without a record, so this order alone ends it.
   if (claimed !== "before") driver.end(uid);
@@ -155,7 +156,7 @@ async function claimAndEnd(
   busy: Set<string>,
   { uid, end }: Extract<Action, { do: "claim" }>,
 ): Promise<void> {
-  const claimed = await claimStopped(options, uid, options.driver.isOrdered(uid) ? "write" : "owe");
+  const claimed = await claimStopped(options, uid, options.driver.isOrdered(uid) ? "write" : "owe", end);
   if (claimed === "now") await writeEnd(options, busy, { uid, end, next: null });
 }
 

@@ -7,6 +7,7 @@ import { exists, LeftEmpty } from "../../os/files/files";
 import { isTaskFile } from "../../os/files/task-files";
 import { clocksNow } from "./moments";
 import type { StartTrouble } from "../../core/model/end";
+import type { EndOfClaim } from "../../core/model/record";
 import type { Owed } from "./owed";
 import { badPath } from "./records";
 import {
@@ -18,6 +19,7 @@ import {
   readAttempt,
   startFailed,
   STOPPED_CLAIM,
+  stoppedClaim,
   type Attempt,
 } from "./taskdir";
 
@@ -35,9 +37,9 @@ export interface Claims {
   /**
    * Claims an attempt so that it never executes. An attempt that was claimed before stays as it is. A claim that the
    * disk does not take is noted where only agents see it; with `write` that is an error, since a keeper may be about to
-   * claim the attempt.
+   * claim the attempt. The claim keeps the `end` for an agent that comes before it is written down.
    */
-  claimStopped(uid: string, must?: "owe" | "write"): Promise<StopClaim>;
+  claimStopped(uid: string, must?: "owe" | "write", end?: EndOfClaim): Promise<StopClaim>;
   /** Claims an attempt that cannot begin here. The attempt is over at once, for this reason. */
   claimRefused(uid: string, why: string, cause: StartTrouble): Promise<void>;
 }
@@ -61,9 +63,9 @@ export function createClaims({ tasks, ended, disk, owed }: ClaimsOptions): Claim
       return found ?? (exists(over) ? (readAttempt(over) ?? parseAttempt("")) : null);
     },
     wasClaimed: (uid) => isOwed(uid) || isTaskFile(join(tasks, uid), FILES.claim) || exists(join(ended, uid)),
-    async claimStopped(uid, must = "owe") {
+    async claimStopped(uid, must = "owe", end) {
       if (exists(join(ended, uid))) return "before";
-      const answer = await disk.answer(() => claimStopped(tasks, uid));
+      const answer = await disk.answer(() => claimStopped(tasks, uid, end ?? null));
       if (answer.is === "done" && answer.value !== "empty") return answer.value;
       // A file without its text keeps every keeper from claiming the attempt.
       const isMade = answer.is === "done";
@@ -94,10 +96,14 @@ async function create(dir: string, text: string): Promise<"created" | "exists" |
   }
 }
 
-async function claimStopped(tasks: string, uid: string): Promise<StopClaim | EmptyClaim> {
+async function claimStopped(
+  tasks: string,
+  uid: string,
+  end: EndOfClaim | null = null,
+): Promise<StopClaim | EmptyClaim> {
   const dir = join(tasks, uid);
   await makeDirSlowly(dir);
-  const claimed = await create(dir, STOPPED_CLAIM);
+  const claimed = await create(dir, stoppedClaim(end));
   const recorded = isTaskFile(dir, FILES.record);
   // No other order will follow for a record that could not be read.
   if (!recorded) await removeSlowly(badPath(tasks, uid));

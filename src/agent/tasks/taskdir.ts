@@ -4,7 +4,8 @@
 import { join } from "node:path";
 import { cutText } from "../../core/cut";
 import { HOUSE_LIMITS } from "../../core/limits";
-import { EXIT_CAUSES, type StartTrouble, type TaskExit } from "../../core/model/end";
+import { END_CAUSES, EXIT_CAUSES, type EndCause, type StartTrouble, type TaskExit } from "../../core/model/end";
+import type { EndOfClaim } from "../../core/model/record";
 import { exists } from "../../os/files/files";
 import { readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB, type BootMs } from "../../core/units";
@@ -39,7 +40,7 @@ export const isUid = (name: string): boolean => /^[0-9a-f]{32}$/.test(name);
 
 /**
  * The content of an attempt's claim file. The file is created once and only grows, one line per fact: `started BOOT MS
- * BOOT_MS`, `group DIR`, `pid PID START MS BOOT_MS`, `code JSON`, `exit JSON`; or it is the one line `stopped`. MS is
+ * BOOT_MS`, `group DIR`, `pid PID START MS BOOT_MS`, `code JSON`, `exit JSON`; or `stopped` and `told JSON`. MS is
  * wall time, and BOOT_MS the same moment on the boot clock, which keepers of earlier releases did not write. `code` is
  * the exit as far as it is known when the main process ends, which they did not write either; `exit` says how it was
  * once nothing of the task was left. The file's first bytes are synced before anything executes, so later lines need no
@@ -54,6 +55,8 @@ export interface Attempt {
   readonly group: readonly string[];
   readonly process: TaskProcess | null;
   readonly exit: TaskExit | null;
+  /** Why a task was claimed so that it never executes. Agents of earlier releases did not write it. */
+  readonly told: EndOfClaim | null;
   /** The exit as it was known when the main process had ended, before what that has left was ended. */
   readonly code: TaskExit | null;
 }
@@ -66,6 +69,12 @@ export interface TaskProcess {
 }
 
 export const STOPPED_CLAIM = "stopped\n";
+
+/** Returns the claim of a task that never executes, with the end that its agent has decided on; null if it has none. */
+export const stoppedClaim = (end: EndOfClaim | null): string =>
+  end === null
+    ? STOPPED_CLAIM
+    : `${STOPPED_CLAIM}told ${JSON.stringify({ state: end.state, cause: end.cause, reason: end.reason })}\n`;
 
 export const claimText = ({ boot_id, wall_ms, boot_ms }: Clocks, group: readonly string[]): string =>
   [`started ${boot_id} ${wall_ms} ${boot_ms}`, ...group.map((dir) => `group ${dir}`), ""].join("\n");
@@ -92,6 +101,7 @@ const UNKNOWN: Attempt = {
   at_ms: 0,
   group: [],
   process: null,
+  told: null,
   exit: null,
   code: null,
 };
@@ -124,11 +134,20 @@ export function parseAttempt(text: string, now: Clocks = clocksNow()): Attempt {
     else if (word === "pid") {
       const began = fourth === "" ? String(bootOfStart(second) ?? "") : fourth;
       attempt = { ...attempt, process: { pid: Number(first), start: second, started_ms: at(third, began) } };
+    } else if (word === "told") {
+      attempt = { ...attempt, told: toldIn(parsedJson(line.slice("told ".length))) };
     } else if (word === "exit" || word === "code") {
       attempt = { ...attempt, [word]: parseExit(parsedJson(line.slice(word.length + 1)), attempt, now) };
     }
   }
   return attempt;
+}
+
+function toldIn(value: unknown): EndOfClaim | null {
+  const { state, cause, reason } = fieldsOf(value);
+  if (state !== "stopped" && state !== "rejected") return null;
+  const known = typeof cause === "string" && Object.hasOwn(END_CAUSES, cause) ? { cause: cause as EndCause } : {};
+  return { state, ...known, reason: textOrNull(reason) };
 }
 
 export const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);

@@ -9,7 +9,7 @@ import { endOfExit, endWithoutResult, limitAt, stopOf } from "./ending";
 import { formatDuration } from "../format";
 import type { EndCause, RecordEnd } from "../model/end";
 import { successorUid } from "../fresh";
-import type { Action, Asked, Seen, TaskRecord } from "../model/record";
+import type { Action, Asked, EndOfClaim, Seen, TaskRecord } from "../model/record";
 import { backoffMs } from "../pass/slot";
 import { shortId, taskName } from "../model/task";
 import { MINUTE_MS, SECOND_MS, type BootMs, type Ms } from "../units";
@@ -124,8 +124,16 @@ function stepOne(
         : over(view, record, "unknown", "result_unknown", seen.process.why);
     case "none":
       if (record.stop !== null) return over(view, record, "stopped", null, record.stop.why);
-      return over(view, record, "rejected", "node_unable", blockedWhy(view.blocked.get(uid)));
+      return overClaimed(view, record, seen.process.told);
   }
+}
+
+/** Ends a task that was claimed so that it never executes, as the agent meant it that has claimed it. */
+function overClaimed(view: AgentView, record: TaskRecord, told: EndOfClaim | undefined): Action {
+  const { cause = null, reason = null } = told ?? {};
+  if (told?.state === "stopped") return over(view, record, "stopped", cause, reason ?? "it was stopped");
+  if (told !== undefined && reason !== null) return over(view, record, "rejected", cause, reason);
+  return over(view, record, "rejected", "node_unable", blockedWhy(view.blocked.get(record.assignment.uid)));
 }
 
 /** Returns what the kernel said shortly before a task's end about what the task did to its card, or null. */

@@ -141,12 +141,16 @@ export interface TaskHandle {
   readonly pid: number;
 }
 
+/** The end of a task that is claimed so that it never executes, as the claim itself keeps it. */
+export type EndOfClaim = Pick<RecordEnd, "state" | "cause" | "reason">;
+
 /** A driver's view of a task, asked for anew each time. */
 export interface Seen {
   /** Whether the attempt is claimed. A claimed attempt never executes again. */
   readonly claimed: boolean;
   readonly process:
-    | { readonly is: "none" }
+    /** `told`: the end that an agent has decided on with the claim by which the task never executes. */
+    | { readonly is: "none"; readonly told?: EndOfClaim }
     /** A living keeper has claimed the task and has yet to report whether it began. That report will come. */
     | { readonly is: "beginning" }
     | { readonly is: "alive"; readonly handle: TaskHandle; readonly started_ms: BootMs }

@@ -9,7 +9,8 @@ import { readLog } from "../../../src/agent/tasks/logs";
 import { clocksNow } from "../../../src/agent/tasks/moments";
 import { openOwed } from "../../../src/agent/tasks/owed";
 import { openTaskStore, type TaskFiles } from "../../../src/agent/tasks/store";
-import { assignmentFor, recordFor } from "../../support/tasks";
+import { step } from "../../../src/core/agent/step";
+import { assignmentFor, makeSite, recordFor } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
 
 const silent = (): void => undefined;
@@ -161,4 +162,38 @@ test("a record that can never be written keeps no other from the disk", async ()
   await waitUntil("the other record to be written", () => !store.owed().has(free.assignment.uid));
   await waitUntil("the claim to be written", () => existsSync(join(taskDir(claimed), "claim")));
   expect([...store.owed().keys()]).toEqual([stuck.assignment.uid]);
+});
+
+test("a claim keeps the end that its agent has decided on, for an agent that comes before it is written", async () => {
+  const site = await makeSite();
+  const before = await site.open();
+  const record = recordFor(assignmentFor("true"));
+  const { uid } = record.assignment;
+  await before.store.write(record);
+  const reason = "no room on the node: cpu is still held by 12";
+  await before.store.claimStopped(uid, "owe", { state: "rejected", cause: "no_room", reason });
+  before.close();
+  const after = await site.open();
+  await after.load();
+  const seen = after.driver.seen();
+  expect(seen.get(uid)?.process).toEqual({ is: "none", told: { state: "rejected", cause: "no_room", reason } });
+  const { actions } = step({
+    records: new Map([[uid, record]]),
+    seen,
+    busy: new Set(),
+    signalled: new Map(),
+    reserved: new Set(),
+    boot_id: record.boot_id,
+    now_ms: 1,
+    begun_ms: 0,
+    capacity: { cpu_milli: 1_000, memory_bytes: 1e12, disk_bytes: 0, countables: {} },
+    devices: [],
+    unreadable: [],
+    blocked: new Map(),
+    blames: new Map(),
+    heard_ms: null,
+  });
+  expect(actions).toMatchObject([{ do: "end", end: { state: "rejected", cause: "no_room", reason } }]);
+  after.close();
+  expect(await site.close()).toEqual([]);
 });
