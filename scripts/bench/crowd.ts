@@ -11,6 +11,7 @@ import { createTester } from "../../src/agent/tests/tester";
 import type { Fence } from "../../src/core/agent/fence";
 import type { TestResult } from "../../src/core/model/node-tests";
 import type { Seen } from "../../src/core/model/record";
+import { NO_INPUTS } from "../../test/support/inputs";
 import { bootMs, nowMs } from "../../src/os/clock";
 import { GIB, MIB } from "../../src/core/units";
 import { type Credential, type Machine, PROTOCOL } from "../../src/wire/agent";
@@ -147,6 +148,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
   const loop = await createAgentLoop({
     store: NO_STORE,
     driver,
+    inputs: NO_INPUTS,
     machine: () => machine,
     cards: { gate: () => [], verdicts: () => new Map(), blames: () => new Map() },
     clock: bootMs,

@@ -26,6 +26,7 @@ interface Schema {
 interface Parameter {
   readonly name: string;
   readonly in: "path" | "query" | "header";
+  readonly required: boolean;
   readonly schema: Schema;
   readonly description?: string;
   readonly example?: string;
@@ -143,7 +144,12 @@ function answerLines(content: Content | undefined, named: Document["components"]
 function curlOf(method: string, path: string, { parameters, requestBody }: Operation): string {
   const examples = new Map(parameters.map(({ name, example }) => [name, example ?? ""]));
   const at = path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => examples.get(name) ?? "");
+  const asked = parameters.filter((one) => one.in === "query" && one.required);
+  const query = asked.map(({ name, example = "" }, n) => `${n === 0 ? "?" : "&"}${name}=${example}`).join("");
   const body = requestBody?.content["application/json"]?.schema.examples?.[0];
+  if (requestBody?.content["application/octet-stream"] !== undefined) {
+    return `    curl -K orch.curl -X ${method} "$ORCH_URL${at}${query}" --data-binary @part`;
+  }
   const data = body === undefined || Object.keys(body as object).length === 0 ? "" : ` -d '${JSON.stringify(body)}'`;
   const verb = method === "GET" || (method === "POST" && data !== "") ? "" : ` -X ${method}`;
   return `    curl -K orch.curl${verb} "$ORCH_URL${at}"${data}`;

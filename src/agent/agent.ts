@@ -24,6 +24,7 @@ import { openProcessDriver } from "./drivers/process";
 import { forgetFence, openFence } from "./link/fence";
 import { hasIdentity, readIdentity, trustOf, type AgentIdentity } from "./link/identity";
 import { hasAsked, joinCluster, type JoinOptions } from "./link/join";
+import { createInputs, type FetchPart } from "./tasks/inputs";
 import { readLog } from "./tasks/logs";
 import { forgetOwed } from "./tasks/owed";
 import { clocksNow } from "./tasks/moments";
@@ -236,12 +237,12 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   if (grounds === null) return "stopped";
   const { clock, cards, machine, ability, identity } = grounds;
   const { watch } = cards;
-  const { store, driver, looker } = await openTasks(data, options, cards, clock);
+  const { looker, ...tasks } = await openTasks(data, options, cards, clock);
   let connection: Connection | null = null;
-  const machineWatch = await watchMachine(data, options.say, ability, { store, driver }, () => connection?.changed());
+  const machineWatch = await watchMachine(data, options.say, ability, tasks, () => connection?.changed());
   const loop = await createAgentLoop({
-    store,
-    driver,
+    ...tasks,
+    inputs: createInputs({ files: tasks.store, ask: fetchOf(() => connection), clock, say: options.say }),
     machine,
     cards: watch,
     clock,
@@ -288,7 +289,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
       say: options.say,
       signal: AbortSignal.any([options.signal, leaving.over]),
       joined: (name) => tellJoined(options, name),
-      outgoing: (send) => createOutgoing(send, logsOf(data, driver)),
+      outgoing: (send) => createOutgoing(send, logsOf(data, tasks.driver)),
     });
     return await leaving.endOf(connection.done);
   } finally {
@@ -297,10 +298,16 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
     loop.stop();
     watch.close();
     machineWatch.close();
-    driver.close();
-    store.close();
+    tasks.driver.close();
+    tasks.store.close();
   }
 }
+
+/** Returns the function that asks the server for what tasks read, over whichever connection there is. */
+const fetchOf =
+  (connection: () => Connection | null): FetchPart =>
+  (uid, offset) =>
+    connection()?.fetch(uid, offset) ?? Promise.resolve({ is: "unconnected" });
 
 /** Watches what is told of the machine beside its cards: whether its disk works, and whose tasks live there. */
 async function watchMachine(

@@ -12,9 +12,18 @@ export interface Sink {
   drained(): Promise<void>;
 }
 
+/** What standard input gives to a run. `none`: a terminal, /dev/null, nothing at all, or a pipe without a byte. */
+export type Piped =
+  | { readonly is: "none" }
+  | { readonly is: "bytes"; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly is: "too_large" }
+  | { readonly is: "unreadable"; readonly why: string };
+
 export interface InputSource {
   readonly tty: boolean;
   all(): Promise<string>;
+  /** Reads what a pipe, a file or a socket gives, to its end, as it is. */
+  piped(most_bytes: number): Promise<Piped>;
   /** Asks a question and returns the typed line, or null at the end of the input. A `hidden` line is not echoed. */
   line(question: string, hidden: boolean): Promise<string | null>;
 }

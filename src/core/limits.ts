@@ -1,6 +1,6 @@
 // Bounds that hold for the whole house, whatever the settings say: what comes in may weigh, what is kept and granted.
 
-import { HOUR_MS, MIB, SECOND_MS, type Ms } from "./units";
+import { GIB, HOUR_MS, MIB, SECOND_MS, type Ms } from "./units";
 
 /** Bounds of what comes in from outside and of what is kept; held before anything is parsed or stored. */
 export const HOUSE_LIMITS = {
@@ -57,6 +57,15 @@ export const HOUSE_LIMITS = {
   /** How long the answer to a repeated change is kept, and the length of the key that names it. */
   idempotency_ms: 24 * HOUR_MS,
   idempotency_key_chars: 255,
+  /** The standard input of a run. */
+  input_bytes: 64 * MIB,
+  /** The inputs that are kept or on their way: how many, and their sum, of all and of one person. */
+  inputs: 10_000,
+  inputs_each: 1_000,
+  inputs_sum_bytes: 16 * GIB,
+  inputs_sum_each_bytes: 4 * GIB,
+  /** One part of an input on its way to a node. */
+  input_part_bytes: 128 * 1024,
   /** Each stream of a task. */
   log_bytes: 64 * MIB,
   /** What the report of a task's end carries of each stream. */

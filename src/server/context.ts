@@ -8,6 +8,7 @@ import type { PlanLimits } from "../core/pass/snapshot";
 import type { Ms } from "../core/units";
 import type { TestCommand } from "../core/model/node-tests";
 import type { Store } from "../store/store";
+import type { Inputs } from "./inputs";
 import { createIdleness, type Idleness } from "./facts/idleness";
 import { createLoop, type Loop } from "./loop";
 import { createPresences, type PresenceRecord } from "./facts/presence";
@@ -37,6 +38,7 @@ export interface PoolTest extends TestCommand {
 export interface Context {
   readonly store: Store;
   readonly loop: Loop;
+  readonly inputs: Inputs;
   readonly readings: Readings;
   readonly idleness: Idleness;
   readonly presences: PresenceRecord;

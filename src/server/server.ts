@@ -24,6 +24,7 @@ import { isNew, makeAdmin } from "./access/first";
 import { openIdentity, type OwnIdentity } from "./access/identity";
 import { JOIN_TOKEN_MS } from "./nodes/join";
 import { hostNames, isLoopback, localUrl, namedUrl, outsideUrls, type Listen } from "./http/listen";
+import { createInputs } from "./inputs";
 import { joinCommand, joinGrant, mintToken } from "./access/tokens";
 import { settingsFrom, type ServerSettings } from "./settings/settings";
 import { closePort, openPort } from "./socket";
@@ -126,6 +127,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
     findings,
     node_tests,
     identity,
+    inputs: createInputs({ dir: join(dir, "inputs"), clock, runs: () => store.state.runs.values() }),
     clock,
     wall: nowMs,
     seed: () => randomHex(16),

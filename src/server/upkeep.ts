@@ -1,6 +1,7 @@
-// Regular work that decides nothing: keeping watchers' connections alive, and removing old history.
+// Regular work that decides nothing: keeping watchers' connections alive, and removing old history and inputs.
 
 import { DAY_MS, type Ms } from "../core/units";
+import type { Inputs } from "./inputs";
 import type { LongAnswers } from "./http/long-answers";
 import type { Retention, Store } from "../store/store";
 import { TICK_MS, type Watch } from "./watch";
@@ -17,6 +18,7 @@ const KEEP: Retention = {
 interface Kept {
   readonly store: Store;
   readonly watch: Watch;
+  readonly inputs: Inputs;
   readonly longAnswers: LongAnswers;
 }
 
@@ -29,7 +31,7 @@ const PAUSE_MS: Ms = 50;
  * Starts the timers and returns a function that stops them. `failed` is called with the first error, which ends the
  * upkeep.
  */
-export function startUpkeep({ store, watch, longAnswers }: Kept, failed: (error: unknown) => void): () => void {
+export function startUpkeep({ store, watch, inputs, longAnswers }: Kept, failed: (error: unknown) => void): () => void {
   const guarded = (work: () => void) => (): void => {
     try {
       work();
@@ -39,6 +41,7 @@ export function startUpkeep({ store, watch, longAnswers }: Kept, failed: (error:
     }
   };
   const prune = guarded(() => {
+    inputs.prune();
     const { more } = store.prune(store.now(), KEEP);
     pruning = setTimeout(prune, more ? PAUSE_MS : PRUNE_EVERY_MS);
   });

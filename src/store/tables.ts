@@ -13,7 +13,7 @@ import type { RunAfter, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../core/mo
 import type { Observed, StopOrder, TaskRow } from "../core/model/rows-task";
 import type { Amounts, Promised } from "../core/model/promised";
 import type { JudgedResult, NodeTesting, NodeTests } from "../core/model/node-tests";
-import { KINDS, type Kind, type Settings, type Taint, type TaskSpec } from "../core/model/workload";
+import { type InputRef, KINDS, type Kind, type Settings, type Taint, type TaskSpec } from "../core/model/workload";
 
 const json = <T>(name: string) => text(name, { mode: "json" }).$type<T>();
 const flag = (name: string) => integer(name, { mode: "boolean" });
@@ -144,6 +144,7 @@ const runColumns = () => ({
   version: integer("version").notNull(),
   spec_hash: text("spec_hash").notNull(),
   settings: json<Settings>("settings").notNull(),
+  stdin: json<InputRef>("stdin"),
   state: text("state").$type<RunState>().notNull(),
   reason: text("reason"),
   after: json<readonly RunAfter[]>("after").notNull(),

@@ -146,6 +146,11 @@ const open = z.object({
     since_age_ms: int.nullable(),
   }),
 });
+/**
+ * Why the server does not send what a `fetch` asked for. What it sends is a binary frame under the number of the fetch.
+ * `gone`: it has the input no more.
+ */
+const unfetched = z.object({ type: z.literal("unfetched"), fetch: int, gone: z.boolean(), why: prose });
 const credit = z.object({ type: z.literal("credit"), stream: int, bytes: int });
 const close = z.object({ type: z.literal("close"), stream: int });
 
@@ -178,6 +183,7 @@ export const toAgent = z.discriminatedUnion("type", [
   open,
   credit,
   close,
+  unfetched,
   test,
   look,
   echoed,
@@ -274,6 +280,12 @@ const testing = z.object({ type: z.literal("testing"), id: text, ...stepView.sha
  * difference of the clocks with it.
  */
 const echo = z.object({ type: z.literal("echo"), n: int, data: z.string().max(ECHO_BYTES) });
+
+/**
+ * Asks for the next part of the standard input of a task of this node, from an offset. The agent numbers what it asks
+ * for, and asks for one part after the other, so that nothing piles up on the connection.
+ */
+const fetchPart = z.object({ type: z.literal("fetch"), fetch: int, uid: text, offset: int });
 const opened = z.object({ type: z.literal("opened"), stream: int, total_bytes: int });
 const end = z.object({ type: z.literal("end"), stream: int, error: prose.nullable() });
 
@@ -291,6 +303,7 @@ export const toServer = z.discriminatedUnion("type", [
   tested,
   testing,
   echo,
+  fetchPart,
   opened,
   end,
 ]);

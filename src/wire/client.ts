@@ -1,6 +1,8 @@
 // The HTTP API as functions: one method per route, typed by the schemas of wire/api. CLI, demo and tests use it.
 
 import { z } from "zod";
+import { HOUSE_LIMITS } from "../core/limits";
+import type { InputRef } from "../core/model/workload";
 import { joinAnswer, type joinRequest } from "./join";
 import {
   meView,
@@ -34,6 +36,7 @@ import {
 import { namesAnswer, type NameKind, type NameView } from "./api/names";
 import { explainView, planView } from "./api/plans";
 import {
+  inputAnswer,
   runAnswer,
   runDetail,
   runView,
@@ -124,6 +127,7 @@ export function connect(options: ConnectOptions) {
     join: (body: z.input<typeof joinRequest>) => post("/v1/join", joinAnswer, body),
     ...apps(get, post, remove, ask, whole),
     ...work(get, post),
+    upload: (bytes: Uint8Array<ArrayBuffer>) => upload(ask, bytes),
     ...nodes(get, post, whole),
     ...access(get, post, remove, whole),
     /**
@@ -256,6 +260,30 @@ function work(get: Get, post: Post) {
     events: (query: { object?: string; since_ms?: number } & Page = {}) =>
       get("/v1/events", eventsAnswer, { ...query }),
   };
+}
+
+/** How much of an input is sent at once. It is less than the server takes of a body. */
+const UPLOAD_BYTES = HOUSE_LIMITS.body_bytes / 2;
+
+/** How many times all of it is sent before it is given up. */
+const MOST_TIMES = 5;
+
+/** Uploads the standard input of a run, and returns what names it. What is at the server already is not sent again. */
+async function upload(ask: Ask, content: Uint8Array<ArrayBuffer>): Promise<InputRef> {
+  const sha256 = new Bun.CryptoHasher("sha256").update(content).digest("hex");
+  const ref = { sha256, bytes: content.length };
+  let offset = 0;
+  // A server that was restarted has forgotten what it had, and is sent it again.
+  for (let parts = 0; offset < ref.bytes; parts++) {
+    if (parts * UPLOAD_BYTES > MOST_TIMES * ref.bytes + UPLOAD_BYTES) {
+      throw new UnreachableError("the server forgets the standard input again and again", "Is it well?");
+    }
+    const bytes = content.subarray(offset, offset + UPLOAD_BYTES);
+    const query = { bytes: ref.bytes, offset };
+    const { received_bytes } = await ask(inputAnswer, { method: "PUT", path: `/v1/inputs/${sha256}`, query, bytes });
+    offset = received_bytes;
+  }
+  return ref;
 }
 
 function nodes(get: Get, post: Post, whole: Whole) {

@@ -26,6 +26,7 @@ import {
   TAINT_EFFECTS,
   type Activate,
   type Command,
+  type InputRef,
   type ProcessLimits,
   type RestartSettings,
   type StopSettings,
@@ -169,6 +170,7 @@ export const nodeFacts = z.object({
   unable: prose.nullable().optional(),
   silent: prose.nullable().optional(),
   foreign_tasks: foreignTasks.optional(),
+  takes_stdin: z.boolean().optional(),
 }) satisfies z.ZodType<NodeFacts>;
 
 const identity = z.object({
@@ -214,6 +216,14 @@ const activate = z.object({ kind: z.enum(["venv", "conda"]), dir: z.string() }) 
 
 const seal = z.object({ uid, attempt: int, signature: text }) satisfies z.ZodType<Seal>;
 
+/** A hash of content in hex. */
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hex digits");
+
+export const inputRef = z.object({
+  sha256,
+  bytes: z.int().positive().max(HOUSE_LIMITS.input_bytes),
+}) satisfies z.ZodType<InputRef>;
+
 export const assignment = z.object({
   uid,
   identity,
@@ -233,6 +243,7 @@ export const assignment = z.object({
   may_be_system: z.boolean().default(false),
   server_uid: int.nullable().default(null),
   limits: processLimits.optional(),
+  stdin: inputRef.optional(),
   promised,
   stop: stopSettings,
   restart: restartSettings,

@@ -58,6 +58,8 @@ export interface ClientRequest {
   readonly path: string;
   readonly query?: Query;
   readonly body?: unknown;
+  /** A body that is sent as it is, instead of `body`. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
   readonly signal?: AbortSignal | undefined;
   /** A stream may stay open without a time limit. */
   readonly stream?: boolean;
@@ -107,7 +109,8 @@ export function createRequester(options: ConnectOptions): Requester {
     const headers: Record<string, string> = { accept: "application/json" };
     if (options.token !== null) headers["authorization"] = `Bearer ${options.token}`;
     if (key !== null) headers["idempotency-key"] = key;
-    if (asked.body !== undefined) headers["content-type"] = "application/json";
+    const body = bodyIn(asked);
+    if (body !== null) headers["content-type"] = body.type;
     const limit = asked.stream === true ? [] : [AbortSignal.timeout(ANSWER_TIMEOUT_MS)];
     const signals = asked.signal === undefined ? limit : [asked.signal, ...limit];
     const answer = await fetch(url, {
@@ -115,7 +118,7 @@ export function createRequester(options: ConnectOptions): Requester {
       headers,
       ...requestOptions(proxyOf(options.url)),
       ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
-      ...(asked.body === undefined ? {} : { body: JSON.stringify(asked.body) }),
+      ...(body === null ? {} : { body: body.content }),
       tls: pinnedTls(await certificate()),
     });
     timeline = answer.headers.get("x-orch-timeline") ?? timeline;
@@ -141,6 +144,12 @@ export function createRequester(options: ConnectOptions): Requester {
     }
   }
   return { send };
+}
+
+/** Returns what a request sends, and its type; null if it sends nothing. */
+function bodyIn({ body, bytes }: ClientRequest): { readonly type: string; readonly content: BodyInit } | null {
+  if (bytes !== undefined) return { type: "application/octet-stream", content: bytes };
+  return body === undefined ? null : { type: "application/json", content: JSON.stringify(body) };
 }
 
 /** Returns the clock by which the server refused a key. Earlier releases count on the one that dates their answers. */

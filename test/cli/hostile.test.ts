@@ -134,6 +134,7 @@ async function printed(argv: readonly string[], tty: boolean): Promise<{ code: n
     cwd: dir,
     home: dir,
     tty,
+    piped: new TextEncoder().encode("x"),
     input: argv[0] === "login" ? token : "y\n".repeat(9),
   });
   const typed = argv.map((word) => (word === "FILE" ? join(dir, "web.yaml") : word === "URL" ? url : word));

@@ -19,6 +19,8 @@ interface Given {
   readonly tty?: boolean;
   readonly columns?: number;
   readonly input?: string;
+  /** What is piped into a run. */
+  readonly piped?: Uint8Array<ArrayBuffer>;
   readonly now_ms?: number;
   readonly parts?: Partial<Parts>;
 }
@@ -54,6 +56,7 @@ export function stage(given: Given = {}): Stage {
     input: {
       tty: given.tty ?? false,
       all: () => Promise.resolve(given.input ?? ""),
+      piped: () => Promise.resolve(given.piped === undefined ? { is: "none" } : { is: "bytes", bytes: given.piped }),
       line: (question) => {
         written.err += question;
         return Promise.resolve(lines.shift() ?? null);

@@ -81,7 +81,10 @@ async function world(): Promise<Record<string, string>> {
   const { id } = await cluster.json<{ id: string }>("token", "new", "--role", "viewer");
   const { devices } = await cluster.client().devices();
   const run = await cluster.ok("run", "-d", "--cpu", "20m", "--memory", "16MiB", "--", "sleep", "3600");
-  return { RUN: run.trim(), TOKEN_ID: id, CARD: devices[0]?.id ?? "" };
+  const part = "what a run reads\n";
+  await Bun.write(join(cluster.dir, "part"), part);
+  const SHA256 = new Bun.CryptoHasher("sha256").update(part).digest("hex");
+  return { RUN: run.trim(), TOKEN_ID: id, CARD: devices[0]?.id ?? "", SHA256, BYTES: String(part.length) };
 }
 
 /** Starts a job whose end nobody will know, since its keeper is killed, and ends it. */

@@ -7,6 +7,7 @@ import type { TaskReport } from "../../src/core/model/record";
 import { PROTOCOL, signedText, toAgent, type Credential, type Machine } from "../../src/wire/agent";
 import type { LeavingNote, ToAgent, ToServer } from "../../src/wire/agent";
 import type { AgentSocket } from "../../src/server/context";
+import { decodeFrame, type Frame } from "../../src/wire/tunnel";
 import { machineOf, type Stage } from "./stage";
 import { joinBody, keyOf } from "../support/keys";
 import { waitUntil } from "../support/wait";
@@ -15,6 +16,8 @@ export interface HandAgent {
   readonly node_id: string;
   /** Everything that the server has sent, oldest first. */
   readonly heard: readonly ToAgent[];
+  /** Waits for the bytes under a number. */
+  frame(n: number): Promise<Frame>;
   say(message: ToServer): void;
   heartbeat(): void;
   report(entries: readonly TaskReport[]): void;
@@ -86,10 +89,12 @@ export async function reconnected(
 
 async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | null = null): Promise<HandAgent> {
   const heard: ToAgent[] = [];
+  const frames: Frame[] = [];
   let live = true;
   const socket: AgentSocket = {
     send(data) {
-      const message = toAgent.parse(JSON.parse(String(data)));
+      if (typeof data !== "string") return frames.push(decodeFrame(data));
+      const message = toAgent.parse(JSON.parse(data));
       heard.push(message);
       if (message.type === "test" && who.options.passes !== false) agent.tested(message.id, resultOf("cpu"));
       return 1;
@@ -104,6 +109,7 @@ async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | nul
   const agent: HandAgent = {
     node_id: who.credential.node_id,
     heard,
+    frame: (n) => waitUntil(`frame ${n}`, () => frames.find(({ stream }) => stream === n) ?? null),
     say: (message) => handlers.message(socket, JSON.stringify(message)),
     heartbeat: () =>
       agent.say({ type: "heartbeat", sent_ms: 1, applied_n: 0, applied_revision: 0, reported_seq: 0, skew_ms: null }),

@@ -13,6 +13,7 @@ import { createApp, type App } from "../../src/server/app";
 import { strictly } from "../../src/server/http/body";
 import { openIdentity } from "../../src/server/access/identity";
 import { tokenRow } from "../../src/server/access/tokens";
+import { createInputs } from "../../src/server/inputs";
 import { ROUTES } from "../../src/server/routes/table";
 import { ALL_LAWS, openStore } from "../../src/store/open";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -43,6 +44,8 @@ export interface Stage {
   readonly api: Api;
   readonly app: App;
   readonly said: string[];
+  /** Where the inputs of runs are. */
+  readonly inputs: string;
   clock: number;
   /** How far the wall clock has jumped ahead of the clock that only runs. */
   wall_ahead_ms: number;
@@ -71,7 +74,7 @@ function dice(): () => string {
 }
 
 async function makeApi(
-  { now, wall }: { readonly now: () => number; readonly wall: () => number },
+  { now, wall, inputs }: { readonly now: () => number; readonly wall: () => number; readonly inputs: string },
   said: string[],
   failed: (error: unknown) => void,
   { limits: changed = {}, node_tests: tests = [], findings = {}, laws = ALL_LAWS, leftOut }: StageOptions,
@@ -90,6 +93,7 @@ async function makeApi(
     findings,
     node_tests: tests,
     identity,
+    inputs: createInputs({ dir: inputs, clock: now, runs: () => store.state.runs.values() }),
     clock: now,
     wall,
     seed,
@@ -118,8 +122,9 @@ export async function makeStage(options: StageOptions = {}): Promise<Stage> {
   const time = { clock: NOW_MS, wall_ahead_ms: 0 };
   let closed = false;
   const said: string[] = [];
+  const inputs = await mkdtemp(join(tmpdir(), "orch-stage-"));
   const { api, stop } = await makeApi(
-    { now: () => time.clock, wall: () => time.clock + time.wall_ahead_ms },
+    { now: () => time.clock, wall: () => time.clock + time.wall_ahead_ms, inputs },
     said,
     (error) => {
       // What is under way while the server is closed may fail.
@@ -134,6 +139,7 @@ export async function makeStage(options: StageOptions = {}): Promise<Stage> {
     api,
     app,
     said,
+    inputs,
     tokens,
     call: (method: string, path: string, options: CallOptions = {}) => call(app, tokens, method, path, options),
     async planned() {
@@ -150,7 +156,7 @@ export async function makeStage(options: StageOptions = {}): Promise<Stage> {
       closed = true;
       stop();
       store.close();
-      return Promise.resolve();
+      return rm(inputs, { recursive: true });
     },
   });
 }

@@ -1,6 +1,7 @@
 // An agent process on a simulated machine: the real loop, session and connection, on virtual time and a virtual socket.
 // Killing it loses all of them; the machine, its keeper and its disk stay.
 
+import { NO_INPUTS } from "../support/inputs";
 import { FatalAgentError, stayConnected, type Connection } from "../../src/agent/link/connection";
 import { keepFence } from "../../src/agent/link/fence";
 import { createAgentLoop, type AgentLoop } from "../../src/agent/loop/loop";
@@ -76,6 +77,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
   const facts = (): MachineFacts => ({ ...machineFacts(machine), devices: cards.devices() });
   const loop: AgentLoop = await createAgentLoop({
     ...makeTasks(world, machine, agent.owner),
+    inputs: NO_INPUTS,
     clock,
     say,
     machine: facts,

@@ -150,7 +150,8 @@ function submit(world: World): void {
     (draft) => {
       const store = world.server?.store;
       if (store === undefined) throw new RefusedError("unavailable", "the server is gone");
-      return makeRun(draft, { decl, project: PROJECT, who, uid, history: store.history, spec: store.spec }).run;
+      return makeRun(draft, { decl, project: PROJECT, who, uid, history: store.history, spec: store.spec, stdin: null })
+        .run;
     },
     (run) =>
       ({ state, ended_runs }) =>

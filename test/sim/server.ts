@@ -1,6 +1,7 @@
 // A server process over a simulated database: the real loop, sessions and admission, on virtual time and virtual
 // sockets. Killing it loses all of them. The database and the file beside it stay.
 
+import { createInputs } from "../../src/server/inputs";
 import type { PlanLimits } from "../../src/core/pass/snapshot";
 import { traceOf } from "../../src/os/errors";
 import { type AgentSocket, type Context, createContext } from "../../src/server/context";
@@ -68,6 +69,7 @@ export function startServer(world: ServerWorld, database: Database): Server {
       findings: {},
       node_tests: [],
       identity: identityOf(cluster_id),
+      inputs: createInputs({ dir: "/nowhere", clock, runs: () => [] }),
       clock,
       wall: () => wallOf(world.clocks, world.schedule.now_ms),
       seed,

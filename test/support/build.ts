@@ -224,6 +224,7 @@ export function buildRun(run: number, spec_hash: string, part: RunPart = {}): Ru
     reason: null,
     after: [],
     cancel: null,
+    stdin: null,
     created_ms: NOW_MS - 1_000,
     started_ms: null,
     finished_ms: null,

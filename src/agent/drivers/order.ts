@@ -58,7 +58,7 @@ export function orderOf(
   access: DeviceAccess,
   log_cap_bytes: number,
 ): TaskOrder {
-  const { uid, name, command, promised, stop, lease_ms, workdir, login } = assignment;
+  const { uid, name, command, promised, stop, lease_ms, workdir, login, stdin } = assignment;
   const { account: who, switched } = account;
   const env = { ...environmentOf(assignment, who, access.variables) };
   const mark = (env[MARK] ??= shortId(uid));
@@ -85,6 +85,7 @@ export function orderOf(
     stop: { signal: stop.signal, grace_ms: stop.grace_ms },
     lease_ms,
     log_cap_bytes,
+    ...(stdin === undefined ? {} : { stdin_bytes: stdin.bytes }),
     held: promised,
   };
 }

@@ -10,7 +10,7 @@ import { findCgroups, groupOf, type Cgroups, type Group } from "../../os/cgroup/
 import { messageOf } from "../../os/errors";
 import { createHeld, directoryProblem, exists } from "../../os/files/files";
 import { isFar } from "../../os/files/near";
-import { appendLines } from "../../os/files/task-files";
+import { appendLines, extentOfTaskFile } from "../../os/files/task-files";
 import { joinNewKeyring } from "../../os/libc";
 import type { Say } from "../../os/log";
 import { adjustOom, statOf } from "../../os/proc";
@@ -118,6 +118,7 @@ async function beginClaimed(
   if (typeof wrapped === "string") return failed("node_unable", wrapped);
   const missing = near ? missingBehindWrapper(order, wrapped) : null;
   if (missing !== null) return failed("no_command", missing, 127);
+  if (!hasWholeInput(order, claimed.dir)) return failed("node_unable", "its standard input is not whole there");
   const grouped = grouping(around, order);
   if (typeof grouped === "string") return failed("node_unable", grouped);
   // The claim and the guard may have taken long, on a disk that hangs. After this nothing is waited for.
@@ -129,6 +130,10 @@ async function beginClaimed(
   }
   return run({ ...claimed, wrapped }, around, callbacks.onExit);
 }
+
+/** Returns whether the standard input of a task is in its directory, or it has none. */
+const hasWholeInput = ({ stdin_bytes }: TaskOrder, dir: string): boolean =>
+  stdin_bytes === undefined || extentOfTaskFile(dir, FILES.stdin).size === stdin_bytes;
 
 /**
  * Returns whether the directory or the command of a task may be on a file system that hangs. Only the task's own
@@ -213,6 +218,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
             env: wrapped.env,
             cwd: wrapped.cwd,
             cgroup: group[0] ?? null,
+            stdin: order.stdin_bytes === undefined ? null : join(dir, FILES.stdin),
             stdout: join(dir, FILES.stdout),
             stderr: join(dir, FILES.stderr),
             writer: order.account,

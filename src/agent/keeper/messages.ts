@@ -35,6 +35,8 @@ export interface TaskOrder {
   /** The length of an exclusive task's lease. Null: the task is not exclusive. */
   readonly lease_ms: number | null;
   readonly log_cap_bytes: number;
+  /** The size of the task's standard input, which is a file in its directory. Missing: it reads nothing. */
+  readonly stdin_bytes?: number;
   /** The task's promise, which is reported if its directory is lost. */
   readonly held: unknown;
 }
@@ -186,5 +188,6 @@ const ORDER: Readonly<Record<keyof TaskOrder, (value: unknown) => boolean>> = {
   },
   lease_ms: isNullOr(isNumber),
   log_cap_bytes: isNumber,
+  stdin_bytes: (value) => value === undefined || isCount(value),
   held: () => true,
 };

@@ -7,6 +7,7 @@ import { SECOND_MS, type Ms } from "../../core/units";
 import { pause } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import { dialWords, socketWords } from "../../wire/reach";
+import type { FetchPart } from "../tasks/inputs";
 import type { SessionOptions } from "./link";
 import { ServerSession, type SessionEnd } from "./session";
 
@@ -39,6 +40,8 @@ export interface Connection {
   /** Reports the machine to the server if it has changed. */
   changed(): void;
   farewell(): void;
+  /** Asks the server for the next part of a task's input. */
+  readonly fetch: FetchPart;
   /** Resolves when the signal aborts; rejects with `FatalAgentError`. */
   readonly done: Promise<void>;
 }
@@ -103,6 +106,7 @@ export function stayConnected(options: ConnectionOptions): Connection {
     report: (entries) => session?.report(entries),
     changed: () => session?.changed(),
     farewell: () => session?.farewell(),
+    fetch: (uid, offset) => session?.fetch(uid, offset) ?? Promise.resolve({ is: "unconnected" }),
     done: run(),
   };
 }

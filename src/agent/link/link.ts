@@ -10,6 +10,7 @@ import type { BootMs, Ms, WallMs } from "../../core/units";
 import type { Credential, Machine, ToAgent, ToServer } from "../../wire/agent";
 import type { AgentLoop } from "../loop/loop";
 import type { Looker } from "../machine/presence";
+import type { FetchAnswer } from "../tasks/inputs";
 import type { Tester } from "../tests/tester";
 import type { Outgoing } from "./outgoing";
 import type { Skew } from "./skew";
@@ -74,6 +75,12 @@ export interface UnackedReport {
   sent_ms: BootMs;
 }
 
+/** The part of an input that the server was asked for, by number. One is under way at a time. */
+export interface Fetches {
+  n: number;
+  answered: ((answer: FetchAnswer) => void) | null;
+}
+
 /** The newest state that was sent over this connection, so that only changes are sent again. */
 export interface ToldState {
   /** The machine as JSON. */
@@ -98,6 +105,7 @@ export interface ServerLink {
   readonly skew: Skew;
   readonly told: ToldState;
   readonly reports: Reports;
+  readonly fetches: Fetches;
   /** The pages of the inventory that are not sent yet, and how many of them the server lets come. */
   readonly inventory: { pages: InventoryPage[]; granted: number };
   /** The timer of heartbeats, or null before the first. */

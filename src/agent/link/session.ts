@@ -7,6 +7,7 @@ import { toAgent, toServer, type ToAgent, type ToServer } from "../../wire/agent
 import { proxyOf } from "../../wire/dial";
 import { pinnedTls } from "../../wire/pinned";
 import { messageFrom, messageText, type Misfit } from "../../wire/fit";
+import { endFetches, FETCHES, fetchPart, takeFrame } from "./fetches";
 import { GREETING } from "./greeting";
 import { LEAVING, sayFarewell } from "./leaving";
 import type { ServerLink, ServerHandlers, SessionOptions } from "./link";
@@ -14,6 +15,7 @@ import { LOOKS } from "./looks";
 import { CONNECTION_TIMES } from "../../core/limits";
 import { MACHINE, tellChanges } from "./machine";
 import { rejectUnread, UNREAD } from "./unread";
+import type { FetchAnswer } from "../tasks/inputs";
 import { createSkew } from "./skew";
 import { report, WORK } from "./work";
 
@@ -35,6 +37,7 @@ const HANDLERS: ServerHandlers<ToAgent["type"]> = {
   ...LEAVING,
   ...UNREAD,
   ...LOOKS,
+  ...FETCHES,
   open: ({ outgoing }, message) => outgoing.take(message),
   credit: ({ outgoing }, message) => outgoing.take(message),
   close: ({ outgoing }, message) => outgoing.take(message),
@@ -71,6 +74,7 @@ export class ServerSession {
       told: { machine: "", finding_n: 0, leave: null, inventoried: [] },
       inventory: { pages: [], granted: 0 },
       reports: { seq: 0, unacked: [], waiting: new Map(), flushing: false },
+      fetches: { n: 0, answered: null },
       beating: null,
       // Without these timers, an open, a challenge or a welcome that never comes would block the agent for ever.
       patience: setTimeout(() => this.#give(OPEN_TOO_LATE), CONNECTION_TIMES.open_within_ms),
@@ -107,6 +111,11 @@ export class ServerSession {
     tellChanges(this.#link);
   }
 
+  /** Asks for the next part of a task's input. */
+  fetch(uid: string, offset: number): Promise<FetchAnswer> {
+    return fetchPart(this.#link, uid, offset);
+  }
+
   report(entries: readonly TaskReport[]): void {
     report(this.#link, entries);
   }
@@ -138,11 +147,13 @@ export class ServerSession {
     const lived = link.phase === "live";
     if (lived) link.options.tests.connect(null);
     link.phase = "over";
+    endFetches(link);
     this.#settled.resolve(endOf(link, why, lived, is));
   }
 
   #receive(data: unknown): void {
     if (this.#link.phase === "over") return;
+    if (data instanceof ArrayBuffer && takeFrame(this.#link, data)) return;
     const read = messageFrom(toAgent, typeof data === "string" ? data : "");
     if (read.is === "unreadable") {
       this.#link.refusal = {

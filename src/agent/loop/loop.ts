@@ -7,13 +7,14 @@ import { cardTasks } from "../../core/agent/card-users";
 import { endWithoutResult } from "../../core/agent/ending";
 import { withoutRecord } from "../../core/agent/report";
 import { step, type BlockedStart } from "../../core/agent/step";
-import type { Stamp, TaskRecord, TaskReport, Verb } from "../../core/model/record";
+import type { Assignment, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../../core/model/record";
 import type { Orphan } from "../../core/model/rows-node";
 import type { BootMs } from "../../core/units";
 import { messageOf } from "../../os/errors";
 import type { Machine } from "../../wire/agent";
 import type { CardRules } from "../cards/watch";
 import type { Driver } from "../drivers/driver";
+import type { TaskInputs } from "../tasks/inputs";
 import type { StoredTasks, TaskStore } from "../tasks/store";
 import { claimStopped, createActs, type Acts } from "./acts";
 import { createReports, type TaskReports, type Situation } from "./reports";
@@ -22,6 +23,7 @@ import { begunOf, createUnrecorded, type Unrecorded } from "./unrecorded";
 export interface AgentLoopOptions {
   readonly store: TaskStore;
   readonly driver: Driver;
+  readonly inputs: TaskInputs;
   readonly machine: () => Machine;
   readonly cards: CardRules;
   readonly clock: () => BootMs;
@@ -67,6 +69,12 @@ export async function createAgentLoop(options: AgentLoopOptions): Promise<AgentL
   return loop;
 }
 
+/** Returns the tasks that may still begin. */
+const awaitingStart = (records: ReadonlyMap<string, TaskRecord>, seen: ReadonlyMap<string, Seen>): Assignment[] =>
+  [...records.values()].flatMap(({ assignment, end, stop }) =>
+    end === null && stop === null && seen.get(assignment.uid)?.claimed !== true ? [assignment] : [],
+  );
+
 class Loop implements AgentLoop {
   readonly #options: AgentLoopOptions;
   readonly #records: Map<string, TaskRecord>;
@@ -92,6 +100,7 @@ class Loop implements AgentLoop {
     this.#acts = createActs({ store, driver, records, reports: this.#reports, clock, say, done: () => this.wake() });
     this.#unrecorded = createUnrecorded({ store, driver, orphans, stopped, hasRecord: (uid) => records.has(uid) });
     driver.onChange(() => this.wake());
+    options.inputs.onChange(() => this.wake());
   }
 
   wake(): void {
@@ -105,11 +114,12 @@ class Loop implements AgentLoop {
   }
 
   #decide(): void {
-    const { driver, clock, cards, report } = this.#options;
+    const { driver, inputs, clock, cards, report } = this.#options;
     const machine = this.#options.machine();
     const now_ms = clock();
     this.#condemn(now_ms);
     const [seen, unreadable] = [driver.seen(), this.#unrecorded.unknown()];
+    inputs.want(awaitingStart(this.#records, seen));
     const decided = step({
       records: this.#records,
       seen,
@@ -123,6 +133,7 @@ class Loop implements AgentLoop {
       devices: cards.gate(() => cardTasks(this.#records, seen, unreadable)),
       unreadable,
       blocked: this.#blocked(now_ms),
+      fetching: inputs.fetching,
       blames: cards.blames(),
       heard_ms: this.#heard_ms,
     });
@@ -141,17 +152,18 @@ class Loop implements AgentLoop {
   }
 
   #situation(): Situation {
-    const { clock, driver } = this.#options;
+    const { clock, driver, inputs } = this.#options;
     const now_ms = clock();
     const blocked = this.#blocked(now_ms);
-    return { now_ms, seen: driver.seen(), reserved: this.#reserved, lacking: this.#lacking, blocked };
+    const { fetching } = inputs;
+    return { now_ms, seen: driver.seen(), reserved: this.#reserved, lacking: this.#lacking, blocked, fetching };
   }
 
   /** Returns why accepted tasks cannot be begun: the disk did not take their record, or their start failed. */
   #blocked(now_ms: BootMs): ReadonlyMap<string, BlockedStart> {
     const owed = this.#options.store.owed();
     for (const uid of this.#owed_since.keys()) if (!owed.has(uid)) this.#owed_since.delete(uid);
-    const blocked = new Map(this.#acts.failing);
+    const blocked = new Map([...this.#options.inputs.failing, ...this.#acts.failing]);
     for (const [uid, { why }] of owed) {
       const since_ms = this.#owed_since.get(uid) ?? now_ms;
       this.#owed_since.set(uid, since_ms);
@@ -317,6 +329,7 @@ class Loop implements AgentLoop {
 
   stop(): void {
     this.#turn = "stopped";
+    this.#options.inputs.stop();
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 }

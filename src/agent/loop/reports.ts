@@ -18,6 +18,8 @@ export interface Situation {
   readonly lacking: ReadonlyMap<string, string>;
   /** Why accepted tasks cannot be begun. */
   readonly blocked: ReadonlyMap<string, BlockedStart>;
+  /** What tasks wait for whose standard input is not whole here. */
+  readonly fetching: ReadonlyMap<string, string>;
 }
 
 export interface TaskReports {
@@ -56,12 +58,9 @@ export function createReports(records: ReadonlyMap<string, TaskRecord>, store: T
   for (const { end, assignment } of records.values()) {
     if (end === null && assignment.identity.attempt < assignment.grant_until) early.add(nextUid(assignment));
   }
-  const of = (record: TaskRecord, { now_ms, seen, reserved, lacking, blocked }: Situation): TaskReport =>
+  const of = (record: TaskRecord, { seen, ...context }: Situation): TaskReport =>
     reportOf(record, seen.get(record.assignment.uid), {
-      now_ms,
-      reserved,
-      lacking,
-      blocked,
+      ...context,
       records,
       tail: (uid) => store.tail(uid),
     });

@@ -74,6 +74,7 @@ export async function probeMachine(options: ProbeOptions): Promise<Probed> {
     accounts: options.accounts,
     unix_user: accountOfProcess().name,
     unable: null,
+    takes_stdin: true,
   };
   const automatic = { os: facts.os, arch: facts.arch, hostname: facts.hostname };
   const fingerprint = fingerprintOf(host.board, options);

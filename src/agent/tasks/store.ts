@@ -10,6 +10,7 @@ import { answerOf, createDisk, DISK_HANGS, removeTreeSlowly, renameSlowly, type 
 import { exists, makePrivateDir, namesIn, renameTo } from "../../os/files/files";
 import { isTaskFile } from "../../os/files/task-files";
 import { claimOwed, createClaims, type Claims } from "./claims";
+import { createInputFiles, removeInput, type InputFiles } from "./input-files";
 import { openOwed, type Owed, type OwedRecord } from "./owed";
 import { badPath, createRecordWriter, readRecord } from "./records";
 import { endedBytes, mostEndedBytes, sweepEnded } from "./retention";
@@ -53,7 +54,7 @@ export interface TaskStore extends Pick<Claims, "wasClaimed" | "claimStopped"> {
 }
 
 /** The store over the files of a data directory, with the calls that drivers use too. */
-export interface TaskFiles extends TaskStore, Claims {
+export interface TaskFiles extends TaskStore, Claims, InputFiles {
   close(): void;
 }
 
@@ -76,6 +77,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
   const dirOf = (uid: string): string => join(tasks, uid);
   const sweeping = keepSweeping(data, disk, say);
   const keepEnded = async (uid: string): Promise<void> => {
+    await removeInput(dirOf(uid));
     await moveAway(dirOf(uid), join(ended, uid));
     sweeping.added(join(ended, uid));
   };
@@ -99,6 +101,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
       owed.put({ record, why: answer.why, late: answer.is === "late" });
     },
     ...claims,
+    ...createInputFiles(dirOf, disk),
     owed: () => owed?.records ?? NOTHING_OWED,
     trouble: () => troubleOf(disk, owed),
     tail: (uid) => tails.of(uid),

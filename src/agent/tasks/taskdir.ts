@@ -30,6 +30,7 @@ export function dirOfTask(data: string, uid: string): string | null {
 export const FILES = {
   record: "record.json",
   claim: "claim",
+  stdin: "stdin",
   stdout: "stdout",
   stderr: "stderr",
   marks: "marks",

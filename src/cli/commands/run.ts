@@ -1,6 +1,7 @@
 // `orch run`: makes a job of a command line, streams its output here, and ends with its exit code.
 
-import { ON_UNKNOWN_END } from "../../core/model/workload";
+import { formatBytes } from "../../core/format";
+import { type InputRef, ON_UNKNOWN_END } from "../../core/model/workload";
 import { ApiError, type Client } from "../../wire/client";
 import type { RunAnswer } from "../../wire/api/runs";
 import { isJobName, runJobAgain } from "../follow/again";
@@ -12,6 +13,7 @@ import { activeIn, readActivate } from "../typed/environment";
 import { environmentOf } from "../typed/files";
 import { CliError, EXIT, UsageError } from "../failure";
 import { flagOf, jobOf, type TypedCommand, type JobFlags } from "../typed/job";
+import { pipedInput } from "../typed/piped";
 import { describe } from "../print/complain";
 import { readLabel, readLimit } from "../typed/readers";
 
@@ -49,6 +51,7 @@ const options = {
   waitForNodes: flag("--wait-for-nodes", "take it even if no known node can ever run it"),
   json: flag("--json", "with -d: one JSON document"),
   image: text("--image <IMAGE>", "a container (not built yet)"),
+  noStdin: flag("-n, --no-stdin", "give it nothing of standard input"),
   interactive: flag("-i, --interactive", "type into it (not built yet)"),
   tty: flag("-t, --tty", "with a terminal of its own (not built yet)"),
 };
@@ -62,24 +65,30 @@ export const run = command({
     ["orch run -d --time 12h -- ./sweep.sh", "prints the number; see orch logs, orch queue"],
     ["orch run --host box1 -- ./bench", "on that machine; --where zone=a chooses by the labels of nodes"],
     ["orch run recs.train -- --lr 3", "an app's job again, with more arguments; --env K=V adds variables"],
+    ["orch run -- python3 - < script.py", "what is piped in is its input, at most 64 MiB"],
     ["orch run -c 'make -j8 && ./bench'", "through the shell"],
   ],
   notes:
     "Exit code: the job's own; 128 + n for a signal; 124 for its time limit; 137 out of memory;\n" +
     "123 when nobody knows how it ended (orch retry, orch settle); 125 when orch failed; 126 and 127 when it could\n" +
     "not start.\n" +
+    "A pipe or a file as standard input is read to its end first, and kept: each attempt, and each member of\n" +
+    "--nodes, gets all of it. In a loop that reads its list from standard input, give -n, as with ssh, or take\n" +
+    "< /dev/null.\n" +
     "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   takesName: isJobName,
   async run(context, { args, before, flags }) {
     if (flags.image !== null) throw new UsageError("--image: not built yet");
     refuseSlurms(flags, args);
-    if (flags.interactive || flags.tty) throw new UsageError("-it: not built yet");
+    if (flags.interactive || flags.tty) {
+      throw new UsageError("-it: not built yet", "What is piped in is its input without it: orch run -- CMD < FILE");
+    }
     const added = await environmentOf(context, flags);
     const [first = ""] = args;
     if (before > 0 && flags.shell === null && isJobName(first)) {
       refuseOthers(flags, first);
       const more = { args: args.slice(1), env: added, wait_for_nodes: flags.waitForNodes };
-      return make(context, flags, (client) => runJobAgain(client, first, more));
+      return make(context, flags, (client, input) => runJobAgain(client, first, { ...more, ...input }));
     }
     const asked = askedFor(args, flags.shell);
     const active = flags.activate ?? activeIn(context.host.env);
@@ -96,24 +105,30 @@ export const run = command({
       job: jobOf(asked, jobFlags, env),
       wait_for_nodes: flags.waitForNodes,
     };
-    return make(context, flags, async (client) => client.run(body).catch(refusalOf));
+    return make(context, flags, async (client, input) => client.run({ ...body, ...input }).catch(refusalOf));
   },
 });
 
 async function make(
   context: Context,
-  flags: { readonly detach: boolean; readonly json: boolean },
-  ask: (client: Client) => Promise<RunAnswer>,
+  flags: { readonly detach: boolean; readonly json: boolean; readonly noStdin: boolean },
+  ask: (client: Client, input: { readonly stdin?: InputRef }) => Promise<RunAnswer>,
 ): Promise<number> {
-  if (!flags.detach) return attach(context, ask);
-  const answer = await ask(await context.client());
+  const piped = flags.noStdin ? null : await pipedInput(context);
+  if (piped !== null && (flags.detach || context.host.err.tty)) {
+    context.note(`orch: its input is ${formatBytes(piped.length)} of standard input (-n takes none)`);
+  }
+  const asked = async (client: Client): Promise<RunAnswer> =>
+    ask(client, piped === null ? {} : { stdin: await client.upload(piped) });
+  if (!flags.detach) return attach(context, asked);
+  const answer = await asked(await context.client());
   if (flags.json) context.json(answer);
   else context.print(String(answer.run));
   return EXIT.done;
 }
 
 /** The options that a job of an app takes. All others are in its file. */
-const OF_JOBS = new Set(["env", "envFile", "detach", "json", "waitForNodes"]);
+const OF_JOBS = new Set(["env", "envFile", "detach", "json", "waitForNodes", "noStdin"]);
 
 function refuseOthers(flags: Readonly<Record<string, unknown>>, job: string): void {
   const given = Object.entries(options).filter(([key]) => {
@@ -139,9 +154,9 @@ function askedFor(args: readonly string[], shell: string | null): TypedCommand {
   return shell === null ? { argv: args } : { shell };
 }
 
-/** `-t` and `-c` mean other things to sbatch, where a time and a number follow. */
+/** `-t`, `-c` and `-n` mean other things to sbatch, where a time and numbers follow. */
 function refuseSlurms(
-  { tty, shell }: { readonly tty: boolean; readonly shell: string | null },
+  { tty, shell, noStdin }: { readonly tty: boolean; readonly shell: string | null; readonly noStdin: boolean },
   args: readonly string[],
 ): void {
   const [first = "", ...rest] = args;
@@ -149,6 +164,9 @@ function refuseSlurms(
     `Did you mean: orch run ${flag} ${value} -- ${shown(behind[0] === "--" ? behind.slice(1) : behind)}`;
   if (tty && /^(\d+-)?\d+(:\d+)*$/.test(first)) {
     throw new UsageError("-t is no time here", line("--time", first, rest));
+  }
+  if (noStdin && /^\d+$/.test(first) && rest.length > 0) {
+    throw new UsageError("-n is no number of tasks here", line("--nodes", first, rest));
   }
   if (shell !== null && /^\d+$/.test(shell) && args.length > 0) {
     throw new UsageError("-c takes a text for the shell", line("--cpu", shell, args));

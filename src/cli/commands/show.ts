@@ -1,5 +1,7 @@
 // `orch show`: everything about one thing, whatever it is: a run, a task, a workload, an app, a node, a card.
 
+import { formatBytes } from "../../core/format";
+import type { RunDetail } from "../../wire/api/runs";
 import { command } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
@@ -37,9 +39,22 @@ function linesOf(context: Context, document: Document): string[] {
   return nodeLines(document as unknown as NodeView, printOf(context));
 }
 
-/** A run without a time limit says so, where other keys without a value are left out. */
-const inWords = (document: Document): Document =>
-  document["time_limit_ms"] === null ? { ...document, time_limit_ms: "none" } : document;
+/**
+ * A run without a time limit says so, where other keys without a value are left out. Its standard input is one line.
+ */
+const inWords = (document: Document): Document => ({
+  ...document,
+  ...(document["time_limit_ms"] === null ? { time_limit_ms: "none" } : {}),
+  ...("stdin" in document ? { stdin: inputWords(document["stdin"] as RunDetail["stdin"]) } : {}),
+});
+
+const SHOWN_DIGITS = 12;
+
+function inputWords(stdin: RunDetail["stdin"]): string | null {
+  if (stdin === null) return null;
+  const hash = stdin.sha256 === null ? "" : ` (sha256 ${stdin.sha256.slice(0, SHOWN_DIGITS)})`;
+  return `${formatBytes(stdin.bytes)}${hash}`;
+}
 
 function nameOf({ id, run, name }: Document): string {
   const found = [id, run, name].find((one) => typeof one === "string" || typeof one === "number");

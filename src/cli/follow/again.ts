@@ -1,5 +1,6 @@
 // An app's job that is run again: `orch run APP.JOB` and `orch submit APP.JOB`.
 
+import type { InputRef } from "../../core/model/workload";
 import { ApiError, type Client } from "../../wire/client";
 import type { RunAnswer } from "../../wire/api/runs";
 import { UsageError } from "../failure";
@@ -9,6 +10,8 @@ export interface Added {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly wait_for_nodes: boolean;
+  /** What it reads from standard input, which is uploaded. */
+  readonly stdin?: InputRef;
 }
 
 /** Returns whether the text is written as a job of an app is, as `recs.train` or `search/recs.train`. */

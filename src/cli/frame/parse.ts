@@ -44,10 +44,7 @@ function parseOnce(name: string, about: string, decl: AnyCommand, argv: readonly
   }
   const given = parser.opts<Record<string, unknown>>();
   const flags = Object.fromEntries(
-    Object.entries(decl.options).map(([key, option]) => [
-      key,
-      option.read(given[options.get(key)?.attributeName() ?? key]),
-    ]),
+    Object.entries(decl.options).map(([key, option]) => [key, option.read(rawOf(given, options.get(key), key))]),
   );
   const asked: AskedServer = { url: textOf(given["url"]), token: textOf(given["token"]), data: textOf(given["data"]) };
   const { args } = parser;
@@ -85,6 +82,12 @@ function wrongArgv(
   const { tool, typed, why } = instead;
   const whose = tool === null ? `unknown command: ${typed}` : `${typed} is ${tool}'s`;
   return new UsageError(why === null ? whose : `${whose}: ${why}`, didYouMeanLine(instead));
+}
+
+/** Returns what was given for an option. One that is called `--no-…` is kept by the parser under its opposite. */
+function rawOf(given: Readonly<Record<string, unknown>>, option: Option | undefined, key: string): unknown {
+  const raw = given[option?.attributeName() ?? key];
+  return option?.negate === true ? raw === false : raw;
 }
 
 /** Returns the help text, for the reference. */

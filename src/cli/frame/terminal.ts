@@ -2,7 +2,8 @@
 // process.
 
 import { createInterface } from "node:readline/promises";
-import { self, standardInput } from "../../os/files/private-files";
+import { messageOf } from "../../os/errors";
+import { isInputGiven, self, standardInput } from "../../os/files/private-files";
 import { complainNow } from "../../os/streams";
 import type { Host, Sink, InputSource } from "../host";
 import { UsageError } from "../failure";
@@ -111,6 +112,16 @@ const source: InputSource = {
     const bytes = await standardInput();
     if (bytes === null) throw new UsageError("standard input does not end", "A spec has at most 256 KiB");
     return new TextDecoder().decode(bytes);
+  },
+  async piped(most_bytes) {
+    if (this.tty || !isInputGiven()) return { is: "none" };
+    try {
+      const bytes = await standardInput(most_bytes);
+      if (bytes === null) return { is: "too_large" };
+      return bytes.length === 0 ? { is: "none" } : { is: "bytes", bytes };
+    } catch (error) {
+      return { is: "unreadable", why: messageOf(error) };
+    }
   },
   line: (question, hidden) => {
     // A question may begin on a line of its own. It names things of others.

@@ -10,6 +10,7 @@ export interface ReportContext {
   readonly reserved: ReadonlySet<string>;
   readonly lacking: ReadonlyMap<string, string>;
   readonly blocked: ReadonlyMap<string, { readonly why: string }>;
+  readonly fetching: ReadonlyMap<string, string>;
   readonly records: ReadonlyMap<string, TaskRecord>;
   readonly tail: (uid: string) => Tail | null;
 }
@@ -48,8 +49,8 @@ function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportC
   if (alive !== null) return { state: "running", pid: alive.handle.pid, started_age_ms: age(alive.started_ms) ?? 0 };
   // An attempt that was claimed as stopped has not begun, and its end follows.
   if (seen?.claimed === true && seen.process.is !== "none") return { state: "starting" };
-  const reason = waitReason(record, context);
-  return { state: "preparing", prepared: !record.go && context.reserved.has(uid), reason };
+  const prepared = !record.go && context.reserved.has(uid) && !context.fetching.has(uid);
+  return { state: "preparing", prepared, reason: waitReason(record, context) };
 }
 
 function waitReason(record: TaskRecord, context: ReportContext): string | null {
@@ -57,6 +58,8 @@ function waitReason(record: TaskRecord, context: ReportContext): string | null {
   if (blocked !== undefined) return `its node cannot begin it: ${blocked.why}`;
   const what = context.lacking.get(record.assignment.uid);
   if (what !== undefined) return `waits for room on its node: ${what}`;
+  const fetching = context.fetching.get(record.assignment.uid);
+  if (fetching !== undefined) return fetching;
   if (record.not_before_ms > context.now_ms) return "waits for its restart back-off";
   if (record.assignment.lease_ms !== null && record.go) return "waits for a valid lease";
   return null;

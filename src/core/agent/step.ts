@@ -43,6 +43,8 @@ export interface AgentView {
   readonly unreadable: readonly Orphan[];
   /** The accepted tasks that cannot be begun, each with why, and since when. */
   readonly blocked: ReadonlyMap<string, BlockedStart>;
+  /** The accepted tasks whose standard input is not whole here yet, each with what it waits for. */
+  readonly fetching: ReadonlyMap<string, string>;
   /** What tasks did to their cards, by uid of the task. */
   readonly blames: ReadonlyMap<string, { readonly why: string; readonly at_ms: BootMs }>;
   /**
@@ -55,8 +57,11 @@ export interface AgentView {
 export interface BlockedStart {
   readonly why: string;
   readonly since_ms: Ms;
-  /** `kept`: its record is not on disk, so it must not begin. `start`: its start failed, and is tried again. */
-  readonly at: "kept" | "start";
+  /**
+   * `kept`: its record is not on disk, so it must not begin. `start`: its start failed, and is tried again. `stdin`:
+   * its standard input cannot be written here.
+   */
+  readonly at: "kept" | "stdin" | "start";
 }
 
 export interface Step {
@@ -162,7 +167,7 @@ function stepWaiting(
     const deadline = blocked.since_ms + BLOCKED_DEADLINE_MS;
     wakeAt(deadline);
     if (view.now_ms >= deadline) return claim(view, record, "rejected", "node_unable", blockedWhy(blocked));
-    if (blocked.at === "kept") return null;
+    if (blocked.at !== "start") return null;
   }
   if (!admitted.has(uid)) {
     const deadline = Math.max(record.accepted_ms, record.not_before_ms) + ADMISSION_DEADLINE_MS;
@@ -171,7 +176,8 @@ function stepWaiting(
     const lack = lacking.get(uid) ?? "its capacity is still held by other tasks";
     return claim(view, record, "rejected", "no_room", `no room on the node: ${lack}`);
   }
-  if (!record.go) return null;
+  // The loop looks again when the input is there.
+  if (!record.go || view.fetching.has(uid)) return null;
   if (view.now_ms < record.not_before_ms) {
     wakeAt(record.not_before_ms);
     return null;

@@ -126,6 +126,7 @@ export function assignmentOf(
   { limits, server, sign, spec: specs }: Pick<AssignContext, "limits" | "server" | "sign" | "spec">,
 ): Assignment {
   const { cluster_id } = state.cluster;
+  const stdin = state.runs.get(task.owner_uid)?.stdin ?? null;
   const streak = state.slots.get(slotKey(task.owner_uid, task.slot))?.streak ?? 0;
   return {
     uid: task.uid,
@@ -145,6 +146,7 @@ export function assignmentOf(
     may_be_system: state.users.get(task.user)?.role === "admin",
     server_uid: task.boot_id === server.boot_id ? server.uid : null,
     ...(spec.limits === undefined ? {} : { limits: spec.limits }),
+    ...(stdin === null ? {} : { stdin }),
     promised: task.promised,
     stop: settings.stop,
     restart: settings.restart,

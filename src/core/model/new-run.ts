@@ -20,10 +20,12 @@ export type NewRun = Pick<
   | "settings"
   | "after"
   | "created_ms"
->;
+> &
+  Partial<Pick<RunRow, "stdin">>;
 
 /** Returns the row of a new run. It waits if it comes after something, and is queued otherwise. */
 export const newRun = (given: NewRun): RunRow => ({
+  stdin: null,
   ...given,
   state: given.after.length > 0 ? "waiting" : "queued",
   reason: null,

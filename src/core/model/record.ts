@@ -6,7 +6,7 @@ import type { TaskIdentity } from "./rows-task";
 import type { Orphan } from "./rows-node";
 import type { Promised } from "./promised";
 import type { BootMs, Ms } from "../units";
-import type { Activate, Command, ProcessLimits, RestartSettings, StopSettings } from "./workload";
+import type { Activate, Command, InputRef, ProcessLimits, RestartSettings, StopSettings } from "./workload";
 
 /** The server's signature over an assignment. Attempts that the agent makes under its grant keep it. */
 export interface Seal {
@@ -42,6 +42,8 @@ export interface Assignment {
   readonly server_uid: number | null;
   /** Servers of earlier releases do not send this field. */
   readonly limits?: ProcessLimits | undefined;
+  /** What the task reads from standard input. Missing: nothing. The agent fetches it before the task may begin. */
+  readonly stdin?: InputRef | undefined;
   readonly promised: Promised;
   readonly stop: StopSettings;
   readonly restart: RestartSettings;

@@ -101,6 +101,8 @@ export interface NodeFacts {
   readonly unable?: string | null | undefined;
   /** What hangs there and keeps no new task from running, such as a keeper that does not answer. It is for people. */
   readonly silent?: string | null | undefined;
+  /** Whether tasks get the standard input of their run there. Missing: the agent is too old for that. */
+  readonly takes_stdin?: boolean | undefined;
   /** The tasks of removed agents that live on this machine. Missing: none, or the agent is too old to look for them. */
   readonly foreign_tasks?: readonly ForeignTask[] | undefined;
 }

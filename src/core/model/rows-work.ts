@@ -4,7 +4,7 @@ import type { EndCause, TaskFinal } from "./end";
 import type { RunState } from "./lifecycle";
 import type { TaskRow } from "./rows-task";
 import type { Ms } from "../units";
-import type { Kind, Settings } from "./workload";
+import type { InputRef, Kind, Settings } from "./workload";
 
 export interface AppRow {
   readonly uid: string;
@@ -65,6 +65,8 @@ export interface RunRow {
   readonly version: number;
   readonly spec_hash: string;
   readonly settings: Settings;
+  /** What each of its attempts reads from standard input. The user of the run has uploaded it. Null: nothing. */
+  readonly stdin: InputRef | null;
   readonly state: RunState;
   readonly reason: string | null;
   readonly after: readonly RunAfter[];

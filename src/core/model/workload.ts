@@ -108,6 +108,13 @@ export interface Activate {
   readonly dir: string;
 }
 
+/** What a run's tasks read from their standard input: the bytes themselves are in a file. */
+export interface InputRef {
+  /** The hash of the bytes, in hex. */
+  readonly sha256: string;
+  readonly bytes: Bytes;
+}
+
 /** What makes one task different from another. A changed TaskSpec is a new version. It is stored by its hash. */
 export interface TaskSpec {
   readonly command: Command;

@@ -43,6 +43,7 @@ const FIXED: readonly CheckOne[] = [
   checkAccount,
   checkEnvironment,
   checkWorkdir,
+  checkStdin,
   checkLeftOut,
 ];
 
@@ -219,6 +220,16 @@ function checkPresence(
     closed: `have a ${what} that ${need.account} may not enter`,
   };
   return () => found(check, reasons[state], { hopeless: true, change: check === "account" ? null : goWithout(check) });
+}
+
+/** An agent of an earlier release would give the task an empty input. */
+function checkStdin({ shape }: Look, { node }: Room): Tell | null {
+  if (!shape.has_stdin || node.facts.takes_stdin === true) return null;
+  return () =>
+    found("stdin", "have an agent of an earlier release, which gives tasks no standard input", {
+      hopeless: true,
+      detail: "its agent is of an earlier release, which gives tasks no standard input",
+    });
 }
 
 function checkLeftOut({ pass, shape }: Look, { node }: Room): Tell | null {

@@ -23,6 +23,8 @@ export interface Candidate {
 
 export interface Shape {
   readonly spec: TaskSpec;
+  /** Whether its tasks read something from standard input. */
+  readonly has_stdin: boolean;
   /** The Unix account under which its tasks run, or why it has none. */
   readonly account: AccountFor;
   readonly host_key: string;
@@ -103,6 +105,11 @@ function specKey(spec: TaskSpec): string {
   return key;
 }
 
+const hasStdin = ({ owner }: Demand): boolean => "stdin" in owner && owner.stdin !== null;
+
+/** Returns a key of what a demand itself asks of a node. */
+const wantKey = (demand: Demand): string => `${hasStdin(demand) ? "<" : ""}${specKey(demand.spec)}`;
+
 export const accountOf = (pass: Pass, demand: Pick<Demand, "owner" | "spec">): AccountFor =>
   accountFor(pass.state, demand.owner.user, demand.spec.unix_user);
 
@@ -126,7 +133,7 @@ export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
     needs === NO_NEEDS;
   const conditions = { account, apart, out, needs };
   if (!isPlain) return shapeByKey(pass, shapes, demand, conditions);
-  const wanted = specKey(spec);
+  const wanted = wantKey(demand);
   let byAccount = shapes.plain.get(wanted);
   if (byAccount === undefined) shapes.plain.set(wanted, (byAccount = new Map()));
   const known = byAccount.get(accountKey(account));
@@ -179,7 +186,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart
   const together = togetherOf(pass, demand);
   const own = apart.includes(host_key) ? ownTasks(pass, owner.uid, slot) : null;
   const key = JSON.stringify([
-    specKey(spec),
+    wantKey(demand),
     accountKey(account),
     apart,
     together,
@@ -196,6 +203,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart
   const isTried = together.length === 0 && own === null && spec.ports.length === 0;
   const shape: Shape = {
     spec,
+    has_stdin: hasStdin(demand),
     account,
     host_key,
     apart,

@@ -39,7 +39,10 @@ const TOO_LARGE = `is larger than ${MOST_BYTES / 1024 / 1024} MiB`;
 /**
  * Returns all bytes of a stream, or null if there are more than the bound. A stream may have no end: a device, a pipe.
  */
-export async function bytesUpTo(stream: AsyncIterable<Uint8Array>, most = MOST_BYTES): Promise<Uint8Array | null> {
+export async function bytesUpTo(
+  stream: AsyncIterable<Uint8Array>,
+  most = MOST_BYTES,
+): Promise<Uint8Array<ArrayBuffer> | null> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream) {
@@ -51,11 +54,22 @@ export async function bytesUpTo(stream: AsyncIterable<Uint8Array>, most = MOST_B
 }
 
 /**
- * Returns all of standard input, or null if it is larger than 8 MiB. A stream of the runtime fails on a device as
+ * Returns all of standard input, or null if it is larger than the bound. A stream of the runtime fails on a device as
  * standard input; reads of the descriptor do not.
  */
-export const standardInput = (): Promise<Uint8Array | null> =>
-  bytesUpTo(createReadStream("", { fd: 0, autoClose: false }) as AsyncIterable<Uint8Array>);
+export const standardInput = (most = MOST_BYTES): Promise<Uint8Array<ArrayBuffer> | null> =>
+  bytesUpTo(createReadStream("", { fd: 0, autoClose: false }) as AsyncIterable<Uint8Array>, most);
+
+/** Returns whether somebody gives this process a standard input: it is open, and is not /dev/null. */
+export function isInputGiven(): boolean {
+  try {
+    const stats = fstatSync(0);
+    return !stats.isCharacterDevice() || stats.rdev !== statSync("/dev/null").rdev;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EBADF") return false;
+    throw error;
+  }
+}
 
 /** Reads a whole text file. A file that is not UTF-8, or larger than 8 MiB, counts as unreadable. */
 export async function readText(path: string): Promise<ReadText> {

@@ -34,11 +34,16 @@ export function openTaskFile(dir: string, name: string, purpose: Purpose): numbe
  * Opens an output of a task for appending, and creates it where it is missing. The descriptor is handed to the task, so
  * it has none of the flags with which the file was looked at.
  */
-export function openOutput(dir: string, name: string): number {
-  const looked = openTaskFile(dir, name, "append");
+export const openOutput = (dir: string, name: string): number => openToHand(dir, name, "append", O_WRONLY | O_APPEND);
+
+/** Opens the input of a task for reading. The descriptor is handed to the task, like that of an output. */
+export const openInput = (dir: string, name: string): number => openToHand(dir, name, "read", O_RDONLY);
+
+function openToHand(dir: string, name: string, purpose: Purpose, flags: number): number {
+  const looked = openTaskFile(dir, name, purpose);
   try {
     const path = process.platform === "linux" ? `/proc/self/fd/${looked}` : join(dir, name);
-    return openSync(path, O_WRONLY | O_APPEND);
+    return openSync(path, flags);
   } finally {
     closeSync(looked);
   }

@@ -5,7 +5,7 @@ import { closeSync, fchmodSync, fchownSync } from "node:fs";
 import { within } from "../clock";
 import { basename, dirname } from "node:path";
 import { exists } from "../files/files";
-import { openOutput } from "../files/task-files";
+import { openInput, openOutput } from "../files/task-files";
 import { messageOf } from "../errors";
 import { own } from "./own";
 import { signalName } from "./signals";
@@ -107,9 +107,14 @@ export interface TaskCommand {
   readonly cwd: string;
   /** The control group to join before executing, or null. */
   readonly cgroup: string | null;
+  /** The file that the process reads from descriptor 0, or null: it reads nothing. */
+  readonly stdin: string | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** The account whose group may write to the two output files. Null: they are for this process's account alone. */
+  /**
+   * The account whose group may write to the two output files, and read the input. Null: they are for this process's
+   * account alone.
+   */
   readonly writer: { readonly gid: number } | null;
   /** A file that the process finds open for appending as descriptor 3, or null. */
   readonly notes: string | null;
@@ -138,16 +143,25 @@ export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): 
   const open = (path: string): number => {
     const fd = openOutput(dirname(path), basename(path));
     fds.push(fd);
-    if (task.writer !== null) give(fd, task.writer.gid);
+    if (task.writer !== null) give(fd, task.writer.gid, 0o660);
+    return fd;
+  };
+  const input = (path: string): number => {
+    const fd = openInput(dirname(path), basename(path));
+    fds.push(fd);
+    if (task.writer !== null) give(fd, task.writer.gid, 0o640);
     return fd;
   };
   try {
-    const stdio: ["ignore", number, number, ...number[]] = ["ignore", -1, -1];
+    const stdio: ["ignore" | number, number, number, ...number[]] = ["ignore", -1, -1];
+    let what = "its standard input";
     try {
+      if (task.stdin !== null) stdio[0] = input(task.stdin);
+      what = "its output";
       [stdio[1], stdio[2]] = [open(task.stdout), open(task.stderr)];
       if (task.notes !== null) stdio.push(open(task.notes));
     } catch (error) {
-      return { is: "failed", code: null, lacks: "system", why: `its output: ${messageOf(error)}` };
+      return { is: "failed", code: null, lacks: "system", why: `${what}: ${messageOf(error)}` };
     }
     const child = Bun.spawn([...task.argv], {
       stdio,
@@ -172,12 +186,12 @@ export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): 
 }
 
 /**
- * Lets an account write to a file of which it is not the owner: programs open /dev/stdout again, but only an owner may
- * take a lease on a file, which keeps others from opening it. The file's directory is closed to all accounts.
+ * Lets an account use a file of which it is not the owner: programs open /dev/stdout and /dev/stdin again, but only an
+ * owner may take a lease on a file, which keeps others from opening it. The file's directory is closed to all accounts.
  */
-function give(fd: number, gid: number): void {
+function give(fd: number, gid: number, mode: 0o640 | 0o660): void {
   fchownSync(fd, -1, gid);
-  fchmodSync(fd, 0o660);
+  fchmodSync(fd, mode);
 }
 
 function couldNot(error: unknown, command: string): Launched {

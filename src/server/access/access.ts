@@ -45,6 +45,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/tasks/{ref}/logs": OWNERS,
   "POST /v1/runs": OWNERS,
   "GET /v1/runs": PEOPLE,
+  "PUT /v1/inputs/{sha256}": WORKERS,
   "GET /v1/runs/{run}": PEOPLE,
   "POST /v1/runs/{run}/cancel": OWNERS,
   "POST /v1/runs/{run}/retry": OWNERS,

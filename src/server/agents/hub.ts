@@ -65,6 +65,8 @@ export interface Session {
   /** The newest progress that the agent reported of its tests, or null. */
   step: Extract<ToServer, { type: "testing" }> | null;
   acked_seq: number;
+  /** Whether a part of a task's input is being read for this session. */
+  fetching: boolean;
   /** The messages that wait unread, oldest first. */
   readonly held: { readonly chars: number; readonly read: () => void }[];
   /** When anything came on this connection last, on the listening clock. */

@@ -6,6 +6,7 @@ import { messageFrom, strictlyFrom } from "../../wire/fit";
 import { identify } from "./admission";
 import { GREETING } from "./greeting";
 import { type Handler, type Handlers, inTurn } from "./handlers";
+import { INPUTS } from "./inputs";
 import { type Hub, refuse, type Session } from "./hub";
 import { LEAVING } from "./leaving";
 import { MACHINE } from "./machine";
@@ -23,6 +24,7 @@ const HANDLERS: Handlers<ToServer["type"]> = {
   ...MACHINE,
   ...LEAVING,
   ...TESTS,
+  ...INPUTS,
   opened: inTurn((_hub, { streams }, message) => streams.take(message)),
   end: inTurn((_hub, { streams }, message) => streams.take(message)),
 };

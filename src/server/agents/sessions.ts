@@ -43,6 +43,7 @@ const newSession = (n: number, nonce: string, socket: AgentSocket, heard_ms: Ms)
   facts: null,
   step: null,
   acked_seq: 0,
+  fetching: false,
   held: [],
   heard_ms,
   waiting_chars: 0,

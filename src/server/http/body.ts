@@ -13,11 +13,15 @@ export interface Body {
   readonly text: string;
 }
 
+/** The schema of bodies that are taken as they are, and not as JSON. */
+export const RAW_BYTES = z.instanceof(Uint8Array);
+
 export const hashOf = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
 
 /** Returns the body that the schema describes. No body at all counts as `{}`. Throws RefusedError. */
 export async function bodyOf(request: Request, schema: z.ZodType, max_bytes: number): Promise<Body> {
   const bytes = await readBytes(request, max_bytes);
+  if (schema === RAW_BYTES) return { value: bytes, text: "" };
   if (bytes.length === 0) return { value: valueOf({ value: {}, text: "" }, schema), text: "" };
   const type = request.headers.get("content-type");
   if (type === null || !/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) {

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../../core/limits";
 import { ERROR_STATUS, errorBody } from "../../wire/api/errors";
+import { RAW_BYTES } from "../http/body";
 import { NUMBER_PATTERN } from "../http/query";
 import { ACCESS } from "../access/access";
 import { keyOf, type Route } from "./route";
@@ -77,14 +78,7 @@ function operationOf(route: Route, parts: Parts): Json {
     summary: route.summary,
     ...(access?.is === "roles" ? { "x-orch-roles": access.roles, "x-orch-scope": access.scope } : { security: [] }),
     parameters: [...pathParameters(route.path), ...queryParameters(route.query), ...(changes ? [IDEMPOTENCY_KEY] : [])],
-    ...(route.body === null
-      ? {}
-      : {
-          requestBody: {
-            required: true,
-            content: { "application/json": { schema: schemaOf(route.body, "input", parts) } },
-          },
-        }),
+    ...bodyOf(route, parts),
     responses: {
       ...success(route, parts),
       default: {
@@ -93,6 +87,15 @@ function operationOf(route: Route, parts: Parts): Json {
       },
     },
   };
+}
+
+function bodyOf({ body }: Route, parts: Parts): Json {
+  if (body === null) return {};
+  const content =
+    body === RAW_BYTES
+      ? { "application/octet-stream": { schema: { type: "string", format: "binary" } } }
+      : { "application/json": { schema: schemaOf(body, "input", parts) } };
+  return { requestBody: { required: true, content } };
 }
 
 const IDEMPOTENCY_KEY: Json = {
@@ -117,6 +120,7 @@ const PARAMETERS: Readonly<Record<string, readonly [example: string, description
   id: ["$TOKEN_ID", "a token's id"],
   name: ["alice", "a user"],
   uid: ["$ORPHAN", "an orphan's id"],
+  sha256: ["$SHA256", "the hash of an input, in hex"],
 };
 
 const pathParameters = (path: string): Json[] =>
@@ -127,13 +131,17 @@ const pathParameters = (path: string): Json[] =>
 
 function queryParameters(query: z.ZodObject | null): Json[] {
   if (query === null) return [];
-  const { properties = {} } = schemaOf(query, "input", {}) as { properties?: Record<string, Json> };
-  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+  const { properties = {}, required = [] } = schemaOf(query, "input", {}) as {
+    properties?: Record<string, Json & { readonly example?: string }>;
+    required?: readonly string[];
+  };
+  return Object.entries(properties).map(([name, { description, example, ...schema }]) => ({
     name,
     in: "query",
-    required: false,
+    required: required.includes(name),
     schema: asTyped(schema),
     ...(description === undefined ? {} : { description }),
+    ...(example === undefined ? {} : { example }),
   }));
 }
 

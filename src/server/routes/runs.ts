@@ -17,6 +17,7 @@ import {
   settleRequest,
 } from "../../wire/api/runs";
 import { list } from "../../wire/api/answers";
+import { mayTouch } from "../access/access";
 import type { Api } from "./api";
 import { askNodes } from "../work/asking";
 import { blockedIn, emptyCluster } from "../work/dry";
@@ -25,7 +26,7 @@ import { notFound, RefusedError } from "../refused";
 import { requireRoom, withinReplicas } from "../work/require-room";
 import { route } from "./route";
 import { type Ended, flag, number, page, pageOf, short } from "../http/query";
-import { cancelRun, requireSatisfiable, makeRun, type Making } from "../work/runs";
+import { cancelRun, requireInput, requireSatisfiable, makeRun, type Making } from "../work/runs";
 import { settleRun } from "../work/settle";
 import type { Principal } from "../access/auth";
 import { meantBy } from "../work/resolve";
@@ -53,9 +54,12 @@ export const RUN_ROUTES = [
       const project = body.project ?? who.project;
       touch({ project }, "the run");
       const decl = declaredJob(body.job, body.name);
-      const making = { decl, project, who, uid: api.seed(), history: api.store.history, spec: api.store.spec };
+      const stdin = body.stdin ?? null;
+      const { history, spec } = api.store;
+      const making = { decl, project, who, uid: api.seed(), history, spec, stdin };
       await askNodes(api, who.name, [decl]);
       return commit((draft) => {
+        requireInput(api, who, stdin);
         requireGrants(who, [decl]);
         requireLeases(api.limits.lease_ms, [decl]);
         requireRoom(api, who.name);
@@ -128,7 +132,14 @@ export const RUN_ROUTES = [
       const tasks = items
         .sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
         .map((task) => taskView(task, state));
-      return { ...viewOf(run, placesOf(api.loop).get(run.uid), state), tasks, next };
+      const { stdin } = run;
+      const sha256 = stdin !== null && mayTouch(who, run) ? stdin.sha256 : null;
+      return {
+        ...viewOf(run, placesOf(api.loop).get(run.uid), state),
+        stdin: stdin === null ? null : { bytes: stdin.bytes, sha256 },
+        tasks,
+        next,
+      };
     },
   }),
   route({

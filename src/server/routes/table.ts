@@ -7,6 +7,7 @@ import { APP_ROUTES } from "./apps";
 import { DEVICE_ROUTES } from "./devices";
 import { EVENT_ROUTES } from "./events";
 import { EXPLAIN_ROUTES } from "./explain";
+import { INPUT_ROUTES } from "./inputs";
 import { LOG_ROUTES } from "./logs";
 import { NAME_ROUTES } from "./names";
 import { NODE_ROUTES } from "./nodes";
@@ -41,6 +42,7 @@ export const ROUTES: readonly Route[] = [
   ...LOG_ROUTES,
   ...RUN_ROUTES,
   ...NAME_ROUTES,
+  ...INPUT_ROUTES,
   ...NODE_ROUTES,
   ...ORPHAN_ROUTES,
   ...DEVICE_ROUTES,

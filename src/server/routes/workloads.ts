@@ -11,7 +11,7 @@ import { requireGrants, requireLeases } from "../access/grants";
 import { jobAgain, makeRunAgain } from "../work/again";
 import { askNodes } from "../work/asking";
 import { blockedIn, emptyCluster } from "../work/dry";
-import { requireSatisfiable } from "../work/runs";
+import { requireInput, requireSatisfiable } from "../work/runs";
 import { mayTouch } from "../access/access";
 import { requireRoom, withinReplicas } from "../work/require-room";
 import { askedAgain, findApp, putWorkload } from "../work/apps";
@@ -96,10 +96,12 @@ export const WORKLOAD_ROUTES = [
         if (job.kind !== "job") throw notOne(job, "only a job is run");
         if (job.removing) throw new RefusedError("conflict", `${job.app}.${job.name} is being removed`);
         const decl = jobAgain(job, api.store.spec(job.spec_hash), body);
+        const stdin = body.stdin ?? null;
+        requireInput(api, who, stdin);
         requireGrants(who, [decl]);
         requireLeases(api.limits.lease_ms, [decl]);
         requireRoom(api, who.name);
-        const again = { job, decl, user: who.name, uid: api.seed() };
+        const again = { job, decl, user: who.name, uid: api.seed(), stdin };
         if (!body.wait_for_nodes) {
           const alone = { ...again, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
           const make = (dry: Draft): RunRow => makeRunAgain(dry, alone);

@@ -2,7 +2,7 @@
 
 import { newRun } from "../../core/model/new-run";
 import type { RunAfter, RunRow, WorkloadRow } from "../../core/model/rows-work";
-import type { TaskSpec, WorkloadDecl } from "../../core/model/workload";
+import type { InputRef, TaskSpec, WorkloadDecl } from "../../core/model/workload";
 import { parseJob } from "../../spec/parse";
 import type { Draft } from "../../store/store";
 import { RefusedError } from "../refused";
@@ -43,10 +43,11 @@ interface Again {
   readonly decl: WorkloadDecl;
   readonly user: string;
   readonly uid: string;
+  readonly stdin: InputRef | null;
 }
 
 /** Makes the run, which is the job's newest from then on. What the job comes after is bound to the newest runs. */
-export function makeRunAgain(draft: Draft, { job, decl, user, uid }: Again): RunRow {
+export function makeRunAgain(draft: Draft, { job, decl, user, uid, stdin }: Again): RunRow {
   const row = newRun({
     uid,
     run: draft.takeRunNumber(),
@@ -59,6 +60,7 @@ export function makeRunAgain(draft: Draft, { job, decl, user, uid }: Again): Run
     version: job.version,
     spec_hash: draft.putSpec(decl.spec),
     settings: decl.settings,
+    stdin,
     after: decl.settings.after.map(({ name, when }) => boundAgain(draft, job, name, when)),
     created_ms: draft.now_ms,
   });

@@ -5,11 +5,12 @@ import { newRun, withCancel } from "../../core/model/new-run";
 import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
 import { isFinal } from "../../core/model/lifecycle";
-import type { After, WorkloadDecl } from "../../core/model/workload";
+import type { After, InputRef, WorkloadDecl } from "../../core/model/workload";
 import { sayRunEnd } from "../../core/plan/after";
 import type { Draft, History, Store } from "../../store/store";
 import type { Issue } from "../../spec/issue";
 import type { Blocked } from "../../core/pass/snapshot";
+import type { Context } from "../context";
 import type { Principal } from "../access/auth";
 import { RefusedError } from "../refused";
 import { isWork, type NameWish, type Searched, type Meant } from "./named";
@@ -22,11 +23,25 @@ export interface Making {
   readonly uid: string;
   readonly history: History;
   readonly spec: Store["spec"];
+  readonly stdin: InputRef | null;
+}
+
+/**
+ * Throws RefusedError unless whoever asks has uploaded this input. So to know a hash gives nobody the content, and it
+ * stays until the run is there.
+ */
+export function requireInput({ inputs }: Pick<Context, "inputs">, who: Principal, stdin: InputRef | null): void {
+  if (stdin === null || inputs.has(who.name, stdin)) return;
+  throw new RefusedError(
+    "conflict",
+    `the input ${stdin.sha256.slice(0, 12)}… of ${who.name} is not here`,
+    "Upload it first: PUT /v1/inputs/{sha256}",
+  );
 }
 
 /** Makes a run and returns its row. The next pass plans it. */
 export function makeRun(draft: Draft, making: Making): RunRow {
-  const { decl, project, who, uid } = making;
+  const { decl, project, who, uid, stdin } = making;
   const after = decl.settings.after.map((each) => boundRun(draft, making, each));
   const row = newRun({
     uid,
@@ -40,6 +55,7 @@ export function makeRun(draft: Draft, making: Making): RunRow {
     version: 1,
     spec_hash: draft.putSpec(decl.spec),
     settings: decl.settings,
+    stdin,
     after,
     created_ms: draft.now_ms,
   });

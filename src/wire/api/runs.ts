@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { RUN, type RunState } from "../../core/model/lifecycle";
+import { inputRef, sha256 } from "../nouns";
 import { int, ms } from "../scalars";
 import { endCause, taskView } from "./tasks";
 
@@ -35,8 +36,15 @@ export const runView = z
   .meta({ id: "Run" });
 export type RunView = z.infer<typeof runView>;
 
+/** Servers of earlier releases know no input. */
+const shownInput = z.object({
+  bytes: int,
+  sha256: sha256.nullable().describe("null for those who may not see the output of the run"),
+});
+
 /** `next` asks for older tasks of a run that has many. */
 export const runDetail = runView.extend({
+  stdin: shownInput.nullable().default(null).describe("what each attempt reads from standard input; null is nothing"),
   tasks: z.array(taskView),
   next: z.string().nullable().describe("asks for older tasks of a run that has many"),
 });
@@ -50,6 +58,9 @@ export const runRequest = z
       .record(z.string(), z.unknown())
       .describe("one job entry in the [spec file's grammar](spec.md), as an object"),
     wait_for_nodes: z.boolean().default(false).describe("queues it also if no known node could ever run it"),
+    stdin: inputRef
+      .optional()
+      .describe("what it reads from standard input: the caller's own upload by `PUT /v1/inputs/{sha256}`"),
   })
   .meta({ examples: [{ job: { run: "echo started; sleep 2; echo done", resources: { cpu: 1 } } }] });
 
@@ -63,7 +74,10 @@ export const runAgainRequest = z.object({
   /** Variables that are added to its own, or replace them. */
   env: z.record(z.string(), z.string()).default({}),
   wait_for_nodes: z.boolean().default(false),
+  stdin: inputRef.optional(),
 });
+
+export const inputAnswer = z.object({ received_bytes: int.describe("how much of it is at the server by now") });
 
 export const settleRequest = z
   .object({ as: z.enum(["succeeded", "failed"]).describe("how it ended, as a person has found out") })

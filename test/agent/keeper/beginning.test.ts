@@ -47,6 +47,7 @@ async function halfBegun(said: string) {
       devices: [],
       unreadable: [],
       blocked: new Map(),
+      fetching: new Map(),
       blames: new Map(),
       heard_ms: null,
     }).actions;

@@ -164,7 +164,10 @@ describe(`the output of another account${notRoot === null ? "" : ` (skipped: ${n
     const { promise, resolve } = Promise.withResolvers<unknown>();
     const argv = ["setpriv", "--reuid=4321", "--regid=4322", "--clear-groups", "/bin/sh", "-c", script];
     const env = { PATH: process.env["PATH"] ?? "" };
-    launch({ argv, env, cwd: "/", cgroup: null, stdout, stderr, writer: { gid: 4322 }, notes: null }, resolve);
+    launch(
+      { argv, env, cwd: "/", cgroup: null, stdin: null, stdout, stderr, writer: { gid: 4322 }, notes: null },
+      resolve,
+    );
     await promise;
     const owner = statSync(stdout).uid;
     const read = { out: readFileSync(stdout, "utf8"), err: readFileSync(stderr, "utf8") };

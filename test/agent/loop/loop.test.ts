@@ -22,6 +22,7 @@ import {
   recordFor,
   type Site,
 } from "../../support/tasks";
+import { NO_INPUTS } from "../../support/inputs";
 import { waitUntil } from "../../support/wait";
 
 const RESTART = { backoff_min_ms: 1_000, backoff_max_ms: 60_000, attempts: null, offline: true };
@@ -52,7 +53,15 @@ async function startLoop(tasks: OpenTasks): Promise<Started> {
   const report = (entries: readonly TaskReport[]): void => void reports.push(...entries);
   const say = (line: string): void => void said.push({ line, at_ms: performance.now() });
   const cards = { gate: () => [], verdicts: () => new Map(), blames: () => new Map() };
-  loop = await createAgentLoop({ ...tasks, machine: () => machine, cards, clock: bootMs, say, report });
+  loop = await createAgentLoop({
+    ...tasks,
+    inputs: NO_INPUTS,
+    machine: () => machine,
+    cards,
+    clock: bootMs,
+    say,
+    report,
+  });
   return { loop, reports, said };
 }
 

@@ -28,6 +28,7 @@ import {
   type OpenTasks,
   type Site,
 } from "../../support/tasks";
+import { NO_INPUTS } from "../../support/inputs";
 import { waitUntil } from "../../support/wait";
 
 const isRoot = process.getuid?.() === 0;
@@ -52,6 +53,7 @@ async function startLoop(tasks: OpenTasks): Promise<AgentLoop> {
   const machine = { ...machineOf("box1", { boot_id: bootId(), capacity }) };
   loop = await createAgentLoop({
     ...tasks,
+    inputs: NO_INPUTS,
     machine: () => machine,
     cards: { gate: () => [], verdicts: () => new Map(), blames: () => new Map() },
     clock: bootMs,

@@ -190,6 +190,7 @@ test("a claim keeps the end that its agent has decided on, for an agent that com
     devices: [],
     unreadable: [],
     blocked: new Map(),
+    fetching: new Map(),
     blames: new Map(),
     heard_ms: null,
   });

@@ -109,6 +109,7 @@ test("a task says what its card waits for, and is turned away with it when that 
       devices: [card("a", WHY)],
       unreadable: [],
       blocked: new Map(),
+      fetching: new Map(),
       blames: new Map(),
       heard_ms: null,
     });
@@ -119,6 +120,7 @@ test("a task says what its card waits for, and is turned away with it when that 
     reserved: first.reserved,
     lacking: first.lacking,
     blocked: new Map(),
+    fetching: new Map(),
     records,
     tail: () => null,
   };

@@ -33,6 +33,7 @@ function turn(
     unreadable: [],
     blames: new Map(),
     blocked: new Map(),
+    fetching: new Map(),
     heard_ms: null,
   });
   return actions[0] ?? null;

@@ -46,6 +46,7 @@ function turn({ now_ms, process, record = {}, blame_ms, signalled = false }: Tur
     devices: [],
     unreadable: [],
     blocked: new Map(),
+    fetching: new Map(),
     blames: new Map(
       blame_ms === undefined ? [] : [[uid, { why: "XID 31: the task's own memory fault", at_ms: blame_ms }]],
     ),

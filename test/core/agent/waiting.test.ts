@@ -26,6 +26,7 @@ function view(record: TaskRecord, over: Partial<AgentView> = {}): AgentView {
     unreadable: [],
     blames: new Map(),
     blocked: new Map(),
+    fetching: new Map(),
     heard_ms: NOW_MS,
     ...over,
   };

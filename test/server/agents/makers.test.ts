@@ -308,6 +308,7 @@ describe("tasks", () => {
       devices: [],
       unreadable: [],
       blocked,
+      fetching: new Map<string, string>(),
       blames: new Map(),
       heard_ms: null,
     };

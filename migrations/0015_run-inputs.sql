@@ -1,0 +1,2 @@
+ALTER TABLE `ended_runs` ADD `stdin` text;--> statement-breakpoint
+ALTER TABLE `runs` ADD `stdin` text;
