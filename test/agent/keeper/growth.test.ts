@@ -158,16 +158,15 @@ describe("a file that its task cuts off", () => {
 
 const notRoot = process.getuid?.() === 0 && Bun.which("setpriv") !== null ? null : "not root";
 describe(`the output of another account${notRoot === null ? "" : ` (skipped: ${notRoot})`}`, () => {
-  const as = async (script: string): Promise<{ out: string; err: string }> => {
+  const as = async (script: string, input: string | null = null): Promise<{ out: string; err: string }> => {
     const dir = mkdtempSync(join(tmpdir(), "orch-given-"));
     const [stdout, stderr] = [join(dir, "stdout"), join(dir, "stderr")];
     const { promise, resolve } = Promise.withResolvers<unknown>();
     const argv = ["setpriv", "--reuid=4321", "--regid=4322", "--clear-groups", "/bin/sh", "-c", script];
     const env = { PATH: process.env["PATH"] ?? "" };
-    launch(
-      { argv, env, cwd: "/", cgroup: null, stdin: null, stdout, stderr, writer: { gid: 4322 }, notes: null },
-      resolve,
-    );
+    const stdin = input === null ? null : join(dir, "stdin");
+    if (stdin !== null) writeFileSync(stdin, input ?? "", { mode: 0o600 });
+    launch({ argv, env, cwd: "/", cgroup: null, stdin, stdout, stderr, writer: { gid: 4322 }, notes: null }, resolve);
     await promise;
     const owner = statSync(stdout).uid;
     const read = { out: readFileSync(stdout, "utf8"), err: readFileSync(stderr, "utf8") };
@@ -179,6 +178,11 @@ describe(`the output of another account${notRoot === null ? "" : ` (skipped: ${n
   test.if(notRoot === null)("can be opened again by its name, as programs do", async () => {
     const script = "echo a; echo b >> /dev/stdout; echo c | tee -a /dev/stderr; echo d >> /proc/self/fd/1";
     expect(await as(script)).toEqual({ out: "a\nb\nc\nd\n", err: "c\n" });
+  });
+
+  test.if(notRoot === null)("its input can be opened again as well, and is not written", async () => {
+    const script = "read line; echo $line; cat /dev/stdin; { echo x > /proc/self/fd/0; } 2>/dev/null || echo refused";
+    expect((await as(script, "one\ntwo\n")).out).toBe("one\none\ntwo\nrefused\n");
   });
 
   test.if(notRoot === null)("is not of the account: it changes no mode, and so gets no lease", async () => {
