@@ -106,7 +106,9 @@ async function refuseUnknown({ url, token, pin }: ServerTarget): Promise<void> {
     throw new CliError(EXIT.denied, "the token is not whole, so nothing is sent", hint);
   }
   if (!(await listens(url))) {
-    const hint = "Is it running (orch server), and is the address right (--url, ORCH_URL)?";
+    const hint = isLoopbackHost(new URL(url).hostname)
+      ? "Start one here with: orch up; log in to another one with: orch login URL"
+      : "Is it running (orch server), and is the address right (--url, ORCH_URL)?";
     throw new CliError(EXIT.unreachable, `no server answers at ${url}`, hint);
   }
   const start = isLoopbackHost(new URL(url).hostname) ? "Start a server here with: orch up. " : "";

@@ -14,6 +14,7 @@ import type { CommandEntry } from "./frame/command";
 export async function dispatch(argv: readonly string[], host: Host): Promise<number> {
   let isOurs = false;
   try {
+    if (argv[0] === COMPLETE) return await completed(argv.slice(1), host);
     const found = find(argv);
     isOurs = true;
     if (found.kind === "text") {
@@ -37,6 +38,16 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
       return complain(error, host.err);
     return complain(new CliError(said.exit, said.message, `Did you mean: orch ${shown(meant)}`), host.err);
   }
+}
+
+/** The hidden command that completion scripts call. */
+const COMPLETE = "__complete";
+
+async function completed(words: readonly string[], host: Host): Promise<number> {
+  const silent: Host = { ...host, err: { ...host.err, write: () => undefined } };
+  const context = makeContext(silent, { url: null, token: null, data: null });
+  await (await import("./commands/complete")).complete(context, TABLE, words.join(" "));
+  return EXIT.done;
 }
 
 type Found =

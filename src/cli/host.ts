@@ -31,6 +31,8 @@ export interface InputSource {
 export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** Whether that directory was removed meanwhile: nothing can start in it. */
+  readonly isCwdGone?: boolean;
   readonly home: string;
   readonly hostname: string;
   /** The Unix uid of this process, or null on a system without uids. */

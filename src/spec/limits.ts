@@ -23,6 +23,8 @@ export const ASK_LIMITS = {
   label_count: HOUSE_LIMITS.label_count,
   port_count: 64,
   argv_count: 4_096,
+  /** The kernel takes 128 KiB as one argument; some of that is left for what is put around a command. */
+  argument_bytes: 124 * 1024,
   /** What a job waits for: `after`, `after_any` and `after_failed` together. */
   after_count: 1_000,
   replicas: 10_000,

@@ -117,4 +117,10 @@ export function normalUrl(typed: string | null): string | null {
   return secure;
 }
 
-const sameOrigin = (a: string, b: string): boolean => URL.parse(a)?.origin === URL.parse(b)?.origin;
+/** The names of this machine's loopback are one: the key says who answers there. */
+function sameOrigin(a: string, b: string): boolean {
+  const [one, other] = [URL.parse(a), URL.parse(b)];
+  if (one === null || other === null) return false;
+  const near = isLoopbackHost(one.hostname) && isLoopbackHost(other.hostname);
+  return near ? one.port === other.port && one.protocol === other.protocol : one.origin === other.origin;
+}

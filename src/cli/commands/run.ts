@@ -93,6 +93,9 @@ export const run = command({
     const asked = askedFor(args, flags.shell);
     const active = flags.activate ?? activeIn(context.host.env);
     const env = { ...active?.env, ...added };
+    if (flags.workdir === null && context.host.isCwdGone === true) {
+      throw new UsageError(`the current directory ${context.host.cwd} was removed`, "Name another one with --workdir");
+    }
     const jobFlags: JobFlags = {
       ...flags,
       workdir: flags.workdir ?? context.host.cwd,

@@ -30,7 +30,7 @@ async function follow(context: Context, client: Client, run: number, since: numb
   const interrupt = interruptOf(context, client, run, leave);
   const stopListening = context.host.onInterrupt(interrupt.asked);
   try {
-    const ended = await followRun({ context, client, run, since, signal: leave.signal });
+    const ended = await followRun({ context, client, run, since, signal: leave.signal, quiet: interrupt.quiet });
     if (ended === null) {
       context.note(`orch: run ${run} goes on; see: orch logs -f ${run}`);
       return EXIT.interrupted;
@@ -55,6 +55,8 @@ function sayOutcome(context: Context, ended: RunDetail): number {
 interface Interrupt {
   readonly asked: (signal: "SIGINT" | "SIGTERM") => void;
   readonly cancelled: () => boolean;
+  /** Resolves when no question is open, so that output of the job does not run into it. */
+  readonly quiet: () => Promise<void>;
 }
 
 /**
@@ -70,15 +72,31 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
     context.note(`orch: cancelling run ${run}`);
     await client.cancel(run);
   }
+  let open: Promise<void> = Promise.resolve();
   async function ask(): Promise<void> {
     state = "asking";
-    const answer =
-      (await input.line(`\norch: run ${run}: [c]ancel it, [d]etach, or Enter to go on? `, false))?.trim() ?? "c";
-    // A second Ctrl-C may have cancelled the run while the question was open.
-    if (state !== "asking") return;
-    state = "none";
-    if (/^c/i.test(answer)) await cancel();
-    else if (/^d/i.test(answer)) leave.abort(new CliError(EXIT.interrupted, "detached"));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    open = promise;
+    try {
+      const answer = await answered();
+      // A second Ctrl-C may have cancelled the run while the question was open.
+      if (state !== "asking") return;
+      state = "none";
+      if (answer === "c") await cancel();
+      else if (answer === "d") leave.abort(new CliError(EXIT.interrupted, "detached"));
+    } finally {
+      resolve();
+    }
+  }
+  /** Asks until the answer is one of the three. The end of the input cancels. */
+  async function answered(): Promise<"c" | "d" | ""> {
+    for (let again = ""; ; again = "c, d or Enter. ") {
+      const question = `\norch: ${again}run ${run}: [c]ancel it, [d]etach, or Enter to go on? `;
+      const typed = (await input.line(question, false))?.trim().toLowerCase();
+      if (state !== "asking" || typed === undefined || /^c(ancel)?$/.test(typed)) return "c";
+      if (/^d(etach)?$/.test(typed)) return "d";
+      if (typed === "") return "";
+    }
   }
   const giveUp = (error: unknown): void => {
     complain(error, err);
@@ -91,5 +109,6 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
       else cancel().catch(giveUp);
     },
     cancelled: () => state === "cancelled",
+    quiet: () => (state === "asking" ? open : Promise.resolve()),
   };
 }

@@ -31,6 +31,8 @@ export interface Following {
   readonly since: number;
   /** Ends the following. The run goes on. */
   readonly signal: AbortSignal;
+  /** Resolves when output may be written: no question is open meanwhile. Without it output is always written. */
+  readonly quiet?: () => Promise<void>;
 }
 
 interface Copies {
@@ -50,12 +52,12 @@ const isOver = ({ state, unknown }: Pick<RunView, "state" | "unknown">): boolean
  */
 export async function followRun(following: Following): Promise<RunDetail | null> {
   const { client, run, since, signal, context } = following;
-  const copies = copiesOf(following);
   const saidWaiting = waitingNotes(context);
+  const copies = copiesOf(following, saidWaiting.waited);
   const look = async (): Promise<boolean> => {
     const detail = await readRun(client, run);
     for (const task of detail.tasks) copies.take(task);
-    saidWaiting(detail);
+    saidWaiting.look(detail);
     return isOver(detail);
   };
   await planned(following);
@@ -65,7 +67,7 @@ export async function followRun(following: Following): Promise<RunDetail | null>
       if (event.kind === "resync") over = await look();
       if (event.kind === "task" && event.task.run === run) copies.take(event.task);
       if (event.kind === "run" && event.run.run === run) {
-        saidWaiting(event.run);
+        saidWaiting.look(event.run);
         over = isOver(event.run);
       }
       if (over) break;
@@ -87,18 +89,27 @@ async function planned({ client, run, signal }: Following): Promise<void> {
   }
 }
 
-/** Returns a function that prints why a run waits. It prints again only when the reason changes. */
-function waitingNotes(context: Context): (run: Pick<RunView, "run" | "state" | "reason">) => void {
+interface WaitingNotes {
+  /** Prints why a run waits, and again only when the reason changes. */
+  look(run: Pick<RunView, "run" | "state" | "reason">): void;
+  /** Returns whether a wait was told. */
+  waited(): boolean;
+}
+
+function waitingNotes(context: Context): WaitingNotes {
   let said: string | null = null;
-  return ({ run, state, reason }) => {
-    const waits = (state === "queued" || state === "waiting") && reason !== null;
-    if (!waits || reason === said) return;
-    said = reason;
-    context.note(`orch: ${waitsLine({ name: `run ${run}`, kind: "queued", summary: reason }, style(false))}`);
+  return {
+    look({ run, state, reason }) {
+      const waits = (state === "queued" || state === "waiting") && reason !== null;
+      if (!waits || reason === said) return;
+      said = reason;
+      context.note(`orch: ${waitsLine({ name: `run ${run}`, kind: "queued", summary: reason }, style(false))}`);
+    },
+    waited: () => said !== null,
   };
 }
 
-function copiesOf({ context, client, signal }: Following): Copies {
+function copiesOf({ context, client, signal, quiet: silence }: Following, waited: () => boolean): Copies {
   const begun = new Set<string>();
   const running: Promise<void>[] = [];
   const quiet = new AbortController();
@@ -110,6 +121,7 @@ function copiesOf({ context, client, signal }: Following): Copies {
     try {
       await copyLog(context, { client, ref: id, stream, follow: true, signal: either }, async (bytes) => {
         written += 1;
+        await silence?.();
         await sinks[stream].write(bytes);
       });
     } catch (error) {
@@ -123,7 +135,12 @@ function copiesOf({ context, client, signal }: Following): Copies {
     take(task) {
       if (task.id === null || begun.has(task.id) || !hasBegun(task)) return;
       begun.add(task.id);
-      if (task.attempt > 1) context.note(`orch: attempt ${task.attempt} on ${clean(task.node ?? "?")}`);
+      const node = clean(task.node ?? "?");
+      if (task.attempt > 1) context.note(`orch: attempt ${task.attempt} on ${node}`);
+      else if (context.host.err.tty || waited()) {
+        // A script's standard error stays the job's own, unless it was told of a wait, whose end it is told too.
+        context.note(`orch: ${task.app === null ? `run ${clean(task.name)}` : clean(task.name)} runs on ${node}`);
+      }
       running.push(copy(task.id, "stdout"), copy(task.id, "stderr"));
     },
     async finished() {

@@ -1,5 +1,5 @@
-// Completion scripts for shells, made from the table of commands. They complete words and options only, so that
-// pressing Tab asks no server.
+// Completion scripts for shells, made from the table of commands. Commands and options are words of the script; names
+// of nodes, apps, runs, tasks and users are asked for with a hidden command, which is quick or silent.
 
 import { longName, type AnyCommand, type CommandEntry } from "./command";
 
@@ -61,6 +61,7 @@ function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
     ...(shell === "zsh" ? ["autoload -U +X bashcompinit && bashcompinit"] : []),
     "_orch() {",
     '  local cur="${COMP_WORDS[COMP_CWORD]}" one="${COMP_WORDS[1]}" two="${COMP_WORDS[1]} ${COMP_WORDS[2]}" words=""',
+    `  if [ "$one" = help ] && [ "$COMP_CWORD" -eq 2 ]; then words="${firstWords(commands).join(" ")}"; fi`,
     `  if [ "$COMP_CWORD" -eq 1 ]; then words="${firstWords(commands).join(" ")}"; fi`,
     '  if [ "$COMP_CWORD" -eq 2 ]; then case "$one" in',
     ...groups.map(({ first, verbs }) => `    ${first}) words="${verbs.join(" ")}" ;;`),
@@ -70,6 +71,9 @@ function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
     '  case "$one" in',
     ...cases,
     "  esac ;; esac",
+    `  local named="$one"; case "$one" in ${groups.map(({ first }) => first).join("|")}) named="$two" ;; esac`,
+    '  if [ -z "$words" ] && [ "$COMP_CWORD" -gt 1 ]; then case "$cur" in -*) ;; *)',
+    '    words="$(orch __complete $named 2>/dev/null </dev/null)" ;; esac; fi',
     '  COMPREPLY=($(compgen -W "$words" -- "$cur"))',
     '  if [ -z "$words" ]; then COMPREPLY=($(compgen -f -- "$cur")); fi',
     "}",
@@ -93,6 +97,11 @@ function fish(commands: readonly Completed[]): string {
       lines.push(`complete -c orch -n '${when}' -l ${flag.replace(/^--?/, "")} -d ${quoted(meaning)}`);
     }
   }
+  lines.push(
+    `complete -c orch -n '__fish_seen_subcommand_from help' -a '${firstWords(commands).join(" ")}'`,
+    "complete -c orch -n 'not __fish_use_subcommand' " +
+      "-a '(orch __complete (commandline -opc)[2..3] 2>/dev/null </dev/null)'",
+  );
   const groups = new Set(
     commands.filter(({ name }) => name.includes(" ")).map(({ name }) => name.split(" ")[0] ?? name),
   );

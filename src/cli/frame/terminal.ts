@@ -46,7 +46,7 @@ export function processHost(
   const host: Host = {
     ...self(),
     env,
-    cwd: process.cwd(),
+    ...workingDirectory(),
     out: out.sink,
     err: err.sink,
     input: source,
@@ -64,6 +64,16 @@ export function processHost(
       return isWhole;
     },
   };
+}
+
+/** Returns the working directory, or where it was, if it was removed: most commands do not need it. */
+function workingDirectory(): Pick<Host, "cwd" | "isCwdGone"> {
+  try {
+    return { cwd: process.cwd() };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return { cwd: process.env["PWD"] ?? "/", isCwdGone: true };
+  }
 }
 
 interface Output {

@@ -25,7 +25,11 @@ export function readEnv(text: string, own: Environment): Parsed<readonly [string
  */
 export function readEnvFile(text: string, own: Environment): Parsed<Record<string, string>> {
   const env: Record<string, string> = {};
-  for (const [n, line] of text.split(/\r?\n/).entries()) {
+  // Editors of Windows begin a file with a byte-order mark.
+  for (const [n, line] of text
+    .replace(/^\ufeff/, "")
+    .split(/\r?\n/)
+    .entries()) {
     if (line.trim() === "" || line.trimStart().startsWith("#")) continue;
     const one = readEnv(line, own);
     if (one.is === "invalid") return invalid(`line ${n + 1}: ${one.message} (${quoted(line)})`, one.hint);

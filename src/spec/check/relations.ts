@@ -1,6 +1,7 @@
 // Faults between values: keys that contradict each other, names that lead nowhere, work that waits for itself. The
 // values are examined as they were written, so that these faults are found even in a file with other errors.
 
+import { formatBytes } from "../../core/format";
 import type { Kind } from "../../core/model/workload";
 import { cardFaults } from "./card-relations";
 import { fault, type Fault } from "../read/fault";
@@ -83,10 +84,23 @@ export function workloadFaults(fields: Fields, path: Path): Fault[] {
   return [
     ...faults,
     ...countFaults(fields, path),
+    ...argumentFaults(fields, path),
     ...waitFaults(fields, path),
     ...cardFaults(fields, path),
     ...portFaults(fields, path),
   ];
+}
+
+/** What is larger could be started on no node: the kernel refuses it as one argument. */
+function argumentFaults(fields: Fields, path: Path): Fault[] {
+  const most = ASK_LIMITS.argument_bytes;
+  const words = Array.isArray(get(fields, "command")) ? (get(fields, "command") as unknown[]) : [];
+  return [[...path, "run"], ...words.map((_, i) => [...path, "command", i])].flatMap((at, i) => {
+    const text = i === 0 ? get(fields, "run") : words[i - 1];
+    const bytes = typeof text === "string" ? byteLength(text) : 0;
+    const message = `has ${bytes} bytes, and an argument of a command has at most ${formatBytes(most)}`;
+    return bytes <= most ? [] : [fault(at, message, "put it into a file that the nodes have")];
+  });
 }
 
 function countFaults(fields: Fields, path: Path): Fault[] {

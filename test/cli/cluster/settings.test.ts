@@ -91,6 +91,12 @@ describe("a command talks", () => {
       context: "home",
     });
   });
+  test("with the token that was kept for this machine, by whichever name of its loopback", async () => {
+    const near = { ...LAB, url: "https://127.0.0.1:4400" };
+    const { find } = await person({ contexts: { near } });
+    expect((await find({ url: "localhost:4400" })).token).toBe(LAB.token);
+    expect((await find({ url: "localhost:4401" })).token).toBe(null);
+  });
   test("without a token that was kept for another address", async () => {
     expect(await (await person({ contexts: { lab: LAB } })).find({ url: "https://elsewhere:4400" })).toEqual({
       url: "https://elsewhere:4400",

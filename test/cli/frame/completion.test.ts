@@ -5,10 +5,11 @@ import { completionScript } from "../../../src/cli/frame/completion";
 import { cliReference } from "../../../src/cli/frame/reference";
 import { TABLE } from "../../../src/cli/table";
 
-/** What a real bash offers for a line whose last word is being typed. */
-async function offered(line: string): Promise<string[]> {
+/** What a real bash offers where the last word is being typed. `names` is what orch says to the hidden command. */
+async function offered(line: string, names = ""): Promise<string[]> {
   const words = line.split(" ");
   const script =
+    `orch() { [ "$1" = __complete ] && printf '%s\\n' ${names}; }\n` +
     `${await completionScript(TABLE, "bash")}\nCOMP_WORDS=(${words.map((word) => `"${word}"`).join(" ")})\n` +
     `COMP_CWORD=${words.length - 1}\n_orch\nprintf '%s\\n' "\${COMPREPLY[@]}"\n`;
   const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe", stderr: "pipe", stdin: "ignore" });
@@ -21,6 +22,14 @@ describe("bash completes", () => {
   test("commands", async () => expect(await offered("orch no")).toEqual(["nodes", "node"]));
   test("verbs of a noun", async () => expect(await offered("orch node d")).toEqual(["drain"]));
   test("options of a command", async () => expect(await offered("orch ps --a")).toEqual(["--all"]));
+  test("names, as the server tells them", async () => {
+    expect(await offered("orch node drain bo", "box1 box2 other")).toEqual(["box1", "box2"]);
+    expect(await offered("orch logs re", "recs.api.0 12")).toEqual(["recs.api.0"]);
+  });
+  test("commands behind help, and shells behind completion", async () => {
+    expect(await offered("orch help no")).toEqual(["nodes", "node"]);
+    expect(await offered("orch completion f", "bash zsh fish")).toEqual(["fish"]);
+  });
   test("options of a verb", async () => expect(await offered("orch token new --r")).toEqual(["--role"]));
 });
 

@@ -121,6 +121,10 @@ describe("an environment of programs", () => {
   });
 });
 
+test("a file of variables may begin with a byte-order mark", () => {
+  expect(readEnvFile("\ufeffA=1\r\nB=2\r\n", {})).toEqual({ is: "parsed", value: { A: "1", B: "2" } });
+});
+
 describe("a job", () => {
   const NONE: JobFlags = {
     gpu: null,
