@@ -42,7 +42,7 @@ const testCommands = z.array(testCommand).max(RESULTS) as z.ZodType<readonly Tes
 const testResults = z.array(testResult).max(RESULTS) as z.ZodType<readonly TestResult[]>;
 const presences = entriesOf(
   z.object({ account: text, path: text.nullable(), state: z.enum(PRESENCES) }),
-  HOUSE_LIMITS.needs,
+  HOUSE_LIMITS.message_needs,
 );
 const unreadable = entriesOf(orphan, HOUSE_LIMITS.message_entries) as z.ZodType<readonly Orphan[]>;
 
@@ -164,7 +164,7 @@ const test = z.object({ type: z.literal("test"), stamp, id: text, commands: test
 const need = z.object({ account: text, path: text.nullable() });
 
 /** Asks whether the node has what work needs to find there. Sent only to an agent that has said that it looks. */
-const look = z.object({ type: z.literal("look"), needs: z.array(need).max(HOUSE_LIMITS.needs) });
+const look = z.object({ type: z.literal("look"), needs: entriesOf(need, HOUSE_LIMITS.message_needs) });
 
 /** The agent's echo, sent back with the server's wall clock. */
 const echoed = z.object({ type: z.literal("echo"), n: int, wall_ms: int, data: z.string().max(ECHO_BYTES) });

@@ -281,9 +281,9 @@ describe("orch run", () => {
     ["127 for a program that is not there", 127, /\/no\/such/, ["--", "/no/such"]],
     ["126 for one that cannot be executed", 126, /not executable/, ["--", "/etc/passwd"]],
     [
-      "125 when orch cannot start it",
+      "125 for a directory that no node has",
       125,
-      /the directory \/no\/such is not there/,
+      /0 of 2 nodes fit: 2 have no \/no\/such/,
       ["--workdir", "/no/such", "--", "true"],
     ],
     ["124 for its time limit", 124, /time limit/, ["--time", "300ms", "--", "sleep", "100"]],

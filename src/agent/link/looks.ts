@@ -1,6 +1,7 @@
 // Answers the server's questions whether this node has what work needs: each answer goes as soon as it is known, with
 // those of the same moment. A look that hangs holds up no other message.
 
+import { HOUSE_LIMITS } from "../../core/limits";
 import type { Need, Presence } from "../../core/pass/presence";
 import type { ServerLink, ServerHandlers, Message } from "./link";
 
@@ -13,7 +14,10 @@ function takeLook(link: ServerLink, { needs }: Message<"look">): void {
   const answer = (need: Need, state: Presence): void => {
     if (known.push({ ...need, state }) > 1) return;
     setImmediate(() => {
-      if (link.phase === "live") link.send({ type: "presence", answers: known.splice(0) });
+      while (known.length > 0 && link.phase === "live") {
+        link.send({ type: "presence", answers: known.splice(0, HOUSE_LIMITS.message_needs) });
+      }
+      known.length = 0;
     });
   };
   for (const need of needs) {

@@ -4,6 +4,7 @@ import type { Verb, TaskReport } from "../../core/model/record";
 import { observeInventory } from "../../core/intake/observe";
 import { formatBytes } from "../../core/format";
 import { HOUSE_LIMITS } from "../../core/limits";
+import type { Need } from "../../core/pass/presence";
 import type { ToServer } from "../../wire/agent";
 import { verifyPassed } from "../access/identity";
 import { intakeContext } from "../nodes/intake-context";
@@ -185,8 +186,7 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   session.orders.told = value.told;
   session.orders.set = hello.sets === true ? new Map() : null;
   hub.live.set(node_id, session);
-  if (hello.looks === true)
-    hub.presences.connected(node_id, (needs) => send(session, { type: "look", needs: [...needs] }));
+  if (hello.looks === true) hub.presences.connected(node_id, (needs) => askFor(session, needs));
   hub.loop.heard(node_id, hub.clock());
   const { heartbeat_ms, findings } = hub;
   send(session, { type: "welcome", stamp: stamp(hub, session), name: node.name, heartbeat_ms, findings });
@@ -194,6 +194,13 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   push(hub, session, node, hub.store.state.tasks.values(), value.verbs);
   ask(hub, session, node);
   hub.loop.wake();
+}
+
+/** Asks an agent whether its node has these, in messages of bounded size. */
+function askFor(session: Session, needs: readonly Need[]): void {
+  for (let at = 0; at < needs.length; at += HOUSE_LIMITS.message_needs) {
+    send(session, { type: "look", needs: needs.slice(at, at + HOUSE_LIMITS.message_needs) });
+  }
 }
 
 /** Tells a forgotten node to stop its tasks, and then refuses it. */
