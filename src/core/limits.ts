@@ -92,7 +92,7 @@ export const HOUSE_LIMITS = {
   findings_a_minute: 100,
   /** Sentences about one node that was not believed. A node that makes up ever new ones is not worth more. */
   doubts: 20,
-  /** Accounts and directories that open work needs to find on nodes, of which nodes are asked; and those in a message. */
+  /** Accounts and directories that open work needs to find on nodes, of which nodes are asked; those of a message. */
   needs: 256,
   message_needs: 32,
   /** Addresses of one port of a workload that a task finds in its environment. */
