@@ -2,6 +2,7 @@
 
 import { BrokenLawError } from "../core/laws/laws";
 import { plan } from "../core/plan/plan";
+import { sayTimed } from "../core/pass/pass";
 import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/pass/snapshot";
 import type { Change, State } from "../core/model/rows-state";
 import type { Ms } from "../core/units";
@@ -72,12 +73,16 @@ interface Pass {
   readonly recovering: boolean;
 }
 
+/** Returns what waits, with the durations that have changed since the pass. */
+const saidNow = ({ blocked, at_ms }: LastPass, now_ms: Ms): readonly Blocked[] =>
+  blocked.map((one) => (one.timed === undefined ? one : { ...one, summary: sayTimed(one.timed, now_ms - at_ms) }));
+
 type Phase = "idle" | "scheduled" | "planning" | "again" | "stopped";
 
 /** What is kept of a pass. */
-type LastPass = Pick<Plan, "blocked" | "notices" | "queue" | "tried">;
+type LastPass = Pick<Plan, "blocked" | "notices" | "queue" | "tried"> & { readonly at_ms: Ms };
 
-const NO_PASS: LastPass = { blocked: [], notices: [], queue: [], tried: null };
+const NO_PASS: LastPass = { blocked: [], notices: [], queue: [], tried: null, at_ms: 0 };
 
 export function createLoop(options: LoopOptions): Loop {
   const { store } = options;
@@ -119,7 +124,7 @@ export function createLoop(options: LoopOptions): Loop {
     desk.phase = "idle";
     if (done === null) return wakeIn(AGAIN_MS);
     const { planned, now_ms, recovering } = done;
-    last = planned;
+    last = { ...planned, at_ms: now_ms };
     deciding.passed(!recovering);
     heed(options, planned);
     if (changed || planned.more || planned.ops.length > 0) wake();
@@ -131,7 +136,7 @@ export function createLoop(options: LoopOptions): Loop {
     ...deciding,
     wake,
     snapshot,
-    blocked: () => last.blocked,
+    blocked: () => saidNow(last, store.now()),
     queue: () => last.queue,
     notices: () => [...(fenced === null ? [] : [fenced]), ...shunned.notices, ...last.notices],
     heard: (node_id, now_ms) => (listening.heard(node_id, now_ms) ? wake() : undefined),
@@ -164,10 +169,13 @@ function passOver(draft: Draft, snapshot: Loop["snapshot"], { tried, blocked }: 
 }
 
 /** Writes into the runs that begin in this pass what the pass before has left them waiting for. */
-function withWaits(changes: readonly Change[], now_ms: Ms, before: readonly Blocked[]): Change[] {
+function withWaits(changes: readonly Change[], now_ms: Ms, before: readonly Blocked[]): readonly Change[] {
+  const begins = ({ table, row }: Change): boolean => table === "runs" && row !== null && row.started_ms === now_ms;
+  // What waits says why only when it is asked, and few runs begin in a pass.
+  if (!changes.some(begins)) return changes;
   const waits = new Map(before.map((one) => [one.owner_uid, one]));
   return changes.map((change): Change => {
-    if (change.table !== "runs" || change.row === null || change.row.started_ms !== now_ms) return change;
+    if (change.table !== "runs" || change.row === null || !begins(change)) return change;
     return { ...change, row: { ...change.row, waited_for: waits.get(change.row.uid)?.summary ?? null } };
   });
 }

@@ -8,7 +8,7 @@ import type { WatchEvent } from "../wire/api/watch";
 import { eventView } from "./views/event";
 import type { HeardNode } from "./facts/listening";
 import { nodeView, tasksByNode } from "./views/node";
-import { runView } from "./views/run";
+import { rowLook, runView } from "./views/run";
 import { taskView } from "./views/task";
 
 export interface Watch {
@@ -241,7 +241,7 @@ function* eventsOf(
         break;
       case "runs":
       case "ended_runs":
-        yield { kind: "run", revision, run: runView(change.row, undefined, state) };
+        yield { kind: "run", revision, run: runView(change.row, rowLook(state)) };
         break;
       case "nodes":
         yield {

@@ -130,6 +130,9 @@ function plainFacts(key: string, value: unknown): Fact[] {
   return [[key, oneLine(String(value as string | boolean))]];
 }
 
+/** Returns a command as one line, as it was typed. */
+export const commandLine = (command: Command): string => commandFacts(command)[0]?.[1] ?? "";
+
 function commandFacts(command: Command): Fact[] {
   if (command.kind === "shell") {
     return [["run", oneLine(command.script)], ...one("shell", command.shell === "sh" ? null : command.shell)];

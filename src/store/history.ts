@@ -51,8 +51,25 @@ type Db = ReturnType<typeof drizzle>;
 const afterTask = (uid: string): SQL =>
   sql`(archived_ms, uid) < (select archived_ms, uid from ended_tasks as at where at.uid = ${uid})`;
 
-function taskHistory(db: Db): Pick<History, "task" | "tasks"> {
+function taskHistory(db: Db): Pick<History, "task" | "tasks" | "nodesOf"> {
   return {
+    nodesOf(owner_uids) {
+      const rows = db
+        .select({ owner: ended_tasks.owner_uid, attempt: ended_tasks.attempt, node: ended_tasks.node_id })
+        .from(ended_tasks)
+        .where(sql`owner_uid in (select value from json_each(${JSON.stringify(owner_uids)}))`)
+        .orderBy(desc(ended_tasks.archived_ms))
+        .limit(LIST_MAX)
+        .all();
+      const newest = new Map<string, number>();
+      for (const { owner, attempt } of rows) newest.set(owner, Math.max(newest.get(owner) ?? 0, attempt));
+      const nodes = new Map<string, string[]>();
+      for (const { owner, attempt, node } of rows) {
+        const known = nodes.get(owner) ?? [];
+        if (newest.get(owner) === attempt && !known.includes(node)) nodes.set(owner, [...known, node]);
+      }
+      return nodes;
+    },
     task(uid_or_prefix) {
       if (uid_or_prefix === "") return null;
       const found = db

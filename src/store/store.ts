@@ -110,6 +110,8 @@ export interface History {
     before_uid?: string;
     limit: number;
   }): TaskRow[];
+  /** Returns the ids of the nodes of each owner's newest attempt that has ended. */
+  nodesOf(owner_uids: readonly string[]): ReadonlyMap<string, readonly string[]>;
   run(run_or_uid: number | string): RunRow | null;
   runs(filter: {
     project?: string;

@@ -169,6 +169,7 @@ export const nodeFacts = z.object({
   /** Older agents do not send this field. */
   unable: prose.nullable().optional(),
   silent: prose.nullable().optional(),
+  data: prose.nullable().optional(),
   foreign_tasks: foreignTasks.optional(),
   takes_stdin: z.boolean().optional(),
 }) satisfies z.ZodType<NodeFacts>;

@@ -254,6 +254,7 @@ function crash(desk: Desk): void {
 
 const historyOf = ({ ended_tasks, ended_runs, node_tests, graves }: Database): History => ({
   task: (uid) => ended_tasks.get(uid) ?? null,
+  nodesOf: () => new Map(),
   tasks: () => [...ended_tasks.values()],
   run: (uid) => [...ended_runs.values()].find((run) => run.uid === uid || run.run === uid) ?? null,
   runs: () => [...ended_runs.values()],

@@ -5,6 +5,8 @@ import { confirm, type Context } from "../context";
 import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";
 import { command, flag, readAs, reading, text, type OutputShape } from "../frame/command";
+import { readTasks } from "../follow/pages";
+import { taskColumns } from "../print/tasks";
 import { waitForDrain } from "../follow/drain";
 import { EXIT, UsageError } from "../failure";
 import { clean } from "../print/clean";
@@ -25,9 +27,15 @@ export const nodeShow = command({
     const client = await context.client();
     if (flags.history) return showHistory(context, await client.nodeTests(name), shape);
     const node = await client.node(name);
-    if (shape === "json") context.json(node);
+    const { items: tasks } = await readTasks(client, { of: node.id });
+    if (shape === "json") context.json({ ...node, tasks });
     else if (shape === "ids") context.print(node.id);
-    else for (const line of nodeLines(node, printOf(context))) context.print(line);
+    else {
+      for (const line of nodeLines(node, printOf(context))) context.print(line);
+      if (tasks.length === 0) return EXIT.done;
+      context.print("");
+      context.table(taskColumns(context.now(), null, context.style), tasks);
+    }
     return EXIT.done;
   },
 });

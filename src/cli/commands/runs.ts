@@ -1,15 +1,12 @@
 // `orch runs`: executions of jobs, newest first.
 
-import { formatAge } from "../../core/format";
 import { readDuration } from "../../spec/grammar/units";
 import type { RunView } from "../../wire/api/runs";
 import { RUN, type RunState } from "../../core/model/lifecycle";
 import { command, flag, reading, text, whole, word } from "../frame/command";
 import { EXIT } from "../failure";
 import { MOST_SHOWN, readRuns } from "../follow/pages";
-import { paintState } from "../print/color";
-import { taskWhy } from "../print/tasks";
-import { age } from "../print/figures";
+import { runColumns } from "../print/runs";
 
 export const runs = command({
   reads: true,
@@ -39,26 +36,7 @@ export const runs = command({
     if (shape === "json") context.json({ runs: items, next });
     else if (shape === "ids") for (const { run } of items) context.print(String(run));
     else if (items.length === 0) context.note("no runs");
-    else
-      context.table(
-        [
-          { title: "RUN", align: "right", cell: (run) => String(run.run) },
-          { title: "NAME", cell: (run) => run.name },
-          { title: "USER", cell: (run) => run.user },
-          {
-            title: "STATE",
-            cell: (run) => run.state,
-            paint: (run, cell) => paintState(context.style, run.state, cell),
-          },
-          { title: "AGE", align: "right", cell: (run) => age(run.created_ms, context.now()) },
-          { title: "TOOK", align: "right", cell: (run) => took(run, context.now()) },
-          { title: "WHY", cell: (run) => taskWhy({ ...run, state: run.state === "running" ? "running" : "failed" }) },
-        ],
-        items,
-      );
+    else context.table(runColumns(context.now(), context.style), items);
     return EXIT.done;
   },
 });
-
-const took = ({ started_ms, finished_ms }: RunView, now_ms: number): string =>
-  started_ms === null ? "-" : formatAge((finished_ms ?? now_ms) - started_ms);

@@ -1,13 +1,13 @@
 // `orch show`: everything about one thing, whatever it is: a run, a task, a workload, an app, a node, a card.
 
-import { formatBytes } from "../../core/format";
-import type { RunDetail } from "../../wire/api/runs";
 import { command } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { workloadIn } from "../typed/names";
 import { block } from "../print/block";
 import { nodeLines } from "../print/node";
+import { runLines } from "../print/run";
+import type { RunDetail } from "../../wire/api/runs";
 import type { NodeView } from "../../wire/api/nodes";
 import { printOf } from "./node";
 import type { Client } from "../../wire/client";
@@ -35,25 +35,10 @@ export const show = command({
 
 function linesOf(context: Context, document: Document): string[] {
   // Only nodes have an agent.
-  if (!("agent_version" in document)) return block(inWords(document), context.style);
-  return nodeLines(document as unknown as NodeView, printOf(context));
-}
-
-/**
- * A run without a time limit says so, where other keys without a value are left out. Its standard input is one line.
- */
-const inWords = (document: Document): Document => ({
-  ...document,
-  ...(document["time_limit_ms"] === null ? { time_limit_ms: "none" } : {}),
-  ...("stdin" in document ? { stdin: inputWords(document["stdin"] as RunDetail["stdin"]) } : {}),
-});
-
-const SHOWN_DIGITS = 12;
-
-function inputWords(stdin: RunDetail["stdin"]): string | null {
-  if (stdin === null) return null;
-  const hash = stdin.sha256 === null ? "" : ` (sha256 ${stdin.sha256.slice(0, SHOWN_DIGITS)})`;
-  return `${formatBytes(stdin.bytes)}${hash}`;
+  if ("agent_version" in document) return nodeLines(document as unknown as NodeView, printOf(context));
+  // Only runs have waited.
+  if ("waited_ms" in document) return runLines(document as unknown as RunDetail, printOf(context));
+  return block(document, context.style);
 }
 
 function nameOf({ id, run, name }: Document): string {
@@ -67,7 +52,7 @@ async function lookUp(client: Client, typed: string): Promise<Document> {
     case "run":
       return client.runInfo(found.run ?? typed);
     case "task":
-      return client.task(typed);
+      return client.task(found.name);
     case "workload": {
       const { project, app, workload } = workloadIn(found);
       return client.workload(project, app, workload);

@@ -47,7 +47,7 @@ export async function logTargets(client: Client, typed: string | undefined, atte
     default: {
       // The server finds an earlier attempt by the slot's name and the attempt's number, also long after its end.
       if (attempt !== null) return one({ id: typed, name: `${typed}#${attempt}` });
-      return one(targetOf(await withOutput(client, await client.task(typed))));
+      return one(targetOf(await withOutput(client, await client.task(found.name))));
     }
   }
 }

@@ -1,5 +1,6 @@
 // The progress of an applied app, from the server's views: each workload or run is done, going, or stuck for a reason.
 
+import type { Ms } from "../../core/units";
 import type { WorkloadView } from "../../wire/api/apps";
 import type { BlockedView } from "../../wire/api/plans";
 import type { RunDetail } from "../../wire/api/runs";
@@ -13,6 +14,8 @@ export interface SeenApp {
   readonly runs: readonly RunDetail[];
   /** Why slots wait, for the slots that were asked about. */
   readonly blocked: readonly BlockedView[];
+  /** The time on the server's clock. */
+  readonly now_ms: Ms;
 }
 
 export interface Line {
@@ -27,13 +30,13 @@ export interface Line {
 const CRASHES = 3;
 
 /** Returns one line for each service and daemon, and one for each run. */
-export function progressOf({ workloads, tasks, runs, blocked }: SeenApp): Line[] {
+export function progressOf({ workloads, tasks, runs, blocked, now_ms }: SeenApp): Line[] {
   return [
     ...workloads
       .filter(({ kind }) => kind !== "job")
       .map((one) => {
         const own = tasks.filter((task) => task.workload === one.name);
-        return { name: one.name, run: null, ...workloadLine(one, own, blocked) };
+        return { name: one.name, run: null, ...workloadLine(one, own, blocked, now_ms) };
       }),
     ...runs.map(runLine),
   ];
@@ -43,12 +46,17 @@ function workloadLine(
   workload: WorkloadView,
   tasks: readonly TaskView[],
   blocked: readonly BlockedView[],
+  now_ms: Ms,
 ): Omit<Line, "name" | "run"> {
   const { version, kind, replicas, removing } = workload;
   if (removing) return { state: tasks.length === 0 ? "done" : "going", detail: `${tasks.length} still to end` };
-  const up = tasks.filter(isUp).filter((task) => task.version === version);
+  const running = tasks.filter(isRunning).filter((task) => task.version === version);
+  const up = running.filter((task) => isSettled(task, now_ms));
   const wanted = kind === "daemon" ? tasks.filter((task) => task.version === version).length : replicas;
-  const detail = `${up.length}/${wanted} up`;
+  const detail =
+    up.length === running.length
+      ? `${up.length}/${wanted} up`
+      : `${running.length}/${wanted} running${sayCrashes(running)}`;
   if (up.length === wanted && tasks.length === wanted) return { state: "done", detail };
   const names = new Set(tasks.map((task) => task.name));
   const impossible = blocked.find((one) => one.kind === "unsatisfiable" && names.has(one.name));
@@ -70,7 +78,22 @@ function workloadLine(
 const isCrashing = ({ state, crashes }: TaskView): boolean =>
   (state === "pending" || state === "preparing") && crashes >= CRASHES;
 
-const isUp = ({ state, health, desired }: TaskView): boolean =>
+/**
+ * How long a task must have run to count as up: longer the more often its slot has crashed in a row, since one that
+ * crashes some seconds after its start runs at most looks.
+ */
+const UP_AFTER_MS: Ms = 2_000;
+const UP_AFTER_CRASH_MS: Ms = 10_000;
+
+const isSettled = ({ started_ms, crashes }: TaskView, now_ms: Ms): boolean =>
+  started_ms !== null && now_ms - started_ms >= (crashes === 0 ? UP_AFTER_MS : UP_AFTER_CRASH_MS);
+
+function sayCrashes(tasks: readonly TaskView[]): string {
+  const worst = tasks.reduce((most, { crashes }) => Math.max(most, crashes), 0);
+  return worst === 0 ? "" : `, crashed ${worst}×`;
+}
+
+const isRunning = ({ state, health, desired }: TaskView): boolean =>
   state === "running" && desired === "run" && (health === null || health === "healthy");
 
 function runLine({ run, name, state, reason, unknown }: RunDetail): Line {

@@ -33,7 +33,7 @@ export async function waitForApp(
   const said = new Map<string, string>();
   const isSteady = steadiness();
   for (;;) {
-    const seen = await unlessAway(() => look(client, applied));
+    const seen = await unlessAway(() => look(context, client, applied));
     if (seen !== null) {
       const lines = progressOf(seen);
       if (shape === "text") sayChanges(context, lines, said);
@@ -60,7 +60,7 @@ function steadiness(): (sign: string | null) => boolean {
   };
 }
 
-async function look(client: Client, { project, app, runs }: Applied): Promise<SeenApp> {
+async function look(context: Context, client: Client, { project, app, runs }: Applied): Promise<SeenApp> {
   const [detail, listed, ...made] = await Promise.all([
     client.app(project, app),
     readTasks(client, { app: `${project}/${app}` }),
@@ -71,6 +71,7 @@ async function look(client: Client, { project, app, runs }: Applied): Promise<Se
     tasks: listed.items,
     runs: made,
     blocked: await blockedOf(client, listed.items),
+    now_ms: context.now(),
   };
 }
 

@@ -5,6 +5,8 @@ import { clean } from "./clean";
 export interface Column<T> {
   readonly title: string;
   readonly align?: "right";
+  /** The width to which the column may be cut where the terminal is too narrow. */
+  readonly least?: number;
   cell(row: T): string;
   /** Colours the finished, padded cell. */
   paint?(row: T, padded: string): string;
@@ -27,6 +29,11 @@ export function table<T>(columns: readonly Column<T>[], rows: readonly T[], widt
   );
   const last = widths.length - 1;
   if (width !== null) {
+    narrow(
+      shown.map(({ column }) => column),
+      widths,
+      width,
+    );
     const before = widths.slice(0, last).reduce((sum, one) => sum + one + GAP.length, 0);
     widths[last] = Math.min(widths[last] ?? 0, Math.max(width - before, CUT_LEAST));
   }
@@ -45,6 +52,19 @@ export function table<T>(columns: readonly Column<T>[], rows: readonly T[], widt
     ),
     ...rows.map((row, n) => line(cells[n] ?? [], row)),
   ];
+}
+
+/** Cuts the columns that may be cut, the last of them first, until the table and a short last column fit. */
+function narrow(columns: readonly Column<never>[], widths: number[], width: number): void {
+  const last = widths.length - 1;
+  const all = widths.reduce((sum, one, n) => sum + (n === last ? Math.min(one, CUT_LEAST) : one + GAP.length), 0);
+  let over = all - width;
+  for (const [n, { least }] of [...columns.entries()].toReversed()) {
+    if (over <= 0 || least === undefined || n === last) continue;
+    const cutTo = Math.max(Math.min(least, widths[n] ?? 0), (widths[n] ?? 0) - over);
+    over -= (widths[n] ?? 0) - cutTo;
+    widths[n] = cutTo;
+  }
 }
 
 const wide = (text: string): number => Bun.stringWidth(text);

@@ -7,9 +7,18 @@ import { paintState, type Style } from "./color";
 import type { Column } from "./table";
 import { age } from "./figures";
 
-/** Returns a task's title. An app of another project is written `project/app`. */
-export const taskTitle = (task: Pick<TaskView, "name" | "project" | "app">, home: string | null): string =>
-  task.app !== null && home !== null && task.project !== home ? `${task.project}/${task.name}` : task.name;
+type Titled = Pick<TaskView, "name" | "project" | "app" | "workload" | "run">;
+
+/**
+ * Returns a task's title. An app of another project is written `project/app`. A run in no app has the name that it was
+ * given, with the number of the member and the attempt behind it.
+ */
+export const taskTitle = (task: Titled, home: string | null): string =>
+  task.app === null
+    ? `${task.workload}${task.name.slice(String(task.run).length)}`
+    : home !== null && task.project !== home
+      ? `${task.project}/${task.name}`
+      : task.name;
 
 type Ended = Pick<TaskView, "state" | "exit_code" | "signal" | "reason">;
 
@@ -32,6 +41,7 @@ const since = (task: TaskView): Ms => (ended(task) ? task.finished_ms : task.sta
 export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Column<TaskView>[] {
   return [
     { title: "NAME", cell: (task) => taskTitle(task, home) },
+    { title: "RUN", align: "right", cell: ({ run }) => (run === null ? "" : String(run)) },
     { title: "ID", cell: (task) => task.id?.slice(0, 10) ?? "-" },
     { title: "STATE", cell: (task) => task.state, paint: (task, cell) => paintState(styled, task.state, cell) },
     { title: "NODE", cell: (task) => task.node ?? "-" },

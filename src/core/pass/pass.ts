@@ -4,7 +4,8 @@ import { dueAt } from "./drain";
 import type { State } from "../model/rows-state";
 import type { RunRow, SlotRow, WorkloadRow } from "../model/rows-work";
 import type { StopOrder, TaskRow } from "../model/rows-task";
-import type { Blocked, Op, PlanLimits, Snapshot } from "./snapshot";
+import { formatAge, formatRest } from "../format";
+import type { Blocked, Op, PlanLimits, Snapshot, TimedWords } from "./snapshot";
 import { jobName, slotKey } from "../model/task";
 import type { Ms } from "../units";
 import type { Kind, StopSettings, TaskSpec } from "../model/workload";
@@ -155,18 +156,22 @@ export function ownerSlotName(owner: WorkloadRow | RunRow, slot: number): string
   return `${owner.app}.${workloadNameOf(owner)}.${slot}`;
 }
 
+/** Returns words as they are so long after the pass that made them. */
+export const sayTimed = ({ before, is, ms, after }: TimedWords, gone_ms: Ms): string =>
+  `${before}${is === "rest" ? formatRest(ms - gone_ms) : formatAge(ms + gone_ms)}${after}`;
+
 /** Returns the words for a slot that waits for something other than room. */
 export const waitOf = (
   owner: WorkloadRow | RunRow,
   slot: number,
-  summary: string,
+  summary: string | TimedWords,
   smallest_change: string | null = null,
 ): Blocked => ({
   name: ownerSlotName(owner, slot),
   owner_uid: owner.uid,
   slot,
   kind: "queued",
-  summary,
+  ...(typeof summary === "string" ? { summary } : { summary: sayTimed(summary, 0), timed: summary }),
   smallest_change,
   changes: [],
   nodes: [],

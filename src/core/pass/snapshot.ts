@@ -142,6 +142,16 @@ export interface Blocked extends Failure {
   readonly smallest_change: string | null;
   /** Changes to the request alone, what costs the user least first. */
   readonly changes: readonly NamedChange[];
+  /** The parts of a summary that names a duration, which goes on after the pass. Missing: it names none. */
+  readonly timed?: TimedWords;
+}
+
+/** Words with a duration in them: `rest` is what is left and falls, `age` is what has passed and rises. */
+export interface TimedWords {
+  readonly before: string;
+  readonly is: "rest" | "age";
+  readonly ms: Ms;
+  readonly after: string;
 }
 
 /** Why a task has a card. */

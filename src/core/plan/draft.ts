@@ -2,7 +2,7 @@
 
 import type { RunRow, WorkloadRow } from "../model/rows-work";
 import { draftAfter, waitOf, type Demand, type Findings, type Pass, type PassDraft } from "../pass/pass";
-import type { Blocked } from "../pass/snapshot";
+import type { Blocked, TimedWords } from "../pass/snapshot";
 
 /** The findings of that step: demands and waits, beside stops and changes. */
 export interface Reconciled extends Findings {
@@ -24,7 +24,7 @@ export function waitFor(
   draft: ReconcileDraft,
   owner: WorkloadRow | RunRow,
   slot: number,
-  summary: string,
+  summary: string | TimedWords,
   smallest_change: string | null = null,
 ): void {
   draft.waits.push(waitOf(owner, slot, summary, smallest_change));

@@ -4,7 +4,7 @@
 import { compareText } from "../canonical";
 import { taskName } from "../model/task";
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
-import { formatAge, formatDuration, formatRest } from "../format";
+import { formatAge, formatDuration } from "../format";
 import type { RunRow, SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import { askedEnds, settledAs, unknownEnds } from "../model/unknown";
@@ -222,7 +222,7 @@ function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[
       draft,
       run,
       0,
-      `waits for its node: ${names} has been silent for ${formatAge(first.silence_ms)}`,
+      { before: `waits for its node: ${names} has been silent for `, is: "age", ms: first.silence_ms, after: "" },
       forgetHint(first),
     );
   }
@@ -274,8 +274,9 @@ function nextAttempt(
   if (spec.exclusive && stopExclusive(draft, run)) return;
   if (slot !== null && slot.not_before_ms > pass.now_ms) {
     wakeAt(draft, slot.not_before_ms);
-    const rest = formatRest(slot.not_before_ms - pass.now_ms);
-    waitFor(draft, run, 0, `waits ${rest} before its next attempt: ${howEnded(slot)}`);
+    const rest_ms = slot.not_before_ms - pass.now_ms;
+    const after = ` before its next attempt: ${howEnded(slot)}`;
+    waitFor(draft, run, 0, { before: "waits ", is: "rest", ms: rest_ms, after });
     return;
   }
   const attempt = slot === null || slot.attempts === 0 ? "new" : `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;

@@ -13,6 +13,7 @@ import { queue } from "../place/queue";
 import { archiveRuns, reconcile, removeEmpty } from "./reconcile";
 import { schedule } from "../place/schedule";
 import type { Blocked, Op, Plan, Snapshot } from "../pass/snapshot";
+import { isFinal } from "../model/lifecycle";
 import { taskName } from "../model/task";
 import { SECOND_MS, type Ms } from "../units";
 
@@ -58,11 +59,11 @@ export function plan(snapshot: Snapshot): Plan {
 const runOps = ({ runs }: Pick<Findings, "runs">): Op[] =>
   [...runs.values()].sort((a, b) => a.run.run - b.run.run).map(({ run, why }) => ({ op: "run", run, why }));
 
-/** Returns the runs that wait for room, in the order in which they were examined. */
+/** Returns the runs that wait for room, for their first attempt or for another, in the order of their examination. */
 const queuedRuns = (waiting: readonly Demand[], { runs }: Pick<Findings, "runs">): string[] =>
   waiting.flatMap(({ owner }) => {
     const run = "run" in owner ? (runs.get(owner.uid)?.run ?? owner) : null;
-    return run?.state === "queued" && run.cancel === null ? [run.uid] : [];
+    return run !== null && !isFinal(run.state) && run.cancel === null ? [run.uid] : [];
   });
 
 /** Plans nothing while a restored database waits until every node has reported its tasks. */

@@ -4,7 +4,7 @@ import { compareText } from "../canonical";
 import { sayRefusal } from "../place/card-checks";
 import { repelledBy } from "../place/labels";
 import { isDraining } from "../pass/drain";
-import { formatAge, formatRest } from "../format";
+import { formatAge } from "../format";
 import type { SlotRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import { cardsOf, isBad } from "../cards/node-cards";
@@ -12,6 +12,7 @@ import { waitFor, type ReconcileDraft } from "./draft";
 import { orphanWait } from "./orphans";
 import { isDrainDue, isSettled, isUp, slotOf, stopTask, wakeAt, type Pass } from "../pass/pass";
 import type { NodeFact } from "../pass/contact";
+import type { TimedWords } from "../pass/snapshot";
 import { endedVersion } from "../pass/slot";
 import { taskName } from "../model/task";
 import type { Ms } from "../units";
@@ -205,10 +206,12 @@ function noteSilent(draft: ReconcileDraft, { workload, give_up_after_ms }: Keepi
   const [first] = silent;
   if (first === undefined || workload.kind === "daemon") return;
   const { task, fact } = first;
-  const text = `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
-  if (give_up_after_ms === null) waitFor(draft, workload, task.slot, `waits for its node: ${text}`, forgetHint(fact));
-  else if (pass.mass_silence)
-    waitFor(draft, workload, task.slot, `is not replaced: ${text}, as many others`, forgetHint(fact));
+  const say = (how: string, after: string): void => {
+    const before = `${how}: ${fact.node.name} has been silent for `;
+    waitFor(draft, workload, task.slot, { before, is: "age", ms: fact.silence_ms, after }, forgetHint(fact));
+  };
+  if (give_up_after_ms === null) say("waits for its node", "");
+  else if (pass.mass_silence) say("is not replaced", ", as many others");
 }
 
 /**
@@ -305,10 +308,11 @@ export function wantAttempt(
  * Returns why a slot stays empty after its attempt was stopped for unused cards. Null if it was stopped for another
  * reason, if a newer version is wanted, or if the workload no longer limits idle time.
  */
-function heldForIdle(pass: Pass, workload: WorkloadRow, slot: SlotRow | null): string | null {
+function heldForIdle(pass: Pass, workload: WorkloadRow, slot: SlotRow | null): TimedWords | null {
   const [end] = slot?.ends ?? [];
   if (end?.idle !== true || end.version !== workload.version || workload.settings.idle === undefined) return null;
-  return `was stopped ${formatAge(pass.now_ms - end.at_ms)} ago: ${end.reason ?? "its GPU was idle"}`;
+  const after = ` ago: ${end.reason ?? "its GPU was idle"}`;
+  return { before: "was stopped ", is: "age", ms: pass.now_ms - end.at_ms, after };
 }
 
 /**
@@ -320,11 +324,12 @@ function isCrashLoop({ settings }: WorkloadRow, { streak }: SlotRow): boolean {
 }
 
 /** Returns why crashes hold the next attempt back, or null. */
-function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | null {
+function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | TimedWords | null {
   if (isCrashLoop(workload, slot)) return `crash loop: ${crashes(slot)}; it starts again with a new version`;
   if (slot.not_before_ms <= pass.now_ms) return null;
-  const rest = formatRest(slot.not_before_ms - pass.now_ms);
-  return `waits ${rest} before its next attempt: ${slot.streak > 0 ? crashes(slot) : howEnded(slot)}`;
+  const rest_ms = slot.not_before_ms - pass.now_ms;
+  const last = slot.streak > 0 ? crashes(slot) : howEnded(slot);
+  return { before: "waits ", is: "rest", ms: rest_ms, after: ` before its next attempt: ${last}` };
 }
 
 /** Words crashes: `12 crashes in a row, last exit code 3`. */

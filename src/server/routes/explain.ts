@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { isFinal } from "../../core/model/lifecycle";
-import { taskName } from "../../core/model/task";
+import { isPart, taskName } from "../../core/model/task";
 import { explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
 import { RefusedError } from "../refused";
@@ -10,7 +10,8 @@ import type { Meant } from "../work/named";
 import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { blockedView, placedView } from "../views/plan";
-import { taskView, waitsFor } from "../views/task";
+import { taskView } from "../views/task";
+import { pendingOf } from "./tasks";
 
 /** Returns what became of a task or a run that has ended. */
 function overText(api: Api, ref: string, meant: Meant): string {
@@ -42,16 +43,11 @@ export const EXPLAIN_ROUTES = [
       const task = tasksOf(api.store, meant).find((one) => !isFinal(one.observed.state));
       if (blocked !== undefined && (task === undefined || meant.task === null)) return blockedView(blocked);
       if (task !== undefined) return { placed: placedView(api, task) };
-      const reason = meant.run === null ? null : (meant.run.reason ?? waitsFor(meant.run));
-      if (meant.run !== null && !isFinal(meant.run.state)) {
-        return {
-          name: meant.name,
-          slot: meant.slot ?? 0,
-          kind: "queued",
-          summary: reason ?? "waits for the next pass of the plan",
-          smallest_change: null,
-          nodes: [],
-        };
+      const pending = pendingOf(api, ({ owner_uid }) => owners.has(owner_uid)).find((one) => isPart(meant, one));
+      if (pending !== undefined) {
+        const { name, reason } = pending.view();
+        const summary = reason ?? "waits for the next pass of the plan";
+        return { name, slot: pending.slot, kind: "queued", summary, smallest_change: null, nodes: [] };
       }
       throw new RefusedError(
         "conflict",

@@ -17,7 +17,6 @@ import {
   settleRequest,
 } from "../../wire/api/runs";
 import { list } from "../../wire/api/answers";
-import { mayTouch } from "../access/access";
 import type { Api } from "./api";
 import { askNodes } from "../work/asking";
 import { blockedIn, emptyCluster } from "../work/dry";
@@ -30,8 +29,10 @@ import { cancelRun, requireInput, requireSatisfiable, makeRun, type Making } fro
 import { settleRun } from "../work/settle";
 import type { Principal } from "../access/auth";
 import { meantBy } from "../work/resolve";
-import { placesOf, runView as viewOf } from "../views/run";
+import { runInside, runLook, runView as viewOf } from "../views/run";
+import { shownRunState } from "../views/waits";
 import { taskView } from "../views/task";
+import { waitsOf } from "./tasks";
 
 /** The order of the list: running runs, then the queue, then the rest. */
 const ORDER: Readonly<Record<RunRow["state"], number>> = {
@@ -80,23 +81,27 @@ export const RUN_ROUTES = [
       since_ms: number.optional().describe("also those that ended since this Unix time"),
     }),
     summary:
-      "Runs that wait or run, in the order of the queue; with `all` or `since_ms` also what is over, the newest first",
-    handle({ api, query }) {
+      "Runs that wait or run, in the order of the queue; with `all` or `since_ms` what is over too, newest first",
+    handle({ api, query, who }) {
       const { state, history } = api.store;
-      const places = placesOf(api.loop);
-      const placed = ({ uid }: RunRow): number => places.get(uid)?.position ?? Number.MAX_SAFE_INTEGER;
+      const waits = waitsOf(api);
+      const placed = ({ uid }: RunRow): number => waits.position(uid) ?? Number.MAX_SAFE_INTEGER;
       const wanted = (run: RunRow): boolean =>
         (query.user === undefined || run.user === query.user) &&
         (query.project === undefined || run.project === query.project) &&
         (query.since_ms === undefined || (run.finished_ms ?? Infinity) >= query.since_ms);
+      const withEnded = query.all === true || query.since_ms !== undefined;
       const living = state.runs
         .values()
         .filter(wanted)
+        .map((run) => ({ run, rank: ORDER[shownRunState(run, waits, 0)] }))
         .toArray()
-        .sort((a, b) => ORDER[a.state] - ORDER[b.state] || placed(a) - placed(b) || a.run - b.run);
-      const views = living.map((run) => viewOf(run, places.get(run.uid), state));
+        .sort((a, b) =>
+          withEnded ? b.run.run - a.run.run : a.rank - b.rank || placed(a.run) - placed(b.run) || a.run.run - b.run.run,
+        )
+        .map(({ run }) => run);
       const { user, project, since_ms } = query;
-      const ended = (limit: number, after: string | null): Ended<RunView>[] =>
+      const ended = (limit: number, after: string | null): Ended<RunRow>[] =>
         history
           .runs({
             limit,
@@ -105,10 +110,15 @@ export const RUN_ROUTES = [
             ...(since_ms === undefined ? {} : { since_ms }),
             ...(after === null ? {} : { before_run: Number(after) }),
           })
-          .map((run) => ({ key: String(run.run), view: viewOf(run, undefined, state) }));
-      const withEnded = query.all === true || since_ms !== undefined;
-      const { items: runs, next } = pageOf(query, views, withEnded ? ended : null);
-      return { runs, next };
+          .map((run) => ({ key: String(run.run), view: run }));
+      const { items, next } = withEnded ? byNumber(query, living, ended) : pageOf(query, living, null);
+      const look = runLook(
+        api.store,
+        waits,
+        who,
+        items.map(({ uid }) => uid),
+      );
+      return { runs: items.map((run) => viewOf(run, look)), next };
     },
   }),
   route({
@@ -129,17 +139,10 @@ export const RUN_ROUTES = [
           .tasks({ owner_uid: run.uid, limit, ...(after === null ? {} : { before_uid: after }) })
           .map((task) => ({ key: task.uid, view: task })),
       );
-      const tasks = items
-        .sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt)
-        .map((task) => taskView(task, state));
-      const { stdin } = run;
-      const sha256 = stdin !== null && mayTouch(who, run) ? stdin.sha256 : null;
-      return {
-        ...viewOf(run, placesOf(api.loop).get(run.uid), state),
-        stdin: stdin === null ? null : { bytes: stdin.bytes, sha256 },
-        tasks,
-        next,
-      };
+      items.sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt);
+      const look = runLook(api.store, waitsOf(api), who, [run.uid]);
+      const tasks = items.map((task) => taskView(task, state));
+      return { ...viewOf(run, look), ...runInside(run, look, api.store, who, items), tasks, next };
     },
   }),
   route({
@@ -155,7 +158,7 @@ export const RUN_ROUTES = [
         const run = draft.state.runs.get(found.uid) ?? found;
         touch(run, `run ${run.run}`);
         const after = draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run;
-        return viewOf(after, undefined, draft.state);
+        return changedView(api, draft, after, who);
       });
     },
   }),
@@ -180,6 +183,29 @@ export const RUN_ROUTES = [
   }),
 ];
 
+/** Returns a run as a transaction leaves it. */
+const changedView = (api: Api, { state }: Draft, run: RunRow, who: Principal): RunView => {
+  const { history, spec, hasSpec } = api.store;
+  return viewOf(run, runLook({ state, history, spec, hasSpec }, waitsOf(api, state), who, [run.uid]));
+};
+
+/**
+ * Returns one page of living and ended runs together, the newest first. A page continues behind a run's number, so that
+ * runs that are made or end meanwhile come neither twice nor not at all.
+ */
+function byNumber(
+  query: Parameters<typeof pageOf>[0],
+  living: readonly RunRow[],
+  ended: (limit: number, after: string | null) => Ended<RunRow>[],
+): { readonly items: RunRow[]; readonly next: string | null } {
+  return pageOf<RunRow>(query, [], (limit, after) => {
+    const alive = living.filter(({ run }) => after === null || run < Number(after)).slice(0, limit);
+    const merged = [...alive.map((run) => ({ key: String(run.run), view: run })), ...ended(limit, after)];
+    const once = new Map(merged.toReversed().map((one) => [one.key, one]));
+    return [...once.values()].sort((a, b) => b.view.run - a.view.run).slice(0, limit);
+  });
+}
+
 interface Settling {
   readonly api: Api;
   readonly ref: string;
@@ -193,7 +219,7 @@ function settled({ api, ref, who, touch, draft }: Settling, as: Settled["as"]): 
   const run = draft.state.runs.get(found.uid) ?? found;
   touch(run, `run ${run.run}`);
   settleRun(draft, run, as, who.name);
-  return viewOf(run, undefined, draft.state);
+  return changedView(api, draft, run, who);
 }
 
 /**

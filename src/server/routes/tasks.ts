@@ -2,6 +2,7 @@
 
 import { compareText } from "../../core/canonical";
 import { z } from "zod";
+import type { State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
 import { isPart, seenSlot } from "../../core/model/task";
 import { taskView } from "../../wire/api/tasks";
@@ -15,13 +16,18 @@ import { meantBy, resolve, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { type Ended, flag, page, pageOf, short } from "../http/query";
 import { type Pending, pendingSlots, taskView as viewOf } from "../views/task";
+import { waitsIn, type Waits } from "../views/waits";
+
+/** What waits now, and for what. */
+export const waitsOf = ({ store, loop }: Pick<Api, "store" | "loop">, state: State = store.state): Waits =>
+  waitsIn({ state, now_ms: store.now(), blocked: loop.blocked(), queue: loop.queue() });
 
 /** The slots that wait now, of all owners or of some. */
-export const pendingOf = (
-  { store, loop }: Pick<Api, "store" | "loop">,
-  isMeant?: Parameters<typeof pendingSlots>[1],
-): Generator<Pending> =>
-  pendingSlots({ state: store.state, spec: store.spec, blocked: loop.blocked(), now_ms: store.now() }, isMeant);
+export const pendingOf = (api: Pick<Api, "store" | "loop">, isMeant?: Parameters<typeof pendingSlots>[1]) =>
+  pendingSlots(
+    { state: api.store.state, spec: api.store.spec, blocked: api.loop.blocked(), waits: waitsOf(api) },
+    isMeant,
+  );
 
 export const TASK_ROUTES = [
   route({

@@ -121,7 +121,7 @@ export function nodeView(
       disk_bytes: reserved("disk_bytes"),
     },
     devices: deviceViews(node, tasks),
-    facts: { ...facts, cores: facts.cores ?? null },
+    facts: { ...facts, cores: facts.cores ?? null, data: facts.data ?? null },
     limits: limits ?? null,
     testing: testingView(node.testing),
     tests: node.tests === null ? null : testsView(node.tests),

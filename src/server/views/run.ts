@@ -4,52 +4,134 @@ import type { RunRow } from "../../core/model/rows-work";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
 import { askedOf } from "../work/settle";
-import type { Loop } from "../loop";
-import { jobName } from "../../core/model/task";
-import type { RunView } from "../../wire/api/runs";
-import { waitsFor } from "./task";
+import { formatGpu } from "../../core/format";
+import { jobName, shortId, taskName } from "../../core/model/task";
+import type { Promised } from "../../core/model/promised";
+import type { TaskRow } from "../../core/model/rows-task";
+import type { TaskSpec } from "../../core/model/workload";
+import { commandLine } from "../../spec/facts";
+import type { Store } from "../../store/store";
+import { mayTouch } from "../access/access";
+import type { Principal } from "../access/auth";
+import type { RunDetail, RunView } from "../../wire/api/runs";
+import { firstOf, reasonOf } from "./task";
+import { rowsAlone, runReason, shownRunState, type Waits } from "./waits";
 
-/** The place of a run among those that wait, and why the last pass left it waiting. */
-export interface QueuePlace {
-  /** Null for a run that does not wait for room. */
-  readonly position: number | null;
-  readonly reason: string | null;
+/** What views of runs are made from. */
+export interface RunLook {
+  readonly state: State;
+  readonly waits: Waits;
+  /** Returns the names of the nodes of a run's newest attempt, or null where nobody has looked for them. */
+  readonly nodes: (run: RunRow) => string[] | null;
+  /** Returns the run's command for those who may see it, else null. */
+  readonly command: (run: RunRow) => string | null;
 }
 
-export function runView(run: RunRow, place: QueuePlace | undefined, state: State): RunView {
+/** Looks at rows alone, for a stream of them that all may see. */
+export const rowLook = (state: State): RunLook => ({ state, waits: rowsAlone, nodes: () => null, command: () => null });
+
+/** Looks for one caller at the runs of one answer. `owner_uids` are those of the runs that are shown. */
+export function runLook(
+  { state, history, spec, hasSpec }: Pick<Store, "state" | "history" | "spec" | "hasSpec">,
+  waits: Waits,
+  who: Principal,
+  owner_uids: readonly string[],
+): RunLook {
+  const without = owner_uids.filter((uid) => waits.tasks(uid).length === 0);
+  const ended = without.length === 0 ? null : history.nodesOf(without);
+  return {
+    state,
+    waits,
+    nodes({ uid }) {
+      const living = waits.tasks(uid);
+      const ids = living.length > 0 ? living.map(({ node_id }) => node_id) : (ended?.get(uid) ?? []);
+      return [...new Set(ids)].map((id) => state.nodes.get(id)?.name ?? shortId(id)).sort();
+    },
+    command: (run) => (mayTouch(who, run) && hasSpec(run.spec_hash) ? commandLine(spec(run.spec_hash).command) : null),
+  };
+}
+
+export function runView(run: RunRow, look: RunLook): RunView {
+  const { state, waits } = look;
+  const unknown = isFinal(run.state) ? 0 : askedOf(state, run).length;
   return {
     run: run.run,
     name: run.name,
     project: run.project,
     user: run.user,
     priority: run.settings.priority,
-    state: run.state,
-    position: place?.position ?? null,
+    state: shownRunState(run, waits, unknown),
+    position: waits.position(run.uid),
     ahead_gpu_hours: null,
     start_estimate_ms: null,
-    reason: run.reason ?? waitsFor(run) ?? (run.state === "queued" ? (place?.reason ?? null) : null),
+    reason: runReason(run, waits, (task) => reasonOf(task, state)),
     app: run.app,
     workload: run.app === null ? null : jobName(run),
     version: run.version,
     time_limit_ms: run.settings.time_limit_ms,
-    created_ms: run.created_ms,
+    nodes: look.nodes(run),
+    command: look.command(run),
+    created_ms: firstOf(run.created_ms, run.started_ms),
     started_ms: run.started_ms,
     finished_ms: run.finished_ms,
     exit_code: run.exit_code,
     signal: run.signal,
     cause: run.cause,
     cancelled_by: run.cancel?.by ?? null,
-    unknown: isFinal(run.state) ? 0 : askedOf(state, run).length,
+    unknown,
   };
 }
 
-/**
- * Returns the places of the runs that the last pass found waiting, from 1 in the order in which it gives them room. A
- * run that waits for something else than room has a reason and no position.
- */
-export function placesOf({ queue, blocked }: Pick<Loop, "queue" | "blocked">): ReadonlyMap<string, QueuePlace> {
-  const positions = new Map(queue().map((uid, at) => [uid, at + 1]));
-  return new Map(
-    blocked().map((one) => [one.owner_uid, { position: positions.get(one.owner_uid) ?? null, reason: one.summary }]),
-  );
+/** The parts of a run's detail beside its view and its tasks. */
+export type RunInside = Omit<RunDetail, keyof RunView | "tasks" | "next">;
+
+/** Returns what a run asks for and where it ran. `tasks` are its tasks that are shown, the newest last. */
+export function runInside(
+  run: RunRow,
+  { state, waits }: RunLook,
+  { spec, hasSpec, now }: Pick<Store, "spec" | "hasSpec" | "now">,
+  who: Principal,
+  tasks: readonly TaskRow[],
+): RunInside {
+  const task = hasSpec(run.spec_hash) ? spec(run.spec_hash) : null;
+  const inside = task !== null && mayTouch(who, run);
+  const until = run.started_ms ?? (isFinal(run.state) ? (run.finished_ms ?? run.created_ms) : now());
+  return {
+    request: task === null ? null : requestOf(task, tasks.at(-1)?.promised ?? null),
+    workdir: inside ? task.workdir : null,
+    labels: { ...run.settings.labels },
+    env: inside ? Object.keys(task.env).sort() : null,
+    stdin: run.stdin === null ? null : { bytes: run.stdin.bytes, sha256: mayTouch(who, run) ? run.stdin.sha256 : null },
+    after: run.after.map(({ name, when, met }) => ({ name, when, met })),
+    waited_ms: Math.max(0, until - run.created_ms),
+    waited_for: run.started_ms === null && !isFinal(run.state) ? waits.say(run.uid, 0, run) : run.waited_for,
+    logs: inside ? tasks.map((one) => logsOf(one, state)) : [],
+  };
+}
+
+function requestOf({ request, members }: TaskSpec, got: Promised | null): NonNullable<RunInside["request"]> {
+  const { cpu_milli, memory_bytes, disk_bytes, gpu, countables } = request;
+  return {
+    cpu_milli: cpu_milli ?? got?.cpu_milli ?? null,
+    memory_bytes: memory_bytes ?? got?.memory_bytes ?? null,
+    disk_bytes,
+    gpu: gpu === null ? null : formatGpu(gpu),
+    countables: { ...countables },
+    defaults: [
+      ...(cpu_milli === null ? (["cpu_milli"] as const) : []),
+      ...(memory_bytes === null ? (["memory_bytes"] as const) : []),
+    ],
+    nodes: members,
+  };
+}
+
+function logsOf(task: TaskRow, state: State): RunInside["logs"][number] {
+  const node = state.nodes.get(task.node_id);
+  const data = node?.facts.data ?? null;
+  const room = isFinal(task.observed.state) ? "ended" : "tasks";
+  return {
+    task: taskName(task),
+    node: node?.name ?? shortId(task.node_id),
+    path: data === null ? null : `${data}/${room}/${task.uid}`,
+  };
 }

@@ -1,9 +1,8 @@
 // Tasks as the API shows them, and the slots that wait for one.
 
-import { formatDuration } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
-import type { RunRow, SlotRow, WorkloadRow } from "../../core/model/rows-work";
+import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
 import type { Observed, TaskRow } from "../../core/model/rows-task";
 import type { Blocked } from "../../core/pass/snapshot";
 import { crashesIn } from "../../core/pass/slot";
@@ -12,6 +11,7 @@ import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } fro
 import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/model/workload";
 import type { TaskView } from "../../wire/api/tasks";
+import type { Waits } from "./waits";
 
 export function taskView(task: TaskRow, state: State): TaskView {
   const { observed } = task;
@@ -41,21 +41,47 @@ export function taskView(task: TaskRow, state: State): TaskView {
     devices: task.promised.devices.map((device) => device.id),
     ports: Object.fromEntries(task.promised.ports.map((port) => [port.name, port.published])),
     peak_memory_bytes: "peak_memory_bytes" in observed ? observed.peak_memory_bytes : null,
-    created_ms: task.created_ms,
+    created_ms: firstOf(task.created_ms, "started_ms" in observed ? observed.started_ms : null),
     started_ms: "started_ms" in observed ? observed.started_ms : null,
     finished_ms: "finished_ms" in observed ? observed.finished_ms : null,
   };
 }
 
+/**
+ * Returns when a thing was made. The server hears of an attempt that an agent has made by itself after it began, and
+ * reckons its start from an age, so the earlier of both is shown.
+ */
+export const firstOf = (created_ms: Ms, started_ms: Ms | null): Ms => Math.min(created_ms, started_ms ?? created_ms);
+
 const pidOf = (observed: Observed): number | null =>
   observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
 
-function reasonOf(task: TaskRow, state: State): string | null {
-  const { observed, written_off, desired, stop } = task;
+/** Returns why a task is in its state: how it ended, why it stops or does not begin, what is wrong with its node. */
+export function reasonOf(task: TaskRow, state: State): string | null {
+  const { observed } = task;
   if (isFinal(observed.state)) return "reason" in observed ? observed.reason : null;
+  const reasons = [ownReason(task, state), nodeTrouble(task, state)].filter((one) => one !== null);
+  return reasons.length === 0 ? null : reasons.join("; ");
+}
+
+/** Returns what keeps a task's node from being believed or from beginning the task, or null. */
+function nodeTrouble({ node_id, observed }: TaskRow, { nodes }: State): string | null {
+  const node = nodes.get(node_id);
+  if (node === undefined) return null;
+  const { name, contact, facts } = node;
+  if (contact !== "connected") return `${name} is ${contact}: what it does now is not known`;
+  const begins = observed.state === "assigned" || observed.state === "preparing" || observed.state === "starting";
+  const trouble = facts.silent ?? (begins ? facts.unable : null) ?? null;
+  return trouble === null ? null : `on ${name}: ${trouble}`;
+}
+
+function ownReason(task: TaskRow, state: State): string | null {
+  const { observed, written_off, desired, stop } = task;
   if (written_off !== null) return `given up: ${written_off.why}`;
   if (desired === "stop" && stop !== null) return stop.why;
-  if (observed.state !== "preparing" || observed.reason === null) return null;
+  if (observed.state !== "preparing") return null;
+  if (observed.reason === null)
+    return desired === "prepare" && observed.prepared ? "waits for its gang to be prepared" : null;
   // An agent restarts such a task by itself, and its crashes in a row count like those of other tasks.
   const slot = state.slots.get(slotKey(task.owner_uid, task.slot));
   return slot === undefined || slot.streak === 0 ? observed.reason : `${observed.reason}: ${crashes(slot)}`;
@@ -64,8 +90,9 @@ function reasonOf(task: TaskRow, state: State): string | null {
 export interface Waiting {
   readonly state: State;
   readonly spec: (hash: string) => TaskSpec;
+  readonly waits: Waits;
+  /** The slots that the last pass of the plan has found waiting. */
   readonly blocked: readonly Blocked[];
-  readonly now_ms: Ms;
 }
 
 /** The uids of those to whom a slot belongs. `workload_uid` and `app_uid` are null for a run in no app. */
@@ -96,7 +123,6 @@ export function* pendingSlots(
     if (isWanted(task)) served.add(`${key}/${task.member}`);
     else left.set(key, Math.max(left.get(key) ?? 0, task.stop?.at_ms ?? 0, task.written_off?.at_ms ?? 0));
   }
-  const why = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one]));
   for (const workload of state.workloads.values()) {
     if (workload.removing || workload.kind === "job") continue;
     const { uid, app_uid, kind, settings } = workload;
@@ -107,7 +133,7 @@ export function* pendingSlots(
         : blocked.flatMap((one) => (one.owner_uid === uid ? [one.slot] : []));
     const owner = ofWorkload(state, workload);
     for (const slot of slots)
-      if (!served.has(`${slotKey(uid, slot)}/0`)) yield pendingSlot(waiting, { why, left }, owner, slot, 0);
+      if (!served.has(`${slotKey(uid, slot)}/0`)) yield pendingSlot(waiting, left, owner, slot, 0);
   }
   for (const run of state.runs.values()) {
     const { uid: owner_uid, workload_uid, app_uid } = run;
@@ -115,14 +141,21 @@ export function* pendingSlots(
     const { members } = waiting.spec(run.spec_hash);
     const owner = ofRun(run);
     for (let member = 0; member < members; member++)
-      if (!served.has(`${slotKey(owner_uid, 0)}/${member}`))
-        yield pendingSlot(waiting, { why, left }, owner, 0, member);
+      if (!served.has(`${slotKey(owner_uid, 0)}/${member}`) && !isDone(waiting, run, member))
+        yield pendingSlot(waiting, left, owner, 0, member);
   }
 }
 
+/** Returns whether a member has succeeded in an attempt that is not to be made again. */
+function isDone({ state, waits }: Waiting, run: RunRow, member: number): boolean {
+  const end = state.slots.get(slotKey(run.uid, 0))?.ends.find((one) => one.member === member);
+  if (end?.state !== "succeeded") return false;
+  return waits.blocked(run.uid, 0) === undefined || waits.tasks(run.uid).some((task) => task.attempt === end.attempt);
+}
+
 function pendingSlot(
-  { state, now_ms }: Waiting,
-  { why, left }: { readonly why: ReadonlyMap<string, Blocked>; readonly left: ReadonlyMap<string, Ms> },
+  { state, waits }: Waiting,
+  left: ReadonlyMap<string, Ms>,
   owner: Owner,
   slot: number,
   member: number,
@@ -133,15 +166,10 @@ function pendingSlot(
   const left_ms = left.get(key) ?? 0;
   const attempt = (row?.attempts ?? 0) + 1;
   const view = (): TaskView => {
-    const reason = why.get(key)?.summary ?? owner.reason ?? backoffOf(row, now_ms);
+    const reason = waits.say(owner_uid, slot, owner.row);
     return pendingView(owner, slot, member, attempt, crashesIn(row, owner.version), reason, left_ms);
   };
   return { owner_uid, workload_uid, app_uid, app, run, workload, slot, member, attempt, view };
-}
-
-function backoffOf(row: SlotRow | undefined, now_ms: Ms): string | null {
-  if (row === undefined || row.not_before_ms <= now_ms) return null;
-  return `waits ${formatDuration(row.not_before_ms - now_ms)} before the next attempt`;
 }
 
 interface Owner extends Pick<TaskView, "project" | "user" | "app" | "workload" | "kind" | "version" | "run"> {
@@ -149,7 +177,8 @@ interface Owner extends Pick<TaskView, "project" | "user" | "app" | "workload" |
   readonly spec_hash: string;
   readonly workload_uid: string | null;
   readonly app_uid: string | null;
-  readonly reason: string | null;
+  /** The owner, if it is a run. */
+  readonly row: RunRow | null;
   /** Returns since when a slot waits. `left_ms`: when its attempt was told to stop or given up. */
   readonly since: (slot: number, left_ms: Ms) => Ms;
 }
@@ -166,7 +195,7 @@ const ofWorkload = (state: State, row: WorkloadRow): Owner => ({
   kind: row.kind,
   version: row.version,
   run: null,
-  reason: null,
+  row: null,
   since: (slot, left_ms) => {
     const asked = row.wanted?.findLast(({ from }) => from <= slot)?.since_ms;
     const ended = state.slots.get(slotKey(row.uid, slot))?.ends.map(({ at_ms }) => at_ms) ?? [];
@@ -186,15 +215,9 @@ const ofRun = (run: RunRow): Owner => ({
   kind: "job",
   version: run.version,
   run: run.run,
-  reason: run.reason ?? waitsFor(run),
+  row: run,
   since: () => run.created_ms,
 });
-
-/** Returns what a run still waits for, in words, or null. */
-export function waitsFor(run: RunRow): string | null {
-  const open = run.after.filter((one) => one.met === null).map((one) => one.name);
-  return open.length === 0 ? null : `waits for ${open.join(", ")}`;
-}
 
 function pendingView(
   owner: Owner,
@@ -205,7 +228,7 @@ function pendingView(
   reason: string | null,
   left_ms: Ms,
 ): TaskView {
-  const { uid: owner_uid, reason: _reason, since, ...rest } = owner;
+  const { uid: owner_uid, row: _row, since, ...rest } = owner;
   const { project, user, app, workload, kind, version, run } = rest;
   return {
     id: null,

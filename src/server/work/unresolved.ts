@@ -59,10 +59,15 @@ export function several(ref: string, found: readonly NamedThing[]): RefusedError
   return new RefusedError(
     "conflict",
     `${shown(ref)} is ${list.join(", and ")}${more > 0 ? `, and ${more} more` : ""}`,
-    found.every(({ kind }) => kind === "app" || kind === "workload")
-      ? "Write the project before it: PROJECT/NAME"
-      : "Name the one that is meant: a run by its number, an app as PROJECT/APP, or more of an id",
+    wayToOne(found),
   );
+}
+
+function wayToOne(found: readonly NamedThing[]): string {
+  const are = (...kinds: readonly NameKind[]): boolean => found.every(({ kind }) => kinds.includes(kind));
+  if (are("run")) return "Name the one that is meant by its number";
+  if (are("app", "workload")) return "Write the project before it: PROJECT/NAME";
+  return are("task", "card", "node") ? "Write more of it" : "Name a run by its number, and an app as PROJECT/APP";
 }
 
 const workloadNames = ({ workloads }: State, app_uid: string): string[] =>

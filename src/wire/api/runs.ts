@@ -22,6 +22,14 @@ export const runView = z
     workload: z.string().nullable(),
     version: int,
     time_limit_ms: int.nullable().describe("the longest time of one attempt; null is no limit"),
+    nodes: z
+      .array(z.string())
+      .nullable()
+      .describe("where the tasks of its newest attempt are or were; null in a stream of changes"),
+    command: z
+      .string()
+      .nullable()
+      .describe("in one line; null for those who may not see its inside, and in a stream of changes"),
     created_ms: ms,
     started_ms: ms.nullable(),
     finished_ms: ms.nullable(),
@@ -42,9 +50,32 @@ const shownInput = z.object({
   sha256: sha256.nullable().describe("null for those who may not see the output of the run"),
 });
 
+/** What a run asks of a node. Amounts that were not asked for are what its newest task got, or null before. */
+const runRequested = z.object({
+  cpu_milli: int.nullable(),
+  memory_bytes: int.nullable(),
+  disk_bytes: int,
+  gpu: z.string().nullable().describe("in the words of the spec file"),
+  countables: z.record(z.string(), z.number()),
+  defaults: z.array(z.enum(["cpu_milli", "memory_bytes"])).describe("what was not asked for, and gives way"),
+  nodes: int.describe("how many at once"),
+});
+
 /** `next` asks for older tasks of a run that has many. */
 export const runDetail = runView.extend({
   stdin: shownInput.nullable().default(null).describe("what each attempt reads from standard input; null is nothing"),
+  request: runRequested.nullable().describe("null if its spec is no longer there"),
+  workdir: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  env: z.array(z.string()).nullable().describe("the names of its variables; null for those who may not see its inside"),
+  after: z.array(z.object({ name: z.string(), when: z.string(), met: z.boolean().nullable() })),
+  waited_ms: int.describe("from when it was made to its first start, or to now"),
+  waited_for: z.string().nullable().describe("what it waits for, or waited for last before it began"),
+  logs: z
+    .array(z.object({ task: z.string(), node: z.string(), path: z.string().nullable() }))
+    .describe(
+      "the directory of each task on its node, with `stdout` and `stderr`; null if its agent is too old to say",
+    ),
   tasks: z.array(taskView),
   next: z.string().nullable().describe("asks for older tasks of a run that has many"),
 });

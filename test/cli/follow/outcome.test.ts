@@ -201,7 +201,7 @@ describe("the progress of an app", () => {
   };
   const run = { run: 7, name: "prep", state: "running", reason: null } as unknown as SeenApp["runs"][number];
   const state = (seen: Partial<SeenApp>): string =>
-    progressOf({ workloads: [workload], tasks: [], runs: [], blocked: [], ...seen })
+    progressOf({ workloads: [workload], tasks: [], runs: [], blocked: [], now_ms: 100_000, ...seen })
       .map((line) => `${line.state} ${line.detail}`)
       .join("; ");
 
@@ -213,6 +213,16 @@ describe("the progress of an app", () => {
       "going 2/2 up",
     ],
     ["goes on while a slot waits for room", { tasks: [task, pending] }, "going 1/2 up: 0 of 1 nodes fit"],
+    [
+      "goes on until each has run for a while",
+      { tasks: [task, { ...task, slot: 1, started_ms: 99_000 }] },
+      "going 2/2 running",
+    ],
+    [
+      "goes on longer with one that has crashed, and says so",
+      { tasks: [task, { ...task, slot: 1, started_ms: 95_000, crashes: 1 }] },
+      "going 2/2 running, crashed 1×",
+    ],
     ["goes on until it is healthy", { tasks: [task, { ...task, health: "starting" }] }, "going 1/2 up"],
     [
       "is stuck when no node can ever do it",

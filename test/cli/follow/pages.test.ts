@@ -64,6 +64,8 @@ const runOf = (n: number): RunView => ({
   workload: null,
   version: 1,
   time_limit_ms: null,
+  nodes: [],
+  command: null,
   created_ms: 1_000,
   started_ms: null,
   finished_ms: null,
@@ -151,7 +153,17 @@ function answer({ pathname, searchParams }: URL, method: string): unknown {
   }
   if (kind === "names") return { names: [nameOf(first)] };
   if (kind === "tasks") return page("tasks", TASKS, searchParams);
-  if (kind === "runs" && first !== "") return { ...runOf(0), ...page("tasks", TASKS, searchParams) };
+  const inside = {
+    request: null,
+    workdir: null,
+    labels: {},
+    env: [],
+    after: [],
+    waited_ms: 0,
+    waited_for: null,
+    logs: [],
+  };
+  if (kind === "runs" && first !== "") return { ...runOf(0), ...inside, ...page("tasks", TASKS, searchParams) };
   if (kind === "runs") return page("runs", RUNS, searchParams);
   if (kind === "events") return page("events", EVENTS, searchParams);
   if (kind === "nodes") return { nodes: [NODE], next: null };

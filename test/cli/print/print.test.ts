@@ -11,10 +11,13 @@ import { nodeLines } from "../../../src/cli/print/node";
 import { nodeColumns } from "../../../src/cli/print/nodes";
 import { planLines } from "../../../src/cli/print/plan";
 import { cores, share } from "../../../src/cli/print/figures";
+import { runLines } from "../../../src/cli/print/run";
+import { queueColumns, queued, runColumns } from "../../../src/cli/print/runs";
 import { table } from "../../../src/cli/print/table";
 import { taskColumns } from "../../../src/cli/print/tasks";
 import { gpuView } from "../../../src/wire/api/devices";
 import { nodeView } from "../../../src/wire/api/nodes";
+import { runDetail, runView } from "../../../src/wire/api/runs";
 import { taskView } from "../../../src/wire/api/tasks";
 import { goldenTests } from "../../support/golden";
 
@@ -46,6 +49,14 @@ const printers: Readonly<Record<string, (given: never) => string[]>> = {
   blocked: (given: never) => blockedLines(given, PLAIN, true),
   // Times are printed in the local time zone: only what has none is held here.
   show: (given: never) => block(given, PLAIN),
+  run: (given: unknown) =>
+    runLines(runDetail.parse(given), { now_ms: NOW_MS, style: PLAIN, width: null }).map((line) =>
+      line.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "(its own time zone)"),
+    ),
+  runs: ({ runs, width }: { runs: unknown[]; width?: number }) =>
+    table(runColumns(NOW_MS, PLAIN), runView.array().parse(runs), width ?? null),
+  queue: ({ runs, slots }: { runs: unknown[]; slots: unknown[] }) =>
+    table(queueColumns(NOW_MS), queued(runView.array().parse(runs), taskView.array().parse(slots))),
   error: (given: never) => [sayText(given, "app.yaml")],
 };
 

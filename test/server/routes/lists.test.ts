@@ -66,16 +66,16 @@ describe("a list in pages", () => {
     expect(await pages("/v1/runs?limit=2", "runs", runOf)).toEqual([[6, 7], [8, 9], [10]]);
   });
   test.each([
-    [3, [[6, 7, 8], [9, 10, 5], [4, 3, 2], [1]]],
+    [3, [[10, 9, 8], [7, 6, 5], [4, 3, 2], [1]]],
     [
       5,
       [
-        [6, 7, 8, 9, 10],
+        [10, 9, 8, 7, 6],
         [5, 4, 3, 2, 1],
       ],
     ],
-    [10, [[6, 7, 8, 9, 10, 5, 4, 3, 2, 1]]],
-  ])("of %i runs goes on with those that are over", async (limit, expected) => {
+    [10, [[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]]],
+  ])("of %i runs with those that are over has the newest first", async (limit, expected) => {
     await fill();
     expect(await pages(`/v1/runs?all=true&limit=${limit}`, "runs", runOf)).toEqual(expected);
   });

@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { pendingSlots, taskView } from "../../../src/server/views/task";
+import { waitsIn } from "../../../src/server/views/waits";
 import {
   buildEnd,
   buildFinal,
@@ -28,7 +29,8 @@ test("the crashes of its slot count for the version that crashed, and for no tas
 });
 
 test("a slot that waits says how often it has crashed", () => {
-  const waiting = { state: state({ tasks: [] }), spec: () => buildSpec(), blocked: [], now_ms: 0 };
+  const none = { state: state({ tasks: [] }), blocked: [], now_ms: 0 };
+  const waiting = { ...none, spec: () => buildSpec(), waits: waitsIn({ ...none, queue: [] }) };
   expect([...pendingSlots(waiting)].map(({ view }) => view().crashes)).toEqual([3]);
 });
 
@@ -50,6 +52,7 @@ test("a slot waits since it was wanted, or since its last attempt ended or was t
     slots: [buildSlot(task, { ends: [buildEnd(task, { at_ms: 300 })] })],
     tasks: [buildTask(grown, "a", { slot: 1, desired: "stop", stop })],
   };
-  const waiting = { state: buildState(rows), spec: () => buildSpec(), blocked: [], now_ms: 0 };
+  const none = { state: buildState(rows), blocked: [], now_ms: 0 };
+  const waiting = { ...none, spec: () => buildSpec(), waits: waitsIn({ ...none, queue: [] }) };
   expect([...pendingSlots(waiting)].map(({ view }) => view().created_ms)).toEqual([300, 400, 200, 200]);
 });

@@ -197,8 +197,8 @@ describe("a run", () => {
     };
     expect(await shown()).toEqual([
       [1, "running", null],
-      [2, "waiting", "waits for 1"],
-      [3, "waiting", "waits for web.prep"],
+      [2, "waiting", "waits for 1 to succeed"],
+      [3, "waiting", "waits for web.prep to succeed"],
     ]);
     await end(stage.api.store.state.tasks.values().find((one) => one.workload === "prep")!.uid);
     await stage.planned();

@@ -1,0 +1,107 @@
+// One run as `orch show` prints it: what it is, what it asks for, what it waited for, and each of its attempts.
+
+import { formatAge, formatBytes, formatDuration } from "../../core/format";
+import type { RunDetail } from "../../wire/api/runs";
+import type { TaskView } from "../../wire/api/tasks";
+import { block } from "./block";
+import { paintState, type Style } from "./color";
+import { cores, timestamp } from "./figures";
+import { runWhy } from "./runs";
+import { table, type Column } from "./table";
+
+interface RunPrint {
+  readonly now_ms: number;
+  readonly style: Style;
+  readonly width: number | null;
+}
+
+export function runLines(run: RunDetail, { now_ms, style, width }: RunPrint): string[] {
+  const lines = block(
+    {
+      run: `${run.run} (${run.name})`,
+      state: stateOf(run),
+      user: `${run.user}, project ${run.project}`,
+      app: run.app,
+      command: run.command,
+      asked: askedOf(run),
+      node: run.nodes,
+      workdir: run.workdir,
+      labels: Object.entries(run.labels).map(([key, value]) => `${key}=${value}`),
+      environment: run.env,
+      stdin: inputOf(run),
+      after: run.after.map(({ name, when, met }) => `${name} ${when}${met === null ? "" : met ? ": yes" : ": no"}`),
+      position: run.position,
+      created: timestamp(run.created_ms),
+      waited: waitedOf(run),
+      started: run.started_ms === null ? null : timestamp(run.started_ms),
+      finished: run.finished_ms === null ? null : timestamp(run.finished_ms),
+      took: run.started_ms === null ? null : formatAge((run.finished_ms ?? now_ms) - run.started_ms),
+      cancelled_by: run.cancelled_by,
+      logs: run.tasks.length === 0 ? null : `orch logs ${run.run}`,
+    },
+    style,
+  );
+  if (run.tasks.length > 0) lines.push("", ...table(attemptColumns(now_ms, style), run.tasks, width));
+  const paths = run.logs.filter(({ path }) => path !== null);
+  if (paths.length > 0) lines.push("", ...paths.map(({ task, node, path }) => `logs of ${task}: ${node}:${path}`));
+  return lines;
+}
+
+function stateOf(run: RunDetail): string {
+  const why = runWhy(run);
+  return why === "" ? run.state : `${run.state}, ${why}`;
+}
+
+function askedOf({ request, time_limit_ms }: RunDetail): string | null {
+  if (request === null) return null;
+  const { cpu_milli, memory_bytes, disk_bytes, gpu, countables, defaults, nodes } = request;
+  const amount = (key: "cpu_milli" | "memory_bytes", name: string, said: string | null): string => {
+    const isDefault = defaults.includes(key);
+    return said === null ? `${name} (default)` : `${name} ${said}${isDefault ? " (default)" : ""}`;
+  };
+  return [
+    amount("cpu_milli", "cpu", cpu_milli === null ? null : cores(cpu_milli)),
+    amount("memory_bytes", "memory", memory_bytes === null ? null : formatBytes(memory_bytes)),
+    ...(gpu === null ? [] : [`gpu ${gpu}`]),
+    ...(disk_bytes === 0 ? [] : [`disk ${formatBytes(disk_bytes)}`]),
+    ...Object.entries(countables).map(([name, count]) => `${name} ${count}`),
+    ...(nodes > 1 ? [`nodes ${nodes}`] : []),
+    time_limit_ms === null ? "no time limit" : `time ${formatDuration(time_limit_ms)}`,
+  ].join(", ");
+}
+
+const SHOWN_DIGITS = 12;
+
+function inputOf({ stdin }: RunDetail): string | null {
+  if (stdin === null) return null;
+  const hash = stdin.sha256 === null ? "" : ` (sha256 ${stdin.sha256.slice(0, SHOWN_DIGITS)})`;
+  return `${formatBytes(stdin.bytes)}${hash}`;
+}
+
+/** Returns how long a run waited and what for. A wait too short to see that was for nothing is none. */
+function waitedOf({ waited_ms, waited_for, started_ms, finished_ms }: RunDetail): string | null {
+  if (waited_for === null && waited_ms < 1_000) return null;
+  const open = started_ms === null && finished_ms === null;
+  return `${formatAge(waited_ms)}${waited_for === null ? "" : `${open ? "" : ", last"}: ${waited_for}`}`;
+}
+
+const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
+  { title: "ATTEMPT", align: "right", cell: ({ attempt }) => String(attempt) },
+  { title: "MEMBER", align: "right", cell: ({ member }) => (member === 0 ? "" : String(member)) },
+  { title: "ID", cell: ({ id }) => id?.slice(0, 10) ?? "-" },
+  { title: "NODE", cell: ({ node }) => node ?? "-" },
+  { title: "STATE", cell: ({ state }) => state, paint: ({ state }, cell) => paintState(style, state, cell) },
+  { title: "STARTED", cell: ({ started_ms }) => (started_ms === null ? "-" : timestamp(started_ms)) },
+  {
+    title: "TOOK",
+    align: "right",
+    cell: ({ started_ms, finished_ms }) =>
+      started_ms === null ? "-" : formatAge(Math.max(0, (finished_ms ?? now_ms) - started_ms)),
+  },
+  {
+    title: "EXIT",
+    align: "right",
+    cell: ({ exit_code, signal }) => signal ?? (exit_code === null ? "" : String(exit_code)),
+  },
+  { title: "WHY", cell: ({ reason }) => reason ?? "" },
+];

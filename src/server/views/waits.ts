@@ -1,0 +1,102 @@
+// What slots and runs wait for now, in words. `ps`, `queue`, `runs`, `show` and `explain` all print what this says.
+
+import { formatRest } from "../../core/format";
+import { isFinal } from "../../core/model/lifecycle";
+import type { State } from "../../core/model/rows-state";
+import type { RunAfter, RunRow } from "../../core/model/rows-work";
+import type { TaskRow } from "../../core/model/rows-task";
+import type { Blocked } from "../../core/pass/snapshot";
+import { slotKey, taskName } from "../../core/model/task";
+import type { Ms } from "../../core/units";
+
+export interface Waits {
+  /** Returns what the last pass of the plan has found a slot waiting for; undefined if nothing. */
+  blocked(owner_uid: string, slot: number): Blocked | undefined;
+  /**
+   * Returns what a slot without a task waits for; null if no pass has looked at it yet. `run` is its owner, if that is
+   * a run.
+   */
+  say(owner_uid: string, slot: number, run: RunRow | null): string | null;
+  /** Returns the place of a run in the queue, from 1; null if it does not wait for room. */
+  position(run_uid: string): number | null;
+  /** Returns the living tasks of an owner. */
+  tasks(owner_uid: string): readonly TaskRow[];
+}
+
+export interface WaitsFrom {
+  readonly state: State;
+  readonly now_ms: Ms;
+  readonly blocked: readonly Blocked[];
+  /** The uids of the runs that wait for room, in the order in which they get it. */
+  readonly queue: readonly string[];
+}
+
+const NO_TASKS: readonly TaskRow[] = [];
+
+/** Makes the answers for one request. What they need is collected when it is first asked for. */
+export function waitsIn({ state, now_ms, blocked, queue }: WaitsFrom): Waits {
+  const why = once(() => new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one])));
+  const places = once(() => new Map(queue.map((uid, at) => [uid, at + 1])));
+  const living = once(() => Map.groupBy(state.tasks.values(), ({ owner_uid }) => owner_uid));
+  const tasks = (owner_uid: string): readonly TaskRow[] => living().get(owner_uid) ?? NO_TASKS;
+  return {
+    blocked: (owner_uid, slot) => why().get(slotKey(owner_uid, slot)),
+    position: (uid) => places().get(uid) ?? null,
+    tasks,
+    say(owner_uid, slot, run) {
+      const found = why().get(slotKey(owner_uid, slot))?.summary ?? reasonIn(run);
+      if (found !== null) return found;
+      const ending = tasks(owner_uid).filter((task) => task.slot === slot && task.desired === "stop");
+      if (ending.length > 0) return `waits for ${ending.map(taskName).sort().join(", ")} to end`;
+      const rest_ms = (state.slots.get(slotKey(owner_uid, slot))?.not_before_ms ?? 0) - now_ms;
+      return rest_ms > 0 ? `waits ${formatRest(rest_ms)} before its next attempt` : null;
+    },
+  };
+}
+
+/** Answers from rows alone, for streams of rows: what a pass has found is not in them. */
+export const rowsAlone: Waits = {
+  blocked: () => undefined,
+  position: () => null,
+  tasks: () => NO_TASKS,
+  say: (_owner_uid, _slot, run) => reasonIn(run),
+};
+
+const reasonIn = (run: RunRow | null): string | null => (run === null ? null : (run.reason ?? waitsFor(run)));
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => (made ??= { value: make() }).value;
+}
+
+const FOR: Readonly<Record<RunAfter["when"], string>> = {
+  succeeded: "to succeed",
+  ended: "to end",
+  failed: "to fail",
+  up: "to be up",
+};
+
+/** Returns what a run still comes after, in words, or null. */
+function waitsFor({ after, app }: RunRow): string | null {
+  const open = after.filter(({ met }) => met === null);
+  const names = open.map(({ name, when }) => `${app === null ? name : `${app}.${name}`} ${FOR[when]}`);
+  return open.length === 0 ? null : `waits for ${names.join(", ")}`;
+}
+
+/**
+ * Returns the state that people see. A run that has no task, and that the last pass has found waiting for its next
+ * attempt, is queued again. One whose end nobody knows waits for a person, and is not.
+ */
+export function shownRunState(run: RunRow, waits: Waits, unknown: number): RunRow["state"] {
+  if (run.state !== "running" || run.cancel !== null || unknown > 0) return run.state;
+  return waits.tasks(run.uid).length === 0 && waits.blocked(run.uid, 0) !== undefined ? "queued" : "running";
+}
+
+/** Returns why a run is in its state: why it ended so, what it waits for, or what is wrong with its tasks. */
+export function runReason(run: RunRow, waits: Waits, reasonOf: (task: TaskRow) => string | null): string | null {
+  if (isFinal(run.state)) return run.reason;
+  const tasks = waits.tasks(run.uid);
+  if (tasks.length === 0 && run.state !== "running") return waits.say(run.uid, 0, run);
+  const said = waits.blocked(run.uid, 0)?.summary ?? run.reason;
+  return said ?? tasks.map(reasonOf).find((reason) => reason !== null) ?? null;
+}

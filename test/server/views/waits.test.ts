@@ -1,0 +1,140 @@
+// What something waits for is said once: tasks, the queue, runs and explanations tell the same of each thing, in each
+// of its states.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { RunDetail, RunView } from "../../../src/wire/api/runs";
+import type { TaskView } from "../../../src/wire/api/tasks";
+import { slotKey } from "../../../src/core/model/task";
+import { emptySlot } from "../../../src/core/pass/slot";
+import { pendingSlots, taskView } from "../../../src/server/views/task";
+import { shownRunState, waitsIn } from "../../../src/server/views/waits";
+import { buildEnd, buildNode, buildRun, buildSlot, buildSpec, buildState, buildTask } from "../../support/build";
+import { NO_LAWS } from "../../support/moment";
+import { heardNode } from "../hand-agent";
+import { makeStage, type Answer, type Stage } from "../stage";
+
+let stage: Stage;
+beforeEach(async () => {
+  // The ends of attempts are written here without what leads to them.
+  stage = await makeStage({ laws: NO_LAWS });
+});
+afterEach(async () => stage.close());
+
+const get = (path: string, as = "alice"): Promise<Answer> => stage.call("GET", path, { as });
+const run = async (job: object, name = "sweep"): Promise<void> => {
+  const body = { name, project: null, job: { run: "./one.sh", ...job }, wait_for_nodes: true };
+  expect((await stage.call("POST", "/v1/runs", { as: "alice", body })).status).toBe(200);
+};
+
+describe("what waits", () => {
+  test("is told the same by every view", async () => {
+    await heardNode(stage, "box1");
+    await run({ resources: { memory: "900GiB" } });
+    await run({ after: ["1"] }, "late");
+    await stage.planned();
+    const runs = (await get("/v1/runs")).body["runs"] as RunView[];
+    const tasks = (await get("/v1/tasks?pending=true")).body["tasks"] as TaskView[];
+    for (const { run: number, reason } of runs) {
+      const task = tasks.find((one) => one.run === number);
+      const detail = (await get(`/v1/runs/${number}`)).body as unknown as RunDetail;
+      const explained = (await get(`/v1/explain/${number}`)).body;
+      expect(reason).not.toBeNull();
+      expect([task?.reason, detail.reason, detail.waited_for, explained["summary"]]).toEqual([
+        reason,
+        reason,
+        reason,
+        reason,
+      ]);
+    }
+    expect(runs.map(({ state, position }) => [state, position])).toEqual([
+      ["queued", 1],
+      ["waiting", null],
+    ]);
+  });
+  test("says how long it still waits when it is asked, not when the plan looked", async () => {
+    await run({ resources: { memory: "900GiB" } });
+    await stage.planned();
+    const [uid] = stage.api.store.state.runs.keys();
+    await stage.api.store.commit("test", (draft) => {
+      const key = slotKey(uid!, 0);
+      const end = buildEnd(buildTask(draft.state.runs.get(uid!)!, "n"));
+      const row = { ...emptySlot(uid!, 0), attempts: 1, ends: [end], not_before_ms: draft.now_ms + 9_000 };
+      draft.put([{ table: "slots", key, row }]);
+    });
+    await stage.planned();
+    const said = async (): Promise<unknown> => (await get("/v1/explain/1")).body["summary"];
+    expect(await said()).toStartWith("waits 9s before its next attempt");
+    stage.clock += 4_000;
+    expect(await said()).toStartWith("waits 5s before its next attempt");
+  });
+});
+
+describe("a run", () => {
+  const one = buildRun(1, "s", { state: "running", started_ms: 1 });
+  const node = buildNode("a");
+  const from = (tasks: ReturnType<typeof buildTask>[], waits: boolean) => {
+    const slots = [buildSlot(buildTask(one, "a"), { ends: [buildEnd(buildTask(one, "a"), { state: "succeeded" })] })];
+    const state = buildState({ nodes: [node], runs: [one], tasks, slots });
+    const blocked = (waits ? [{ owner_uid: one.uid, slot: 0, summary: "waits" }] : []) as never[];
+    return { state, blocked, waits: waitsIn({ state, blocked, now_ms: 0, queue: [one.uid] }) };
+  };
+  test("that has no task and waits for its next attempt is queued again", () => {
+    expect(shownRunState(one, from([], true).waits, 0)).toBe("queued");
+    expect(shownRunState(one, from([buildTask(one, "a")], true).waits, 0)).toBe("running");
+    expect(shownRunState(one, from([], false).waits, 0)).toBe("running");
+    expect(shownRunState(one, from([], true).waits, 1)).toBe("running");
+  });
+  test("has no waiting slot for a member that has succeeded", () => {
+    const names = (tasks: ReturnType<typeof buildTask>[], waits: boolean): string[] =>
+      [...pendingSlots({ ...from(tasks, waits), spec: () => buildSpec({ members: 2 }) })].map(
+        ({ view }) => view().name,
+      );
+    expect(names([buildTask(one, "a", { member: 1 })], false)).toEqual([]);
+    expect(names([], true)).toEqual(["1", "1.1"]);
+  });
+  test("tells its command, request, environment's names and where it ran, to those who may see it", async () => {
+    await heardNode(stage, "box1");
+    await run({ env: { LR: "hidden" }, workdir: "/srv", resources: { cpu: 2 } });
+    await stage.planned();
+    const detail = (await get("/v1/runs/sweep")).body as unknown as RunDetail;
+    expect(detail).toMatchObject({
+      command: "./one.sh",
+      nodes: ["box1"],
+      workdir: "/srv",
+      env: ["LR"],
+      waited_for: null,
+      request: { cpu_milli: 2_000, defaults: ["memory_bytes"], nodes: 1 },
+      logs: [{ task: "1", node: "box1" }],
+    });
+    expect(detail.request?.memory_bytes).toBeGreaterThan(0);
+    expect(JSON.stringify(detail)).not.toContain("hidden");
+    const others = (await get("/v1/runs/1", "bob")).body as unknown as RunDetail;
+    expect([others.command, others.env, others.workdir, others.logs]).toEqual([null, null, null, []]);
+    expect(((await get("/v1/runs")).body["runs"] as RunView[])[0]).toMatchObject({
+      command: "./one.sh",
+      nodes: ["box1"],
+    });
+  });
+  test("keeps what it waited for before it began", async () => {
+    await run({});
+    await stage.planned();
+    expect((await get("/v1/runs/1")).body["waited_for"]).toBe("waits: no node has joined yet");
+    stage.clock += 5_000;
+    await heardNode(stage, "box1");
+    await stage.planned();
+    expect((await get("/v1/runs/1")).body).toMatchObject({ state: "running", waited_ms: 5_000 });
+    expect((await get("/v1/runs/1")).body["waited_for"]).toStartWith("waits: ");
+  });
+});
+
+test("a task on a node that is silent, or whose keeper hangs, says so", () => {
+  const owner = buildRun(1, "s", { state: "running" });
+  const task = buildTask(owner, "a", { observed: { state: "running", pid: 1, started_ms: 5 }, created_ms: 9 });
+  const on = (part: object) => buildState({ nodes: [{ ...buildNode("a"), ...part }], runs: [owner], tasks: [task] });
+  expect(taskView(task, on({})).reason).toBeNull();
+  expect(taskView(task, on({ contact: "unreachable" })).reason).toBe("a is unreachable: what it does now is not known");
+  const facts = { ...buildNode("a").facts, silent: "its keeper does not answer" };
+  expect(taskView(task, on({ facts })).reason).toBe("on a: its keeper does not answer");
+  // The server may hear of an attempt after it began.
+  expect(taskView(task, on({})).created_ms).toBe(5);
+});
