@@ -5,7 +5,7 @@ import { hasRoom, isCandidate } from "./checks";
 import type { Demand, Pass } from "../pass/pass";
 import { holdKept } from "./company";
 import { formatAge } from "../format";
-import { pickIn, takeRoom, type Room } from "./room";
+import { pickIn, takeRoom, trialOf, type Room } from "./room";
 import type { Look } from "./shape";
 import { resolvedFor } from "./spare";
 import { giveBack } from "../model/resources";
@@ -86,18 +86,6 @@ function firstFit(look: Look, room: Room): Fit | null {
   }
   return { room, at_ms, ends: jobs.length, promised: partOf(look, trial, room) };
 }
-
-/** Returns a copy of a room on which can be tried what would fit. Ports and company count as they are now. */
-const trialOf = (room: Room): Room => ({
-  ...room,
-  free: {
-    ...room.free,
-    countables: room.free.countables === null ? null : new Map(room.free.countables),
-    held: room.free.held === null ? null : new Map([...room.free.held].map(([id, load]) => [id, { ...load }] as const)),
-  },
-  picked: null,
-  filled: null,
-});
 
 /** Returns the jobs on a node, those that end first by their time limits before the others. */
 function jobsOn(pass: Pass, { node }: Room): { readonly task: TaskRow; readonly ends_ms: Ms }[] {

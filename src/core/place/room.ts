@@ -318,3 +318,15 @@ function forget(room: Room): void {
     each.filled = null;
   }
 }
+
+/** Returns a copy of a room on which can be tried what would fit. Ports and company count as they are now. */
+export const trialOf = (room: Room): Room => ({
+  ...room,
+  free: {
+    ...room.free,
+    countables: room.free.countables === null ? null : new Map(room.free.countables),
+    held: room.free.held === null ? null : new Map([...room.free.held].map(([id, load]) => [id, { ...load }] as const)),
+  },
+  picked: null,
+  filled: null,
+});

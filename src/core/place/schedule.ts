@@ -2,38 +2,21 @@
 
 import { assert } from "../assert";
 import { hasRoom, isCandidate, saidAgainAt } from "./checks";
-import { type Look, noShapes, shapeOf } from "./shape";
-import { blockedBy } from "./explain";
-import { freshUid } from "../fresh";
+import { noShapes, shapeOf, type Look, type Shapes } from "./shape";
+import { blockedBeside, blockedBy } from "./blocked";
 import { renewedAt } from "./left-out";
-import { reasonsOf, sayReasons } from "./pick-reasons";
-import { identityOf, newTask } from "../model/new-task";
-import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
-import type { Promised } from "../model/promised";
-import {
-  draftAfter,
-  runOf,
-  setRun,
-  stopTask,
-  waitOf,
-  wakeAt,
-  type Demand,
-  type Findings,
-  type Pass,
-  type PassDraft,
-} from "../pass/pass";
-import type { CardPick } from "../cards/pick";
-import { choosePorts, openRooms, pickIn, takeRoom, type Room } from "./room";
-import { settleIn } from "./company";
+import { draftAfter, waitOf, wakeAt, type Demand, type Findings, type Pass, type PassDraft } from "../pass/pass";
+import { openRooms, type Rooms } from "./room";
 import { keepRoom } from "./patience";
 import { noteGrowth, triedBy } from "./growth";
 import type { Tried } from "../pass/tried";
-import { resolvedFor } from "./spare";
-import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
 import { bestRooms } from "./search";
 import { answerDue, type Need } from "../pass/presence";
 import type { Ms } from "../units";
+import { commit } from "./commit";
+import { companionsOf, type Companions } from "./companions";
+import { bestRoomFor, createTogether, firstOf, partyOf, type Party } from "./together";
 import type { Blocked } from "../pass/snapshot";
 
 /** What was placed, and what found no room. */
@@ -54,6 +37,17 @@ export interface Placements extends Findings {
   readonly needs: readonly Need[];
 }
 
+/** What one pass has scheduled so far. */
+interface Scheduling {
+  readonly draft: PassDraft;
+  readonly rooms: Rooms;
+  readonly shapes: Shapes;
+  readonly blocked: Blocked[];
+  readonly waiting: Demand[];
+  more: Placements["more"];
+  placed: number;
+}
+
 /** Places what can be placed, in the order of `demands`. `before` is what the pass has found so far. */
 export function schedule(pass: Pass, demands: readonly Demand[], before: Findings): Placements {
   const draft = draftAfter(pass, before);
@@ -63,34 +57,22 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
   const rooms = openRooms(pass, draft.stopped);
   noteGrowth(pass, rooms);
   const shapes = noShapes(pass.snapshot.tried);
-  const blocked: Blocked[] = [];
-  const waiting: Demand[] = [];
-  let more: Placements["more"] = "no";
-  let placed = 0;
+  const now: Scheduling = { draft, rooms, shapes, blocked: [], waiting: [], more: "no", placed: 0 };
+  const companions = companionsOf(demands);
+  const done = new Set<Demand>();
   for (const demand of demands) {
-    const shape = shapeOf(pass, shapes, demand);
-    const look: Look = { pass, rooms, shape };
-    if (!hasFailed(look, demand)) {
-      if (rooms.checks >= pass.limits.node_checks || placed >= pass.limits.placements) {
-        more = more === "no" ? "later" : more;
-        blocked.push(waitOf(demand.owner, demand.slot, "waits for its turn in the next pass"));
-        waiting.push(demand);
-        continue;
-      }
-      if (place(draft, look, demand)) {
-        placed += demand.spec.members;
-        continue;
-      }
+    const party = companions.get(demand);
+    if (party === undefined) scheduleOne(now, demand);
+    else if (!done.has(demand)) {
+      for (const each of party.demands) done.add(each);
+      scheduleParty(now, party);
     }
-    wakeAt(draft, keepRoom(look, demand));
-    blocked.push(blockedBy(look, demand));
-    waiting.push(demand);
-    for (const at_ms of renewedAt(shape.left_out, pass.now_ms)) wakeAt(draft, at_ms);
   }
+  const { blocked, waiting } = now;
   if (waiting.length > 0) for (const room of rooms.list) wakeAt(draft, saidAgainAt(pass, room));
   // The next pass need not try again what failed here, so it comes to what this one did not look at.
   const learned = shapes.byKey.values().some((shape) => shape.isTried && shape.failed_at !== null);
-  if (more === "later" && (learned || rooms.placed.length > 0)) more = "at once";
+  const more = now.more === "later" && (learned || rooms.placed.length > 0) ? "at once" : now.more;
   const needs = [...shapes.needs.values()];
   if (waiting.length > 0) for (const need of needs) wakeAt(draft, answeredBy(pass, need));
   return { ...draft, placed: rooms.placed, blocked, waiting, more, tried: triedBy(pass, rooms, shapes), needs };
@@ -100,6 +82,69 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
 function answeredBy({ snapshot: { presences }, now_ms }: Pass, need: Need): Ms | null {
   const due = answerDue(presences, need);
   return due === null ? null : now_ms + due;
+}
+
+function scheduleOne(now: Scheduling, demand: Demand): void {
+  const { draft, rooms, shapes } = now;
+  const { pass } = draft;
+  const look: Look = { pass, rooms, shape: shapeOf(pass, shapes, demand) };
+  if (!hasFailed(look, demand)) {
+    if (isAtBound(now)) return notLookedAt(now, demand);
+    if (place(draft, look, demand)) {
+      now.placed += demand.spec.members;
+      return;
+    }
+  }
+  wakeAt(draft, keepRoom(look, demand));
+  for (const at_ms of renewedAt(look.shape.left_out, pass.now_ms)) wakeAt(draft, at_ms);
+  wait(now, demand, blockedBy(look, demand));
+}
+
+function wait({ blocked, waiting }: Scheduling, demand: Demand, why: Blocked): void {
+  blocked.push(why);
+  waiting.push(demand);
+}
+
+const isAtBound = ({ rooms, placed, draft: { pass } }: Scheduling): boolean =>
+  rooms.checks >= pass.limits.node_checks || placed >= pass.limits.placements;
+
+function notLookedAt(now: Scheduling, demand: Demand): void {
+  now.more = "later";
+  wait(now, demand, waitOf(demand.owner, demand.slot, "waits for its turn in the next pass"));
+}
+
+/**
+ * Places companions as a whole. If no node has room for all of them and one could have, all wait. If none could ever
+ * hold them all, as many as fit are placed together, and the others by themselves.
+ */
+function scheduleParty(now: Scheduling, companions: Companions): void {
+  const { draft, rooms, shapes } = now;
+  const { pass } = draft;
+  if (isAtBound(now)) {
+    for (const demand of companions.demands) notLookedAt(now, demand);
+    return;
+  }
+  const party = partyOf(pass, rooms, shapes, companions);
+  if (placeParty(now, party)) return;
+  if ((shapes.together ??= createTogether(pass)).possible(party).length > 0) {
+    for (const demand of companions.demands) wait(now, demand, blockedBeside(party, demand));
+    return;
+  }
+  const first = firstOf(party, (part) => placeParty(now, part));
+  for (const demand of companions.demands.slice(first)) scheduleOne(now, demand);
+}
+
+/** Places all of a party on one node. Returns whether one has room for them. */
+function placeParty(now: Scheduling, party: Party): boolean {
+  const { draft, rooms, shapes } = now;
+  const { pass } = draft;
+  const room = bestRoomFor(party);
+  if (room === null) return false;
+  for (const demand of party.companions.demands) {
+    commit(draft, { pass, rooms, shape: shapeOf(pass, shapes, demand) }, demand, [room]);
+    now.placed++;
+  }
+  return true;
 }
 
 /**
@@ -130,88 +175,4 @@ function place(draft: PassDraft, look: Look, demand: Demand): boolean {
   }
   commit(draft, look, demand, found);
   return true;
-}
-
-/** Returns what a task is promised on a node that has room for it. */
-function promiseOn(look: Look, room: Room, cards: CardPick["cards"]): Promised {
-  const { pass, rooms, shape } = look;
-  const { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited } = resolvedFor(look, room);
-  const chosen = choosePorts(pass, rooms, room, shape.spec.ports);
-  assert(chosen.is === "chosen", "the node has the ports");
-  return {
-    cpu_milli,
-    memory_bytes,
-    disk_bytes,
-    countables,
-    memory_limited,
-    devices: cards.map(({ card, bytes }) => ({ id: card.device.id, bytes })),
-    ports: chosen.ports,
-  };
-}
-
-/** Returns the cards of a task on a node that has them, and the reasons. */
-function cardsOn({ shape }: Look, room: Room): { readonly cards: CardPick["cards"]; readonly why: string } {
-  const { gpu } = shape.spec.request;
-  if (gpu === null) return NO_CARDS;
-  const pick = pickIn(room, gpu);
-  assert(pick !== null, "the node has the cards");
-  return { cards: pick.cards, why: `; ${sayReasons(reasonsOf(gpu, room, pick))}` };
-}
-
-const NO_CARDS = { cards: [], why: "" } as const;
-
-/** Returns what the next member of a demand would be promised in a room. */
-export const promiseIn = (look: Look, room: Room): Promised => promiseOn(look, room, cardsOn(look, room).cards);
-
-/** Notes the attempt: what it writes off, its tasks, its slot, and its run's state. */
-function commit(draft: PassDraft, look: Look, demand: Demand, chosen: readonly Room[]): void {
-  const { pass, rooms } = look;
-  const { owner, kind, slot, spec } = demand;
-  for (const task of demand.gives_up) draft.ops.push({ op: "write_off", task, why: demand.why });
-  const known = demand.slot_row ?? emptySlot(owner.uid, slot);
-  const before = kind === "job" && demand.gives_up.length > 0 ? slotAfterGivenUp(known) : known;
-  const attempt = before.attempts + 1;
-  const granted = kind !== "job" && owner.settings.restart.offline && !spec.exclusive;
-  const grant_until = granted ? attempt + pass.limits.grant_attempts : attempt;
-  const row = slotAfterPlace(before, owner.version, grant_until);
-  const first = demand.stops_first;
-  for (const [member, room] of chosen.entries()) {
-    const { cards, why } = cardsOn(look, room);
-    const promised = promiseOn(look, room, cards);
-    const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
-    takeRoom(rooms, room, promised);
-    settleIn(rooms, room, task);
-    if (first === null) draft.ops.push({ op: "place", task, slot: row, why: demand.why + why });
-  }
-  // The room is only kept during this pass. The demand comes again once the old attempt has ended.
-  if (first !== null) stopTask(draft, first, owner.settings.stop, demand.why);
-  if (kind === "job") startRun(draft, owner as RunRow);
-}
-
-function startRun(draft: PassDraft, row: RunRow): void {
-  const { pass } = draft;
-  const run = runOf(pass, draft, row.uid) ?? row;
-  if (run.state === "running" && run.reason === null) return;
-  setRun(draft, { ...run, state: "running", reason: null, started_ms: run.started_ms ?? pass.now_ms }, "placed");
-}
-
-function taskOf(
-  { pass, rooms, shape }: Look,
-  { owner, slot, spec }: Demand,
-  { node }: Room,
-  promised: Promised,
-  { member, attempt, grant_until }: Pick<TaskRow, "member" | "attempt" | "grant_until">,
-): TaskRow {
-  return newTask({
-    uid: freshUid(pass.snapshot.seed, rooms.placed.length),
-    identity: identityOf(owner, { slot, member, attempt }),
-    node,
-    desired: spec.members > 1 ? "prepare" : "run",
-    grant_until,
-    promised,
-    unix_user: node.facts.accounts === "shared" || shape.account.is === "none" ? null : shape.account.name,
-    exclusive: spec.exclusive,
-    created_ms: pass.now_ms,
-    assigned_revision: pass.state.cluster.revision + 1,
-  });
 }

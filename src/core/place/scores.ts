@@ -20,6 +20,9 @@ const SAME_WORKLOAD = -100;
 const TAKEN_CARD = -50;
 const CARDS_THERE = -1;
 
+/** A leader comes back to where its followers are. */
+const COMPANY = 100;
+
 /** A default that has to give way is a little worse than a full one: this much where almost nothing of it is left. */
 const GIVES_WAY = -5;
 
@@ -57,6 +60,7 @@ export function scoreParts(look: Look, room: Room): ScoreParts {
     const same = countOn(pass, rooms, room, shape.host_key).all;
     if (same > 0) parts["same_workload"] = SAME_WORKLOAD * same;
   }
+  if (shape.followers.some((key) => countOn(pass, rooms, room, key).wanted > 0)) parts["company"] = COMPANY;
   if (request.gpu !== null) scoreCards(parts, request.gpu, room, pickIn(room, request.gpu));
   else if (room.cards.list.length > 0) scoreKept(parts, look, room);
   const { short } = resolvedFor(look, room);

@@ -6,8 +6,9 @@ import { HOUSE_LIMITS } from "../limits";
 import type { LeftOut } from "../model/rows-work";
 import { leftOutNow, rejectionsOf, saidOf, type Rejections } from "./left-out";
 import { against, needKey, needsOf, NO_NEEDS, partsOf, type Need, type Needs } from "../pass/presence";
-import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
-import { hostKey, hostKeyOf } from "./queue";
+import { type Demand, type Pass } from "../pass/pass";
+import { apartOf, followersOf, ownTasks, togetherOf, type Relations } from "./relations";
+import { hostKeyOf } from "./queue";
 import type { Room, Rooms } from "./room";
 import { hasDefaults, resolveRequest, type Resolved, type Spare } from "../model/resources";
 import type { Failure, NamedChange } from "../pass/snapshot";
@@ -30,6 +31,8 @@ export interface Shape {
   readonly host_key: string;
   /** Host keys of tasks that must not be on the node, not counting the slot's own tasks. */
   readonly apart: readonly string[];
+  /** Host keys of tasks that want to be on the node where this one is. */
+  readonly followers: readonly string[];
   /**
    * Host keys of tasks that must be on the node. `first`: the slot cannot go anywhere before one of these tasks is
    * placed.
@@ -59,20 +62,13 @@ export interface Shape {
   changes: readonly NamedChange[] | null;
 }
 
-interface ApartWorkload {
-  readonly name: string;
-  readonly from: readonly string[];
-}
-
-export interface Shapes {
+export interface Shapes extends Relations {
   /**
    * Shapes of plain demands, by the relevant part of the spec and by account. Most demands are plain: nothing else
    * makes a difference to where they fit.
    */
   readonly plain: Map<string, Map<string, Shape>>;
   readonly byKey: Map<string, Shape>;
-  /** By app uid, the workloads that keep apart from others; computed when the first shape is asked for. */
-  apart: ReadonlyMap<string, readonly ApartWorkload[]> | null;
   /** What nodes have rejected; computed when the first shape is asked for. */
   rejections: Rejections | null;
   readonly tried: Tried["shapes"] | null;
@@ -80,23 +76,31 @@ export interface Shapes {
   readonly needs: Map<string, Need>;
   /** What nodes say against each of those, by key; empty where all have it. */
   readonly contested: Map<string, string>;
+  /** Which nodes could hold which companions; made when the first ones find no room. */
+  together: Together | null;
+}
+
+/** Remembers for the pass which nodes could hold companions if nothing else ran there. */
+export interface Together {
+  possible(party: { readonly looks: readonly Look[] }): readonly string[];
 }
 
 /** `tried`: what earlier passes have tried in vain, for the rooms of the present pass alone. */
 export const noShapes = (tried: Tried | null = null): Shapes => ({
   plain: new Map(),
   byKey: new Map(),
-  apart: null,
+  related: null,
   rejections: null,
   tried: tried?.shapes ?? null,
   needs: new Map(),
   contested: new Map(),
+  together: null,
 });
 
 const specKeys = new WeakMap<TaskSpec, string>();
 
 /** Returns a key of what matters in a spec for placing. Specs are immutable, so keys are kept. */
-function specKey(spec: TaskSpec): string {
+export function specKey(spec: TaskSpec): string {
   const known = specKeys.get(spec);
   if (known !== undefined) return known;
   const { request, origin, place, ports, members } = spec;
@@ -125,13 +129,15 @@ export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const out = leftOutNow(said, spec, pass.now_ms);
   const apart = apartOf(pass, shapes, demand);
   const needs = contestedNeeds(pass, shapes, demand, account);
+  const followers = followersOf(pass, shapes, demand);
   const isPlain =
     apart.length === 0 &&
+    followers.length === 0 &&
     spec.place.strategy === "pack" &&
     spec.place.together_with.length === 0 &&
     out.size === 0 &&
     needs === NO_NEEDS;
-  const conditions = { account, apart, out, needs };
+  const conditions = { account, apart, followers, out, needs };
   if (!isPlain) return shapeByKey(pass, shapes, demand, conditions);
   const wanted = wantKey(demand);
   let byAccount = shapes.plain.get(wanted);
@@ -146,6 +152,8 @@ export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
 interface Conditions {
   readonly account: AccountFor;
   readonly apart: readonly string[];
+  /** Host keys of tasks that want to be on the node where this one is. */
+  readonly followers: readonly string[];
   readonly out: Shape["left_out"];
   readonly needs: Needs;
 }
@@ -180,7 +188,8 @@ function saidAgainst({ snapshot: { presences } }: Pass, { needs, contested }: Sh
   return text;
 }
 
-function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart, out, needs }: Conditions): Shape {
+function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, conditions: Conditions): Shape {
+  const { account, apart, followers, out, needs } = conditions;
   const { spec, owner, slot } = demand;
   const host_key = hostKeyOf(demand);
   const together = togetherOf(pass, demand);
@@ -192,6 +201,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart
     together,
     [...out],
     own === null ? null : [owner.uid, slot],
+    followers,
     needs,
     partsOf(needs).map((need) => saidAgainst(pass, shapes, need)),
     spec.place.strategy === "spread" ? host_key : null,
@@ -207,6 +217,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, { account, apart
     account,
     host_key,
     apart,
+    followers,
     together,
     own,
     left_out: out,
@@ -235,61 +246,6 @@ const NOTHING: Spare = {
   all_cards: 0,
   free_cards: 0,
 };
-
-function togetherOf(pass: Pass, { owner, spec }: Demand): Shape["together"] {
-  if (owner.app_uid === null) return [];
-  const names = spec.place.together_with.filter((name) => name !== workloadNameOf(owner));
-  return names.map((name) => ({ key: hostKey(owner, owner.uid, name), first: comesFirst(pass, owner.app_uid, name) }));
-}
-
-/**
- * Returns whether workloads that follow this one wait for its first task. They wait if it is sure to ask for one: it is
- * a daemon or a service with replicas, is not being removed, and follows no workload itself.
- */
-function comesFirst(pass: Pass, app_uid: string | null, name: string): boolean {
-  for (const workload of pass.state.workloads.values()) {
-    if (workload.app_uid !== app_uid || workload.name !== name) continue;
-    const comes = workload.kind === "daemon" || (workload.kind === "service" && workload.settings.replicas > 0);
-    return comes && !workload.removing && pass.snapshot.spec(workload.spec_hash).place.together_with.length === 0;
-  }
-  return false;
-}
-
-const NOBODY: readonly string[] = [];
-
-/**
- * Returns the host keys that a demand keeps apart from: of the workloads that it names, and of those of its app that
- * name it.
- */
-function apartOf(pass: Pass, shapes: Shapes, { owner, spec }: Demand): readonly string[] {
-  const others = owner.app_uid === null ? undefined : (shapes.apart ??= apartWorkloads(pass)).get(owner.app_uid);
-  if (others === undefined) return NOBODY;
-  const name = workloadNameOf(owner);
-  const names = new Set(spec.place.apart_from);
-  for (const other of others) if (other.from.includes(name)) names.add(other.name);
-  return [...names].sort().map((each) => hostKey(owner, owner.uid, each));
-}
-
-/** Returns, by app, the workloads that keep apart from others. */
-function apartWorkloads(pass: Pass): ReadonlyMap<string, readonly ApartWorkload[]> {
-  const apart = new Map<string, ApartWorkload[]>();
-  for (const workload of pass.state.workloads.values()) {
-    const from = pass.snapshot.spec(workload.spec_hash).place.apart_from;
-    if (from.length === 0) continue;
-    const known = apart.get(workload.app_uid);
-    if (known === undefined) apart.set(workload.app_uid, [{ name: workload.name, from }]);
-    else known.push({ name: workload.name, from });
-  }
-  return apart;
-}
-
-function ownTasks(pass: Pass, owner_uid: string, slot: number): ReadonlyMap<string, number> | null {
-  const own = new Map<string, number>();
-  for (const task of tasksOf(pass, owner_uid)) {
-    if (task.slot === slot) own.set(task.node_id, (own.get(task.node_id) ?? 0) + 1);
-  }
-  return own.size === 0 ? null : own;
-}
 
 export interface Look {
   readonly pass: Pass;

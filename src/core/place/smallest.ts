@@ -2,12 +2,10 @@
 // true: it runs now, or it can run and waits for room.
 
 import { compareText } from "../canonical";
-import { examine, type Candidacy } from "./checks";
+import { type Candidacy } from "./checks";
 import type { Demand } from "../pass/pass";
 import type { NamedChange } from "../pass/snapshot";
 import { askForNodes, costOf, type RequestChange } from "./request-changes";
-import { noShapes, shapeOf, type Look } from "./shape";
-import { fit, type WhatIf } from "./what-if";
 
 const NAMED = 3;
 
@@ -18,49 +16,43 @@ const MOST_PLANNED = 48;
 const MOST_AMOUNTS = 8;
 
 /** One or several changes that belong together, since all of them are needed on some node. */
-type Way = readonly RequestChange[];
+export type Way = readonly RequestChange[];
+
+/** What becomes of a changed request: it runs now, or it can run and waits for room; null: neither, or not known. */
+export type TryOut = (changed: Demand) => NamedChange["outcome"] | null;
 
 /**
  * Returns up to three changes to a request that finds no room, what costs the user least first. `examined` are the
- * nodes that count for it. If the request can never run as it is, changes after which it could run and would wait are
- * named too.
+ * nodes that count for it, and `more` are ways that follow from no node. `tryOut` plans a changed request.
  */
 export function smallestChanges(
-  whatIf: WhatIf,
   demand: Demand,
   examined: readonly Candidacy[],
-  unsatisfiable: boolean,
+  tryOut: TryOut,
+  more: readonly Way[] = [],
 ): NamedChange[] {
   const named: NamedChange[] = [];
   let left = MOST_PLANNED;
-  for (const amounts of waysOf(examined, demand.spec.members)) {
+  for (const amounts of waysOf(examined, more, demand.spec.members)) {
     if (named.length >= NAMED || left <= 0) break;
-    const tried = amounts.slice(0, Math.min(left, MOST_AMOUNTS));
+    const tried = amounts.slice(0, Math.min(left, MOST_AMOUNTS)).map((way) => {
+      const changed = { ...demand, spec: applied(way, demand) };
+      return { text: way.map(({ text }) => text).join(" and "), spec: changed.spec, outcome: tryOut(changed) };
+    });
     left -= tried.length;
-    const changed = tried.map((way) => ({ way, demand: { ...demand, spec: applied(way, demand) } }));
-    const runs = changed.find((one) => fit(whatIf, one.demand) !== null);
-    const can = runs ?? (unsatisfiable ? changed.find((one) => isPossible(whatIf, one.demand)) : undefined);
-    if (can === undefined) continue;
-    const text = can.way.map((change) => change.text).join(" and ");
-    named.push({ text, outcome: can === runs ? "runs" : "waits", spec: can.demand.spec });
+    const best = tried.find(({ outcome }) => outcome === "runs") ?? tried.find(({ outcome }) => outcome === "waits");
+    if (best?.outcome === "runs" || best?.outcome === "waits") named.push({ ...best, outcome: best.outcome });
   }
   return named;
 }
 
 const applied = (way: Way, { spec }: Demand): Demand["spec"] => way.reduce((next, change) => change.apply(next), spec);
 
-/** Returns whether enough nodes could ever run a demand, whatever they are busy with. */
-function isPossible({ pass, rooms }: WhatIf, demand: Demand): boolean {
-  const look: Look = { pass, rooms, shape: shapeOf(pass, noShapes(), demand) };
-  const able = examine(look).filter(({ found }) => !found.some(({ hopeless }) => hopeless));
-  return able.length >= demand.spec.members;
-}
-
 /**
  * Returns the ways to make more nodes fit, what costs least first; each with the amounts that different nodes leave,
  * the greatest first.
  */
-function waysOf(examined: readonly Candidacy[], members: number): readonly (readonly Way[])[] {
+function waysOf(examined: readonly Candidacy[], more: readonly Way[], members: number): readonly (readonly Way[])[] {
   const byKey = new Map<string, Way[]>();
   const add = (way: Way): void => {
     const key = way.map((change) => change.key).join(" + ");
@@ -70,12 +62,12 @@ function waysOf(examined: readonly Candidacy[], members: number): readonly (read
   };
   const ways = examined.flatMap(({ found }) => waysTo(found));
   const fitting = examined.filter(({ found }) => found.length === 0).length;
-  for (const way of ways) add(way);
+  for (const way of [...ways, ...more]) add(way);
   if (members > 1) {
     // Agents of one machine may give out the same card or port, so that fewer nodes serve than fit.
     for (let count = fitting; count > 0 && count > fitting - MOST_AMOUNTS; count--) add([askForNodes(count)]);
-    const more = joint(ways, members - fitting);
-    if (more !== null) add(more);
+    const several = joint(ways, members - fitting);
+    if (several !== null) add(several);
   }
   return [...byKey]
     .map(([key, all]) => ({ key, cost: costOfWay(all[0] ?? []), amounts: byAmount(all) }))

@@ -20,7 +20,8 @@ import {
   type PassDraft,
 } from "../pass/pass";
 import { openRooms, takeRoom, type Room } from "../place/room";
-import { promiseIn, type Placements } from "../place/schedule";
+import { promiseIn } from "../place/promise";
+import type { Placements } from "../place/schedule";
 import { noShapes, shapeOf, type Shape } from "../place/shape";
 import { fit, release, smallestRelease, type WhatIf } from "../place/what-if";
 import { taskName } from "../model/task";

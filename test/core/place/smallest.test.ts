@@ -82,6 +82,8 @@ function outcomeOf(cluster: RandomCluster, { owner_uid, slot }: Blocked, { spec,
   const left = blocked.find((one) => slotKey(one.owner_uid, one.slot) === slotKey(owner_uid, slot));
   // Another slot of the workload may find room first, or have found it without the change.
   if (outcome === "waits" && left !== undefined) return left.kind === "queued" ? "waits" : `never: ${left.summary}`;
+  // With all slots of a service changed, one that would have waited beside the others may run.
+  if (outcome === "waits" && run === undefined) return "waits";
   // An exclusive slot that moves is placed once its old attempt has ended.
   const moves = ops.some((op) => op.op === "stop" && op.task.owner_uid === owner_uid && op.task.slot === slot);
   if (moves || ops.some((op) => op.op === "place" && op.task.owner_uid === owner_uid)) return "runs";

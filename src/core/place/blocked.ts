@@ -1,0 +1,184 @@
+// A demand that found no room, as it is told: why, and which changes help. Both are made when somebody reads them, from
+// the rooms as the pass has left them.
+
+import { compareText } from "../canonical";
+import { examine } from "./checks";
+import { companionsOf } from "./companions";
+import { failureOf } from "./failure";
+import { whyNever } from "./never";
+import { ownerSlotName, tasksOf, type Demand, type Pass } from "../pass/pass";
+import type { TaskRow } from "../model/rows-task";
+import type { Blocked, Failure, NamedChange } from "../pass/snapshot";
+import { dropTogether } from "./request-changes";
+import { leaveRoom, nothingYet, openRooms, takeRoom, type KeptRoom, type Rooms } from "./room";
+import { noShapes, shapeOf, type Look } from "./shape";
+import { sayChanges, smallestChanges, type TryOut } from "./smallest";
+import { bestRoomFor, examineParty, nameInApp, partyOf, type Party } from "./together";
+import { promiseIn } from "./promise";
+import { fit, type WhatIf } from "./what-if";
+
+/**
+ * Returns a demand that found no room. Demands of one shape share what is told, where they have nothing of their own.
+ */
+export function blockedBy(look: Look, demand: Demand): Blocked {
+  const { shape } = look;
+  const { only } = demand;
+  const kept = look.rooms.kept.filter((each) => each.demand === demand);
+  const isShared = only === null && kept.length === 0 && shape.together.length === 0 && shape.apart.length === 0;
+  const own = isShared ? shape : { ...shape, why: null, changes: null };
+  const list = look.rooms.list.filter(({ node }) => only === null || node.id === only.node.id);
+  const here: Look = { ...look, rooms: { ...look.rooms, list }, shape: own };
+  const read = <T>(of: (look: Look) => T): T => (kept.length === 0 ? of(here) : withoutKept(here, kept, of));
+  const why = (): Failure => (own.why ??= read((at) => withRoom(failure(at, demand), kept)));
+  const changes = (): readonly NamedChange[] => (own.changes ??= read((at) => changesFor(at, demand, why())));
+  return asRead(demand, why, changes);
+}
+
+const asRead = ({ owner, slot }: Demand, why: () => Failure, changes: () => readonly NamedChange[]): Blocked => ({
+  name: ownerSlotName(owner, slot),
+  owner_uid: owner.uid,
+  slot,
+  get kind() {
+    return why().kind;
+  },
+  get summary() {
+    return why().summary;
+  },
+  get nodes() {
+    return why().nodes;
+  },
+  get changes() {
+    return changes();
+  },
+  get smallest_change() {
+    return sayChanges(changes());
+  },
+});
+
+function failure(look: Look, demand: Demand): Failure {
+  const examined = examine(look);
+  if (demand.only !== null) {
+    const text = examined.map(
+      ({ room, found }) => `${room.node.name}: ${found.map(({ detail }) => detail).join("; ")}`,
+    );
+    return { ...failureOf(examined, 1), summary: `waits: ${text.join(", ")}` };
+  }
+  const found = failureOf(examined, demand.spec.members);
+  const never = whyNever(look, demand);
+  if (never !== null) return { ...found, kind: "unsatisfiable", summary: `can never run: ${never}` };
+  const [old] = oldHolders(look, demand);
+  if (old === undefined) return found;
+  return {
+    ...found,
+    kind: "queued",
+    summary: `${found.summary}; its own task of version ${old.version} holds the room`,
+  };
+}
+
+/** Returns the slot's tasks of earlier versions, if the demand would fit without them. */
+function oldHolders({ pass, rooms }: Look, demand: Demand): readonly TaskRow[] {
+  const { owner, kind, slot } = demand;
+  const tasks = tasksOf(pass, owner.uid);
+  const old = tasks.filter((task) => task.slot === slot && task.version !== owner.version);
+  if (kind !== "service" || old.length === 0) return [];
+  const others = new Map(pass.tasks).set(
+    owner.uid,
+    tasks.filter((task) => !old.includes(task)),
+  );
+  const without: Pass = { ...pass, tasks: others };
+  return fit({ pass: without, rooms: openRooms(without, rooms.stopped, rooms.placed) }, demand) === null ? [] : old;
+}
+
+function changesFor(look: Look, demand: Demand, { kind }: Failure): readonly NamedChange[] {
+  const tryOut: TryOut = (changed) => {
+    if (fit(look, changed) !== null) return "runs";
+    return kind === "unsatisfiable" && isPossible(look, changed) ? "waits" : null;
+  };
+  if (stopsFirst(demand) && oldHolders(look, demand).length > 0) {
+    const text = "`exclusive: true`, with which the old task stops first";
+    return [{ text, outcome: "runs", spec: { ...demand.spec, exclusive: true } }];
+  }
+  const ways = kind === "unsatisfiable" ? demand.spec.place.together_with.map((name) => [dropTogether(name)]) : [];
+  return smallestChanges(demand, examine(look), tryOut, ways);
+}
+
+/** Returns whether a service may be made one whose old task stops before the new one starts. */
+const stopsFirst = ({ owner, spec }: Demand): boolean => !spec.exclusive && !owner.settings.restart.offline;
+
+/** Returns whether enough nodes could ever run a demand, whatever they are busy with. */
+function isPossible({ pass, rooms }: WhatIf, demand: Demand): boolean {
+  const look: Look = { pass, rooms, shape: shapeOf(pass, noShapes(), demand) };
+  const { kind } = failureOf(examine(look), demand.spec.members);
+  return kind === "queued" && whyNever(look, demand) === null;
+}
+
+// ---- room that is kept for the demand itself
+
+/** Asks a question of the rooms as they are without what is kept for the asking demand itself. */
+function withoutKept<T>(look: Look, kept: readonly KeptRoom[], of: (look: Look) => T): T {
+  const others = look.rooms.kept.filter((each) => !kept.includes(each));
+  const rooms: Rooms = { ...look.rooms, kept: others, lazy: nothingYet() };
+  for (const { room, promised } of kept) leaveRoom(room, promised);
+  const answer = of({ ...look, rooms });
+  for (const { room, promised } of kept) takeRoom(rooms, room, promised);
+  return answer;
+}
+
+/** Says where room is kept for a demand. */
+function withRoom(why: Failure, kept: readonly KeptRoom[]): Failure {
+  if (kept.length === 0) return why;
+  const names = kept.map(({ room }) => room.node.name).sort(compareText);
+  return { ...why, summary: `${why.summary}; it has waited for long, so room is kept for it on ${names.join(", ")}` };
+}
+
+// ---- companions
+
+/** Returns a demand that waits with its companions, since no node has room for all of them. */
+export function blockedBeside(party: Party, demand: Demand): Blocked {
+  let known: Failure | null = null;
+  let named: readonly NamedChange[] | null = null;
+  const why = (): Failure => (known ??= failureBeside(party, demand));
+  return asRead(demand, why, () => (named ??= changesBeside(party, demand)));
+}
+
+/** A node could hold them all, so time may help. */
+function failureBeside(party: Party, demand: Demand): Failure {
+  const names = [...new Set(party.companions.demands.map(nameInApp))];
+  return { ...failureOf(examineParty(party, demand), 1, `with room for ${names.join(" and ")}`), kind: "queued" };
+}
+
+/** Names what lets a slot run with its companions, or without those that it follows. */
+function changesBeside(party: Party, demand: Demand): readonly NamedChange[] {
+  const tryOut: TryOut = (changed) => (fitsChanged(party, demand, changed) ? "runs" : null);
+  const ways = demand.spec.place.together_with.map((name) => [dropTogether(name)]);
+  return smallestChanges(demand, examineParty(party, demand), tryOut, ways);
+}
+
+/** Returns whether a slot runs now with a changed request: together with its companions, or behind them. */
+function fitsChanged(party: Party, demand: Demand, changed: Demand): boolean {
+  const [first] = party.looks;
+  if (first === undefined) return false;
+  const { pass } = first;
+  const rooms: Rooms = { ...first.rooms, touched: [], lazy: nothingYet() };
+  const demands = party.companions.demands.map((each) => (each === demand ? changed : each));
+  const parties = companionsOf(demands);
+  const own = parties.get(changed);
+  if (own !== undefined) return bestRoomFor(partyOf(pass, rooms, noShapes(), own)) !== null;
+  // The others come first, and take their room.
+  const others = new Set(parties.values());
+  const taken = [...others].flatMap((companions) => takeFor(partyOf(pass, rooms, noShapes(), companions)));
+  const fits = fit({ pass, rooms }, changed) !== null;
+  for (const give of taken.reverse()) give();
+  return fits;
+}
+
+/** Takes room for companions, if there is any. Returns what gives it back. */
+function takeFor(party: Party): (() => void)[] {
+  const room = bestRoomFor(party);
+  if (room === null) return [];
+  return party.looks.map((look) => {
+    const promised = promiseIn(look, room);
+    takeRoom(look.rooms, room, promised);
+    return () => leaveRoom(room, promised);
+  });
+}

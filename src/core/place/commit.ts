@@ -1,0 +1,66 @@
+// Notes that a demand gets room: its tasks, its slot, and its run's state.
+
+import { freshUid } from "../fresh";
+import { identityOf, newTask } from "../model/new-task";
+import type { Promised } from "../model/promised";
+import type { RunRow } from "../model/rows-work";
+import type { TaskRow } from "../model/rows-task";
+import { runOf, setRun, stopTask, type Demand, type PassDraft } from "../pass/pass";
+import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
+import { settleIn } from "./company";
+import { cardsOn, promiseOn } from "./promise";
+import { takeRoom, type Room } from "./room";
+import type { Look } from "./shape";
+
+/** Notes the attempt: what it writes off, its tasks, its slot, and its run's state. */
+export function commit(draft: PassDraft, look: Look, demand: Demand, chosen: readonly Room[]): void {
+  const { pass, rooms } = look;
+  const { owner, kind, slot, spec } = demand;
+  for (const task of demand.gives_up) draft.ops.push({ op: "write_off", task, why: demand.why });
+  const known = demand.slot_row ?? emptySlot(owner.uid, slot);
+  const before = kind === "job" && demand.gives_up.length > 0 ? slotAfterGivenUp(known) : known;
+  const attempt = before.attempts + 1;
+  const granted = kind !== "job" && owner.settings.restart.offline && !spec.exclusive;
+  const grant_until = granted ? attempt + pass.limits.grant_attempts : attempt;
+  const row = slotAfterPlace(before, owner.version, grant_until);
+  const first = demand.stops_first;
+  for (const [member, room] of chosen.entries()) {
+    const { cards, why } = cardsOn(look, room);
+    const promised = promiseOn(look, room, cards);
+    const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
+    takeRoom(rooms, room, promised);
+    settleIn(rooms, room, task);
+    if (first === null) draft.ops.push({ op: "place", task, slot: row, why: demand.why + why });
+  }
+  // The room is only kept during this pass. The demand comes again once the old attempt has ended.
+  if (first !== null) stopTask(draft, first, owner.settings.stop, demand.why);
+  if (kind === "job") startRun(draft, owner as RunRow);
+}
+
+function startRun(draft: PassDraft, row: RunRow): void {
+  const { pass } = draft;
+  const run = runOf(pass, draft, row.uid) ?? row;
+  if (run.state === "running" && run.reason === null) return;
+  setRun(draft, { ...run, state: "running", reason: null, started_ms: run.started_ms ?? pass.now_ms }, "placed");
+}
+
+function taskOf(
+  { pass, rooms, shape }: Look,
+  { owner, slot, spec }: Demand,
+  { node }: Room,
+  promised: Promised,
+  { member, attempt, grant_until }: Pick<TaskRow, "member" | "attempt" | "grant_until">,
+): TaskRow {
+  return newTask({
+    uid: freshUid(pass.snapshot.seed, rooms.placed.length),
+    identity: identityOf(owner, { slot, member, attempt }),
+    node,
+    desired: spec.members > 1 ? "prepare" : "run",
+    grant_until,
+    promised,
+    unix_user: node.facts.accounts === "shared" || shape.account.is === "none" ? null : shape.account.name,
+    exclusive: spec.exclusive,
+    created_ms: pass.now_ms,
+    assigned_revision: pass.state.cluster.revision + 1,
+  });
+}
