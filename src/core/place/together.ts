@@ -192,10 +192,12 @@ export function whyNeverTogether(pass: Pass, demands: readonly Demand[]): string
       if (possible({ looks: pair }).length > 0) continue;
       const both = `${one.name} and ${other.name} are to be together`;
       if (one.nodes.some((node) => other.nodes.includes(node))) return `${both}, and no node has room for both`;
-      return `${both}: ${one.name} can be on ${sayNodes(one.nodes)} only, and ${other.name} on ${sayNodes(other.nodes)}`;
+      const where = sayNodes(other.nodes);
+      return `${both}: ${one.name} can be on ${sayNodes(one.nodes)} only, and ${other.name} on ${where}`;
     }
   }
-  return `no node has room for all of ${[...new Set(each.map(({ name }) => name))].join(", ")}, which are to be together`;
+  const names = [...new Set(each.map(({ name }) => name))].join(", ");
+  return `no node has room for all of ${names}, which are to be together`;
 }
 
 const SHOWN = 3;

@@ -21,7 +21,7 @@ import {
 } from "../pass/pass";
 import { openRooms, takeRoom, type Room } from "../place/room";
 import { promiseIn } from "../place/promise";
-import type { Placements } from "../place/schedule";
+import type { Placements } from "../schedule/schedule";
 import { noShapes, shapeOf, type Shape } from "../place/shape";
 import { fit, release, smallestRelease, type WhatIf } from "../place/what-if";
 import { taskName } from "../model/task";

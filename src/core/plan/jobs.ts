@@ -8,7 +8,7 @@ import { formatAge, formatDuration } from "../format";
 import type { RunRow, SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import { askedEnds, settledAs, unknownEnds } from "../model/unknown";
-import { commandNowhere } from "../place/no-command";
+import { commandNowhere } from "../why/no-command";
 import { ask } from "./ask";
 import { repelledBy } from "../place/labels";
 import { waitFor, type ReconcileDraft } from "./draft";

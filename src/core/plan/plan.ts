@@ -11,7 +11,7 @@ import { reclaimIdle } from "./idle";
 import { quarantineOverdue } from "./overdue";
 import { queue } from "../place/queue";
 import { archiveRuns, reconcile, removeEmpty } from "./reconcile";
-import { schedule } from "../place/schedule";
+import { schedule } from "../schedule/schedule";
 import type { Blocked, Op, Plan, Snapshot } from "../pass/snapshot";
 import { isFinal } from "../model/lifecycle";
 import { taskName } from "../model/task";

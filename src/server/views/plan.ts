@@ -1,7 +1,7 @@
 // Plans as the API shows them: operations in words, and why slots wait.
 
 import { unreachable } from "../../core/assert";
-import { explainPlaced } from "../../core/place/explain";
+import { explainPlaced } from "../../core/why/explain";
 import type { State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { Blocked, Check, Op } from "../../core/pass/snapshot";

@@ -95,9 +95,10 @@ describe("companions", () => {
       web: { request: { cpu_milli: 300 }, place: { together_with: ["db"] } },
     });
     expect(placesOf(plan)).toEqual(["aaa.0 a"]);
+    const together = "waits: 0 of 1 node with room for app0.db and app0.web";
     expect(why(plan)).toEqual([
-      "queued app0.db.0: waits: 0 of 1 node with room for app0.db and app0.web: 1 has too few free cores (most free 200m)",
-      "queued app0.web.0: waits: 0 of 1 node with room for app0.db and app0.web: 1 has too few free cores (most free 200m)",
+      `queued app0.db.0: ${together}: 1 has too few free cores (most free 200m)`,
+      `queued app0.web.0: ${together}: 1 has too few free cores (most free 200m)`,
     ]);
     expect(plan.blocked.map((one) => one.smallest_change)).toEqual([
       "ask for 200m cores (runs now)",
@@ -111,7 +112,8 @@ describe("companions", () => {
     });
     expect(placesOf(plan)).toEqual(["db.0 plain"]);
     expect(why(plan)).toEqual([
-      "unsatisfiable app0.llm.0: can never run: app0.db and app0.llm are to be together: app0.db can be on plain only, and app0.llm on cards",
+      "unsatisfiable app0.llm.0: can never run: app0.db and app0.llm are to be together: " +
+        "app0.db can be on plain only, and app0.llm on cards",
     ]);
     expect(plan.blocked[0]?.smallest_change).toBe("drop together_with db (runs now)");
   });
@@ -123,7 +125,8 @@ describe("companions", () => {
     expect(placesOf(plan).filter((place) => place.endsWith(" a"))).toHaveLength(10);
     expect(placesOf(plan)).toContain("db.0 a");
     expect(why(plan)[0]).toBe(
-      "unsatisfiable app0.web.9: can never run: no node has room for app0.db and the 20 replicas of app0.web that are to be there",
+      "unsatisfiable app0.web.9: can never run: " +
+        "no node has room for app0.db and the 20 replicas of app0.web that are to be there",
     );
   });
 });

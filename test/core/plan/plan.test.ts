@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { withChanges } from "../../../src/core/plan/changes";
 import { contact } from "../../../src/core/pass/contact";
-import { explainPlaced } from "../../../src/core/place/explain";
+import { explainPlaced } from "../../../src/core/why/explain";
 import type { Contact } from "../../../src/core/model/lifecycle";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import type { TaskRow } from "../../../src/core/model/rows-task";

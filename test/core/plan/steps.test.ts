@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { begin } from "../../../src/core/pass/begin";
 import { queue } from "../../../src/core/place/queue";
-import { schedule } from "../../../src/core/place/schedule";
+import { schedule } from "../../../src/core/schedule/schedule";
 import { reclaimIdle } from "../../../src/core/plan/idle";
 import { plan } from "../../../src/core/plan/plan";
 import { reconcile } from "../../../src/core/plan/reconcile";

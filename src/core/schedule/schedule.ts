@@ -1,22 +1,22 @@
 // Gives demands their nodes, in order: all members of a gang or none. What finds no room gets a reason.
 
 import { assert } from "../assert";
-import { hasRoom, isCandidate, saidAgainAt } from "./checks";
-import { noShapes, shapeOf, type Look, type Shapes } from "./shape";
-import { blockedBeside, blockedBy } from "./blocked";
-import { renewedAt } from "./left-out";
+import { hasRoom, isCandidate, saidAgainAt } from "../place/checks";
+import { noShapes, shapeOf, type Look, type Shapes } from "../place/shape";
+import { blockedBeside, blockedBy } from "../why/blocked";
+import { renewedAt } from "../place/left-out";
 import type { TaskRow } from "../model/rows-task";
 import { draftAfter, waitOf, wakeAt, type Demand, type Findings, type Pass, type PassDraft } from "../pass/pass";
-import { openRooms, type Rooms } from "./room";
+import { openRooms, type Rooms } from "../place/room";
 import { keepRoom } from "./patience";
 import { noteGrowth, triedBy } from "./growth";
 import type { Tried } from "../pass/tried";
-import { bestRooms } from "./search";
+import { bestRooms } from "../place/search";
 import { answerDue, type Need } from "../pass/presence";
 import type { Ms } from "../units";
 import { commit } from "./commit";
-import { companionsOf, type Companions } from "./companions";
-import { bestRoomFor, createTogether, firstOf, partyOf, type Party } from "./together";
+import { companionsOf, type Companions } from "../place/companions";
+import { bestRoomFor, createTogether, firstOf, partyOf, type Party } from "../place/together";
 import type { Blocked } from "../pass/snapshot";
 
 /** What was placed, and what found no room. */

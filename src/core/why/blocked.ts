@@ -2,20 +2,20 @@
 // the rooms as the pass has left them.
 
 import { compareText } from "../canonical";
-import { examine } from "./checks";
-import { companionsOf } from "./companions";
+import { examine } from "../place/checks";
+import { companionsOf } from "../place/companions";
 import { failureOf } from "./failure";
 import { whyNever } from "./never";
 import { ownerSlotName, tasksOf, type Demand, type Pass } from "../pass/pass";
 import type { TaskRow } from "../model/rows-task";
 import type { Blocked, Failure, NamedChange } from "../pass/snapshot";
-import { dropTogether } from "./request-changes";
-import { leaveRoom, nothingYet, openRooms, takeRoom, type KeptRoom, type Rooms } from "./room";
-import { noShapes, shapeOf, type Look } from "./shape";
+import { dropTogether } from "../place/request-changes";
+import { leaveRoom, nothingYet, openRooms, takeRoom, type KeptRoom, type Rooms } from "../place/room";
+import { noShapes, shapeOf, type Look } from "../place/shape";
 import { sayChanges, smallestChanges, type TryOut } from "./smallest";
-import { bestRoomFor, examineParty, nameInApp, partyOf, type Party } from "./together";
-import { promiseIn } from "./promise";
-import { fit, type WhatIf } from "./what-if";
+import { bestRoomFor, examineParty, nameInApp, partyOf, type Party } from "../place/together";
+import { promiseIn } from "../place/promise";
+import { fit, type WhatIf } from "../place/what-if";
 
 /**
  * Returns a demand that found no room. Demands of one shape share what is told, where they have nothing of their own.

@@ -3,10 +3,10 @@
 import { compareText } from "../canonical";
 import type { LeftOut } from "../model/rows-work";
 import type { Demand, Pass } from "../pass/pass";
-import { findings, isCandidate } from "./checks";
-import { rejectionsOf, saidOf, whyRejected } from "./left-out";
-import { openRooms } from "./room";
-import { noShapes, shapeOf, type Look } from "./shape";
+import { findings, isCandidate } from "../place/checks";
+import { rejectionsOf, saidOf, whyRejected } from "../place/left-out";
+import { openRooms } from "../place/room";
+import { noShapes, shapeOf, type Look } from "../place/shape";
 
 export interface NoCommand {
   /** 127 as from a shell, or 126 for a command that is there and not executable. */

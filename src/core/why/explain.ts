@@ -2,12 +2,12 @@
 
 import { compareText } from "../canonical";
 import { begin } from "../pass/begin";
-import { isCandidate, hasRoom } from "./checks";
-import { type Look, noShapes, shapeOf } from "./shape";
+import { isCandidate, hasRoom } from "../place/checks";
+import { type Look, noShapes, shapeOf } from "../place/shape";
 import type { TaskRow } from "../model/rows-task";
-import { explainCards } from "./pick-reasons";
-import { leaveRoom, openRooms } from "./room";
-import { scoreParts, total } from "./scores";
+import { explainCards } from "../place/pick-reasons";
+import { leaveRoom, openRooms } from "../place/room";
+import { scoreParts, total } from "../place/scores";
 import type { DeviceReason, Score, Snapshot } from "../pass/snapshot";
 
 export interface Placed {

@@ -2,8 +2,8 @@
 
 import type { Pass } from "../pass/pass";
 import { MOST_TRIED, type Tried, type TriedNode } from "../pass/tried";
-import type { Room, Rooms } from "./room";
-import type { Shapes } from "./shape";
+import type { Room, Rooms } from "../place/room";
+import type { Shapes } from "../place/shape";
 
 /**
  * Notes in each room the last pass before which it may have grown. A node may have grown if anything about it has

@@ -1,8 +1,8 @@
 // Why a request fits on too few nodes, in the user's words.
 
 import { compareText } from "../canonical";
-import type { Candidacy } from "./checks";
-import { singular, type Found } from "./found";
+import type { Candidacy } from "../place/checks";
+import { singular, type Found } from "../place/found";
 import type { Check, Failure, NodeChecks } from "../pass/snapshot";
 
 /** The most reasons that a summary names. All are in the nodes' own checks. */

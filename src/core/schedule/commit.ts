@@ -7,10 +7,10 @@ import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import { runOf, setRun, stopTask, type Demand, type PassDraft } from "../pass/pass";
 import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
-import { settleIn } from "./company";
-import { cardsOn, promiseOn } from "./promise";
-import { takeRoom, type Room } from "./room";
-import type { Look } from "./shape";
+import { settleIn } from "../place/company";
+import { cardsOn, promiseOn } from "../place/promise";
+import { takeRoom, type Room } from "../place/room";
+import type { Look } from "../place/shape";
 
 /** Notes the attempt: what it writes off, its tasks, its slot, and its run's state. */
 export function commit(draft: PassDraft, look: Look, demand: Demand, chosen: readonly Room[]): void {

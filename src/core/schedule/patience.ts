@@ -1,13 +1,13 @@
 // Room that is kept for a demand that has waited for long: smaller ones that come behind it would take every piece of
 // room that becomes free, for ever. It is kept on the nodes where the demand fits first.
 
-import { hasRoom, isCandidate } from "./checks";
+import { hasRoom, isCandidate } from "../place/checks";
 import type { Demand, Pass } from "../pass/pass";
-import { holdKept } from "./company";
+import { holdKept } from "../place/company";
 import { formatAge } from "../format";
-import { pickIn, takeRoom, trialOf, type Room } from "./room";
-import type { Look } from "./shape";
-import { resolvedFor } from "./spare";
+import { pickIn, takeRoom, trialOf, type Room } from "../place/room";
+import type { Look } from "../place/shape";
+import { resolvedFor } from "../place/spare";
 import { giveBack } from "../model/resources";
 import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";

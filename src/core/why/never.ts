@@ -1,9 +1,9 @@
 // What can never be, however empty the cluster is: rules of a workload that contradict each other, or ask for more
 // nodes than there are. It is asked when somebody reads why a slot waits.
 
-import { openRooms } from "./room";
-import { noShapes, shapeOf, type Look } from "./shape";
-import { createTogether, nameInApp, whyNeverTogether } from "./together";
+import { openRooms } from "../place/room";
+import { noShapes, shapeOf, type Look } from "../place/shape";
+import { createTogether, nameInApp, whyNeverTogether } from "../place/together";
 import { tasksOf, type Demand, type Pass } from "../pass/pass";
 import type { WorkloadRow } from "../model/rows-work";
 import { isWanted } from "../model/task";
@@ -78,7 +78,8 @@ function tooFewNodes(look: Look, demand: Demand): string | null {
   if (nodes.length >= replicas || placed.filter(isWanted).length < nodes.length) return null;
   const where = `only ${nodes.length === 1 ? `${nodes[0]} could` : `${nodes.length} nodes could`} hold one`;
   const rule = apart ? "keep apart from each other" : `publish port ${port?.published} of their machine`;
-  return `the ${replicas} replicas of ${nameInApp(demand)} ${rule}, and ${where}: orch scale ${nameInApp(demand)}=${nodes.length}`;
+  const name = nameInApp(demand);
+  return `the ${replicas} replicas of ${name} ${rule}, and ${where}: orch scale ${name}=${nodes.length}`;
 }
 
 const possibleFor = (pass: Pass, demand: Demand): readonly string[] =>

@@ -2,10 +2,10 @@
 // true: it runs now, or it can run and waits for room.
 
 import { compareText } from "../canonical";
-import { type Candidacy } from "./checks";
+import { type Candidacy } from "../place/checks";
 import type { Demand } from "../pass/pass";
 import type { NamedChange } from "../pass/snapshot";
-import { askForNodes, costOf, type RequestChange } from "./request-changes";
+import { askForNodes, costOf, type RequestChange } from "../place/request-changes";
 
 const NAMED = 3;
 
