@@ -128,6 +128,7 @@ export const workloads = sqliteTable(
     last_run: json<NonNullable<WorkloadRow["last_run"]>>("last_run"),
     removing: flag("removing").notNull(),
     wanted: json<NonNullable<WorkloadRow["wanted"]>>("wanted"),
+    without: json<NonNullable<WorkloadRow["without"]>>("without"),
   },
   () => [oneOf("workloads_kind", `"kind"`, KINDS)],
 );

@@ -18,6 +18,7 @@ import {
   appDetail,
   applyAnswer,
   appView,
+  scaleAnswer,
   validateAnswer,
   workloadDetail,
   type applyRequest,
@@ -213,7 +214,7 @@ function apps(get: Get, post: Post, remove: Remove, ask: Ask, whole: Whole) {
     workload: (project: string, app: string, workload: string) =>
       get(workloadAt(project, app, workload), workloadDetail),
     scale: (project: string, app: string, workload: string, replicas: number) =>
-      post(`${workloadAt(project, app, workload)}/scale`, doneAnswer, { replicas }),
+      post(`${workloadAt(project, app, workload)}/scale`, scaleAnswer, { replicas }),
     restart: (project: string, app: string, workload: string) =>
       post(`${workloadAt(project, app, workload)}/restart`, doneAnswer),
     runAgain: (project: string, app: string, workload: string, body: z.input<typeof runAgainRequest> = {}) =>

@@ -98,7 +98,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/plan/services.ts",
-        "filter((slot) => slot >= replicas)",
+        "filter((slot) => !wanted.has(slot))",
         "filter((slot) => slot >= replicas + 99)",
       ),
     ],

@@ -2,9 +2,11 @@
 // machines.
 
 import type { State } from "../../src/core/model/rows-state";
-import type { AppRow } from "../../src/core/model/rows-work";
+import type { AppRow, WorkloadRow } from "../../src/core/model/rows-work";
 import { isFinal } from "../../src/core/model/lifecycle";
 import type { AppDecl, WorkloadDecl } from "../../src/core/model/workload";
+import { scale } from "../../src/core/plan/scale";
+import type { Draft, Store } from "../../src/store/store";
 import { applyApp } from "../../src/server/work/apply";
 import { findApp, putWorkload, removeWorkload, workloadsOf } from "../../src/server/work/apps";
 import { cancelRun, makeRun } from "../../src/server/work/runs";
@@ -12,6 +14,7 @@ import { drained } from "../../src/server/nodes/node-changes";
 import { RefusedError } from "../../src/server/refused";
 import { answer, asking } from "./answers";
 import { send } from "./asking";
+import { SIM_LIMITS } from "./limits";
 import { resume, setNode, testNode, taint } from "./operators";
 import { randomApp, randomSettings, randomSpec } from "./specs";
 import type { World } from "./world";
@@ -26,6 +29,12 @@ const declare = (name: string, workloads: readonly WorkloadDecl[]): AppDecl => (
   workloads,
 });
 
+function specOf(world: World): Store["spec"] {
+  const spec = world.server?.store.spec;
+  if (spec === undefined) throw new RefusedError("unavailable", "the server is gone");
+  return spec;
+}
+
 function apply(world: World, decl: AppDecl): void {
   const { people } = world.dice;
   const fresh = (): string => people.hex(32);
@@ -34,9 +43,9 @@ function apply(world: World, decl: AppDecl): void {
     world,
     `apply ${decl.app}`,
     (draft) => {
-      const spec = world.server?.store.spec;
-      if (spec === undefined) throw new RefusedError("unavailable", "the server is gone");
-      applyApp(draft, { decl, project: PROJECT, text, revision: null, user: "alice", fresh, spec });
+      const spec = specOf(world);
+      const user = "alice";
+      applyApp(draft, { decl, project: PROJECT, text, revision: null, user, fresh, spec, limits: SIM_LIMITS });
       return findApp(draft.state, PROJECT, decl.app)?.uid ?? "";
     },
     (uid) =>
@@ -117,13 +126,18 @@ function scaleOrRestart(world: World, app: AppRow): void {
       const before = draft.state.workloads.get(uid);
       if (before === undefined || before.removing) return;
       const after =
-        replicas === null
-          ? { ...before, version: before.version + 1 }
-          : { ...before, settings: { ...before.settings, replicas } };
+        replicas === null ? { ...before, version: before.version + 1 } : scaled(world, draft, before, replicas);
       draft.put(putWorkload(draft, after, before, "alice"));
     },
     () => () => true,
   );
+}
+
+function scaled(world: World, { state, now_ms }: Draft, before: WorkloadRow, replicas: number): WorkloadRow {
+  const spec = specOf(world);
+  const facts = { state, now_ms, limits: SIM_LIMITS, spec };
+  const { without } = scale(facts, before, replicas, spec(before.spec_hash).exclusive);
+  return { ...before, settings: { ...before.settings, replicas }, without };
 }
 
 function submit(world: World): void {

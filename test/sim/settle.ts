@@ -11,6 +11,7 @@ import type { TaskRow } from "../../src/core/model/rows-task";
 import { taskName } from "../../src/core/model/task";
 import { putCardsRight } from "./cards";
 import { SIM_LIMITS } from "./limits";
+import { slotsAsked } from "./wanted";
 import type { Machine } from "./machine";
 import { answer, asking } from "./answers";
 import { forget, isMissing, resumeAll, testAgain } from "./operators";
@@ -197,10 +198,11 @@ function workloadUnrest(state: State, workload: WorkloadRow, planned: Plan, excu
       : [`L1: ${name} is still being removed`];
   }
   if (workload.kind !== "service" || tasks.some((task) => excused.has(task.uid))) return [];
+  const slots = slotsAsked(workload);
   const wrong = tasks
-    .filter((task) => task.slot >= workload.settings.replicas && !excused.has(task.uid))
+    .filter((task) => !slots.includes(task.slot) && !excused.has(task.uid))
     .map((task) => `L1: ${taskName(task)} is one too many`);
-  for (let slot = 0; slot < workload.settings.replicas; slot++) {
+  for (const slot of slots) {
     const here = tasks.filter((task) => task.slot === slot && task.desired !== "stop" && task.written_off === null);
     const wanted = here.filter((task) => task.version === workload.version);
     if (wanted.length > 1) wrong.push(`L1: ${name}.${slot} has ${wanted.length} attempts`);

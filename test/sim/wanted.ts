@@ -43,8 +43,15 @@ function reasonOfRun(task: TaskRow, run: RunRow, state: State, members: number):
 function reasonOfWorkload(task: TaskRow, workload: WorkloadRow, state: State): string | null {
   if (workload.removing || state.apps.get(workload.app_uid)?.removing !== false) return "it is being removed";
   if (workload.version !== task.version) return "a newer version is wanted";
-  if (workload.kind === "service" && task.slot >= workload.settings.replicas) return "it was scaled down";
+  if (workload.kind === "service" && !slotsAsked(workload).includes(task.slot)) return "it was scaled down";
   return null;
+}
+
+/** Returns the slots that a service shall have: the lowest numbers that were not given up, one a replica. */
+export function slotsAsked({ settings, without }: WorkloadRow): number[] {
+  const slots: number[] = [];
+  for (let slot = 0; slots.length < settings.replicas; slot++) if (without?.includes(slot) !== true) slots.push(slot);
+  return slots;
 }
 
 /** Returns whether two attempts of one slot exist, adopted after a restore or a false alarm. One of them has to go. */

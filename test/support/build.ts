@@ -199,6 +199,7 @@ export function buildWorkload(app: string, name: string, spec_hash: string, part
     user: "alice",
     last_run: null,
     wanted: null,
+    without: null,
     removing: false,
     ...part,
     settings: buildSettings(part.settings),

@@ -2,6 +2,7 @@
 
 import { command } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
+import { goingLines } from "../print/plan";
 import { ownWorkload } from "../typed/names";
 
 export const scale = command({
@@ -16,8 +17,9 @@ export const scale = command({
     const client = await context.client();
     for (const { typed, replicas } of asked) {
       const { project, app, workload } = await ownWorkload(client, typed);
-      await client.scale(project, app, workload, replicas);
+      const { goes } = await client.scale(project, app, workload, replicas);
       context.print(`${typed}: ${replicas} ${replicas === 1 ? "replica" : "replicas"}`);
+      for (const line of goingLines(goes)) context.print(`  ${line}`);
     }
     return EXIT.done;
   },

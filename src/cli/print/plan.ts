@@ -26,6 +26,7 @@ export function planLines(plan: PlanView, styled: Style, width: number | null): 
   const lines: string[] = plan.notices.map((notice) => styled.yellow(`note: ${clean(notice)}`));
   lines.push(...changed(plan).map((one) => changeLine(one, styled)));
   if (changed(plan).length === 0) lines.push("nothing to change");
+  lines.push(...goingLines(plan.goes).map((line) => `  ${line}`));
   if (plan.ops.length > 0) {
     lines.push(
       "",
@@ -52,6 +53,14 @@ export function planLines(plan: PlanView, styled: Style, width: number | null): 
   }
   return lines;
 }
+
+/** Returns which replicas go since a service has fewer, and why these. */
+export function goingLines(goes: PlanView["goes"]): string[] {
+  const lines = goes.slice(0, GOES_SHOWN).map(({ name, detail }) => `${clean(name)} goes: ${clean(detail)}`);
+  return goes.length > GOES_SHOWN ? [...lines, `and ${goes.length - GOES_SHOWN} more go`] : lines;
+}
+
+const GOES_SHOWN = 20;
 
 export function changeLine({ name, change, detail }: Change, styled: Style): string {
   const paint = {

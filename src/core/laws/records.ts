@@ -2,7 +2,8 @@
 
 import { ADMISSION_MOVES, CONTACT_MOVES, isFinal, mayRunMove } from "../model/lifecycle";
 import type { ClusterRow, State } from "../model/rows-state";
-import type { RunRow } from "../model/rows-work";
+import type { RunRow, WorkloadRow } from "../model/rows-work";
+import { slotsEnd } from "../model/slots";
 import type { NodeRow } from "../model/rows-node";
 import { slotKey } from "../model/task";
 import { type Law, linesOf } from "./law";
@@ -62,6 +63,11 @@ export const RECORD_LAWS: readonly Law[] = [
     broken: doubleNames,
   },
   {
+    name: "slots-are-given-up",
+    says: "the slots that a service gave up ascend, and each is below its highest one",
+    broken: ({ rows }) => linesOf(rows.workloads ?? [], ({ row }) => (row === null ? null : wrongSlots(row))),
+  },
+  {
     name: "tokens-have-users",
     says: "a token that is not revoked belongs to a user who is there, or to nobody",
     broken: strayTokens,
@@ -107,6 +113,15 @@ function withoutSuccess({ before, after }: MomentRows, row: RunRow): string | nu
   return isDeclared || (ends.length > 0 && ends.every((end) => end.state === "succeeded"))
     ? null
     : `run ${row.run} with ${ends.map((end) => end.state).join(", ") || "no end"}`;
+}
+
+function wrongSlots({ app, name, kind, settings, without }: WorkloadRow): string | null {
+  const given_up = without ?? [];
+  const highest = slotsEnd({ settings, without }) - 1;
+  const isRight = given_up.every((slot, n) => slot > (given_up[n - 1] ?? -1) && slot < highest);
+  return without === null || (kind === "service" && given_up.length > 0 && isRight)
+    ? null
+    : `${app}.${name} with ${settings.replicas} replicas without ${given_up.join(", ") || "nothing"}`;
 }
 
 function wrongLeaving({ before, after, runs, rows }: MomentRows): string[] {

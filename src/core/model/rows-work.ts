@@ -36,6 +36,11 @@ export interface WorkloadRow {
   readonly removing: boolean;
   /** Since when its slots are wanted. Null in rows of earlier releases. */
   readonly wanted: readonly WantedSince[] | null;
+  /**
+   * The numbers below its highest slot that a service gave up when it was scaled down, ascending. Null: none, as in rows
+   * of earlier releases.
+   */
+  readonly without: readonly number[] | null;
 }
 
 /** Since when the slots from this one up to that of the next entry are wanted. */

@@ -14,6 +14,7 @@ import { isDrainDue, isSettled, isUp, slotOf, stopTask, wakeAt, type Pass } from
 import type { NodeFact } from "../pass/contact";
 import type { TimedWords } from "../pass/snapshot";
 import { endedVersion } from "../pass/slot";
+import type { Snapshot } from "../pass/snapshot";
 import { taskName } from "../model/task";
 import type { Ms } from "../units";
 import type { TaskSpec } from "../model/workload";
@@ -131,14 +132,23 @@ export function isFine(pass: Pass, workload: WorkloadRow, task: TaskRow): boolea
  * Returns why an attempt has to leave its place once there is another: its node goes, a taint moves it away, or its
  * card is bad.
  */
-function whyMoves(pass: Pass, { spec_hash }: WorkloadRow, { node_id, promised }: TaskRow): string | null {
-  const fact = pass.nodes.get(node_id);
-  if (fact === undefined) return null;
-  if (isDraining(fact.node)) return "its node is being drained";
-  const repelled = fact.node.taints.length === 0 ? null : repelledBy(pass.snapshot.spec(spec_hash), fact.node);
+function whyMoves(pass: Pass, workload: WorkloadRow, task: TaskRow): string | null {
+  const fact = pass.nodes.get(task.node_id);
+  return fact === undefined ? null : whyLeaves(pass.snapshot.spec, workload, fact, task);
+}
+
+/** Returns the same of an attempt on a node, whoever asks. */
+export function whyLeaves(
+  spec: Snapshot["spec"],
+  { spec_hash }: WorkloadRow,
+  { node, sound }: Pick<NodeFact, "node" | "sound">,
+  { promised }: TaskRow,
+): string | null {
+  if (isDraining(node)) return "its node is being drained";
+  const repelled = node.taints.length === 0 ? null : repelledBy(spec(spec_hash), node);
   if (repelled !== null) return repelled;
-  if (fact.sound || promised.devices.length === 0) return null;
-  const { byId } = cardsOf(fact.node.devices);
+  if (sound || promised.devices.length === 0) return null;
+  const { byId } = cardsOf(node.devices);
   for (const { id } of promised.devices) {
     const card = byId.get(id);
     if (card !== undefined && isBad(card)) return sayRefusal(card, card.trouble);

@@ -4,6 +4,7 @@ import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { goneDueAt, isDraining } from "../pass/drain";
 import { isMatch, repelledBy } from "../place/labels";
 import type { WorkloadRow } from "../model/rows-work";
+import { slotsEnd, slotsOf } from "../model/slots";
 import type { TaskRow } from "../model/rows-task";
 import type { ReconcileDraft } from "./draft";
 import { drainDueAt, isUp, settlesAt, stopTask, tasksOf, wakeAt, type Pass } from "../pass/pass";
@@ -11,7 +12,7 @@ import { isWanted } from "../model/task";
 import { isFine, reconcileSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
 import type { Ms } from "../units";
 
-/** Keeps a service at its replicas: slots 0 to N - 1, each with one attempt. */
+/** Keeps a service at its replicas: its slots, each with one attempt. */
 export function reconcileService(draft: ReconcileDraft, workload: WorkloadRow): void {
   const { pass } = draft;
   const tasks = tasksOf(pass, workload.uid);
@@ -24,12 +25,13 @@ export function reconcileService(draft: ReconcileDraft, workload: WorkloadRow): 
   const give_up_after_ms = giveUpAfter(pass, workload, exclusive);
   const keeping: Keeping = { workload, spec, stop_first: exclusive, give_up_after_ms };
   const bySlot = groupBySlot(tasks);
-  const surplus = [...bySlot.keys()].filter((slot) => slot >= replicas).sort((x, y) => y - x);
+  const wanted = new Set(slotsOf(workload));
+  const surplus = [...bySlot.keys()].filter((slot) => !wanted.has(slot)).sort((x, y) => y - x);
   for (const slot of surplus) {
     for (const task of bySlot.get(slot) ?? []) stopTask(draft, task, stop, `scaled to ${replicas}`);
   }
   const slots: Slot[] = [];
-  for (let slot = 0; slot < replicas; slot++) {
+  for (const slot of wanted) {
     slots.push({ slot, view: reconcileSlot(draft, keeping, slot, bySlot.get(slot) ?? NO_TASKS, null), fact: null });
   }
   replaceStale(draft, keeping, slots);
@@ -50,10 +52,11 @@ function wakeForTasks(draft: ReconcileDraft, { kind, settings }: WorkloadRow, ta
 function isAsWanted(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[]): boolean {
   const { replicas } = workload.settings;
   if (tasks.length !== replicas) return false;
-  const seen = new Uint8Array(replicas);
+  const end = slotsEnd(workload);
+  const seen = new Uint8Array(end);
+  for (const slot of workload.without ?? NO_SLOTS) seen[slot] = 1;
   for (const task of tasks) {
-    if (task.slot >= replicas || seen[task.slot] === 1 || !isFine(pass, workload, task) || !isUp(pass, task))
-      return false;
+    if (task.slot >= end || seen[task.slot] === 1 || !isFine(pass, workload, task) || !isUp(pass, task)) return false;
     seen[task.slot] = 1;
   }
   return true;
@@ -67,6 +70,7 @@ interface Slot {
 }
 
 const NO_TASKS: readonly TaskRow[] = [];
+const NO_SLOTS: readonly number[] = [];
 
 function giveUpAfter(pass: Pass, workload: WorkloadRow, exclusive: boolean): Ms | null {
   if (workload.settings.on_node_loss !== "replace") return null;
@@ -159,10 +163,10 @@ function stopAll(draft: ReconcileDraft, workload: WorkloadRow, tasks: readonly T
 
 /** Returns whether a service has all its replicas up, as `after: [service]` means it. */
 export function isServiceUp(pass: Pass, workload: WorkloadRow): boolean {
-  const up = new Set<number>();
+  const missing = new Set(slotsOf(workload));
   for (const task of tasksOf(pass, workload.uid)) {
     const counts = task.desired !== "stop" && task.written_off === null && task.version === workload.version;
-    if (counts && task.slot < workload.settings.replicas && isUp(pass, task)) up.add(task.slot);
+    if (counts && isUp(pass, task)) missing.delete(task.slot);
   }
-  return up.size >= workload.settings.replicas;
+  return missing.size === 0;
 }

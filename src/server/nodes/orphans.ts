@@ -8,6 +8,7 @@ import type { State } from "../../core/model/rows-state";
 import { identityOf, newTask } from "../../core/model/new-task";
 import type { TaskIdentity, TaskRow } from "../../core/model/rows-task";
 import type { WorkloadRow } from "../../core/model/rows-work";
+import { saySlots, slotsOf } from "../../core/model/slots";
 import { parseName, shortId, slotKey, slotName, withUid } from "../../core/model/task";
 import { emptySlot } from "../../core/pass/slot";
 import type { Draft } from "../../store/store";
@@ -146,8 +147,11 @@ function freeSlotOf(state: State, orphan: Orphan): { workload: WorkloadRow; slot
   if (workload.kind !== "service") throw no(`a ${workload.kind} is not adopted, only replicas of services are`);
   if (orphan.pid === null) throw no("it does not run");
   if (state.tasks.has(orphan.uid)) throw no("it is a task that is known, whose record its agent cannot read");
-  const { replicas } = workload.settings;
-  if (slot >= replicas) throw no(`${workload.app}.${workload.name} keeps ${replicas} replicas`);
+  const slots = slotsOf(workload);
+  if (!slots.includes(slot)) {
+    const keeps = slots.length === 0 ? "no replica" : `the replicas ${saySlots(slots)}`;
+    throw no(`${workload.app}.${workload.name} keeps ${slots.length === 1 ? `replica ${saySlots(slots)}` : keeps}`);
+  }
   const taken = state.tasks
     .values()
     .some((task) => task.owner_uid === workload.uid && task.slot === slot && task.written_off === null);

@@ -49,6 +49,7 @@ export function applying(api: Api, asked: z.infer<typeof applyRequest>, who: Pri
     user: who.name,
     fresh: api.seed,
     spec: api.store.spec,
+    limits: api.limits,
   };
 }
 
@@ -74,7 +75,7 @@ export const APP_ROUTES = [
         requireRoom(api, who.name);
         return withinReplicas(draft, api.store.members, (noted) => applyApp(noted, wanted));
       });
-      return { ...done, runs: [...done.runs], changes: [...done.changes] };
+      return { ...done, runs: [...done.runs], changes: [...done.changes], goes: [...done.goes] };
     },
   }),
   route({

@@ -65,6 +65,7 @@ async function planned(api: Api, wanted: Applying): Promise<PlanView> {
     ops: ops.map((op) => opView(op, state)).filter((op) => op !== null),
     blocked: blocked.filter((one) => own.has(one.owner_uid)).map(blockedView),
     changes: value.changes.map((line) => ({ ...line })),
+    goes: [...value.goes],
     notices: [...new Set([...api.loop.notices(), ...notices, ...unmatched(api, state, own)])],
   };
 }

@@ -2,9 +2,10 @@
 
 import { z } from "zod";
 import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
+import { scale, type Going, type ScaleFacts } from "../../core/plan/scale";
 import { ASK_LIMITS } from "../../spec/limits";
 import type { Draft } from "../../store/store";
-import { scaleRequest, type WorkloadDetail, workloadDetail } from "../../wire/api/apps";
+import { scaleAnswer, scaleRequest, type WorkloadDetail, workloadDetail } from "../../wire/api/apps";
 import { doneAnswer } from "../../wire/api/answers";
 import { runAgainRequest, runAnswer } from "../../wire/api/runs";
 import { requireGrants, requireLeases } from "../access/grants";
@@ -50,18 +51,20 @@ export const WORKLOAD_ROUTES = [
     method: "POST",
     path: "/v1/workloads/{project}/{app}/{workload}/scale",
     body: scaleRequest,
-    answer: doneAnswer,
+    answer: scaleAnswer,
     summary: "Changes how many replicas a service keeps, until the next apply",
-    async handle(ask): Promise<z.infer<typeof doneAnswer>> {
+    async handle(ask): Promise<z.infer<typeof scaleAnswer>> {
       const { replicas } = ask.body;
+      const { store, limits } = ask.api;
       if (replicas > ASK_LIMITS.replicas) {
         throw new RefusedError("bad_request", `replicas: at most ${ASK_LIMITS.replicas}`);
       }
       return ask.commit((draft) =>
-        withinReplicas(draft, ask.api.store.members, (noted) =>
-          changed(noted, ask, "scaled", `to ${replicas}`, (row) => {
+        withinReplicas(draft, store.members, (noted) =>
+          changed(noted, ask, "scaled", (row) => {
             if (row.kind !== "service") throw notOne(row, "a service is scaled");
-            return { ...row, settings: { ...row.settings, replicas } };
+            const facts = { state: noted.state, now_ms: noted.now_ms, limits, spec: store.spec };
+            return scaled(facts, row, replicas);
           }),
         ),
       );
@@ -72,13 +75,15 @@ export const WORKLOAD_ROUTES = [
     path: "/v1/workloads/{project}/{app}/{workload}/restart",
     answer: doneAnswer,
     summary: "Replaces a workload's tasks by new ones of the same spec",
-    handle: async (ask): Promise<z.infer<typeof doneAnswer>> =>
-      ask.commit((draft) =>
-        changed(draft, ask, "restarted", "", (row) => {
+    async handle(ask): Promise<z.infer<typeof doneAnswer>> {
+      const { revision } = await ask.commit((draft) =>
+        changed(draft, ask, "restarted", (row) => {
           if (row.kind === "job") throw ranAgain(row);
-          return { ...row, version: row.version + 1 };
+          return { row: { ...row, version: row.version + 1 }, detail: "", goes: [] };
         }),
-      ),
+      );
+      return { revision };
+    },
   }),
   route({
     method: "POST",
@@ -132,22 +137,41 @@ function requireWorkload(
   return row;
 }
 
+/** A workload as somebody has changed it. */
+interface ChangedWorkload {
+  readonly row: WorkloadRow;
+  /** What its event says of the change. */
+  readonly detail: string;
+  readonly goes: readonly Going[];
+}
+
+/** Returns a service with another number of replicas. */
+function scaled(facts: ScaleFacts, row: WorkloadRow, replicas: number): ChangedWorkload {
+  const { without, goes } = scale(facts, row, replicas, facts.spec(row.spec_hash).exclusive);
+  const said = goes.slice(0, GOES_SAID).map(({ slot, why }) => `${slot} goes (${why})`);
+  if (goes.length > GOES_SAID) said.push(`and ${goes.length - GOES_SAID} more`);
+  const detail = `to ${replicas}${said.length === 0 ? "" : `: ${said.join(", ")}`}`;
+  return { row: { ...row, settings: { ...row.settings, replicas }, without }, detail, goes };
+}
+
+const GOES_SAID = 5;
+
 /** Changes one workload. The change counts as a change of its app, so that a plan that was shown before is refused. */
 function changed(
   draft: Draft,
   { params, who, touch }: Ask<Where, unknown, unknown>,
   verb: string,
-  detail: string,
-  change: (row: WorkloadRow) => WorkloadRow,
-): z.infer<typeof doneAnswer> {
+  change: (row: WorkloadRow) => ChangedWorkload,
+): z.infer<typeof scaleAnswer> {
   const before = requireWorkload(draft, params);
   touch(before, `the app ${before.app}`);
   const app = draft.state.apps.get(before.app_uid);
   if (before.removing || app === undefined) {
     throw new RefusedError("conflict", `${before.app}.${before.name} is being removed`, null);
   }
-  const changes = [...putWorkload(draft, change(before), before, who.name), ...askedAgain(draft.state, before.uid)];
-  if (changes.length === 0) return { revision: app.revision };
+  const { row, detail, goes } = change(before);
+  const changes = [...putWorkload(draft, row, before, who.name), ...askedAgain(draft.state, before.uid)];
+  if (changes.length === 0) return { revision: app.revision, goes: [] };
   draft.put([
     ...changes,
     {
@@ -157,5 +181,5 @@ function changed(
     },
   ]);
   draft.event({ verb, object: `${before.app}.${before.name}`, project: before.project, detail });
-  return { revision: draft.revision };
+  return { revision: draft.revision, goes: [...goes] };
 }

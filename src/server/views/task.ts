@@ -7,6 +7,7 @@ import type { Observed, TaskRow } from "../../core/model/rows-task";
 import type { Blocked } from "../../core/pass/snapshot";
 import { crashesIn } from "../../core/pass/slot";
 import { crashes } from "../../core/plan/replicas";
+import { slotsOf } from "../../core/model/slots";
 import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/model/workload";
@@ -125,12 +126,10 @@ export function* pendingSlots(
   }
   for (const workload of state.workloads.values()) {
     if (workload.removing || workload.kind === "job") continue;
-    const { uid, app_uid, kind, settings } = workload;
+    const { uid, app_uid, kind } = workload;
     if (!isMeant({ owner_uid: uid, workload_uid: uid, app_uid })) continue;
     const slots =
-      kind === "service"
-        ? Array.from({ length: settings.replicas }, (_, slot) => slot)
-        : blocked.flatMap((one) => (one.owner_uid === uid ? [one.slot] : []));
+      kind === "service" ? slotsOf(workload) : blocked.flatMap((one) => (one.owner_uid === uid ? [one.slot] : []));
     const owner = ofWorkload(state, workload);
     for (const slot of slots)
       if (!served.has(`${slotKey(uid, slot)}/0`)) yield pendingSlot(waiting, left, owner, slot, 0);

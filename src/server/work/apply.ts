@@ -4,6 +4,8 @@
 import { formatAge } from "../../core/format";
 import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
 import type { AppDecl, WorkloadDecl } from "../../core/model/workload";
+import type { PlanLimits } from "../../core/pass/snapshot";
+import { scale, type Going } from "../../core/plan/scale";
 import { diffApp, type DiffLine } from "../../spec/diff";
 import type { Draft, Store } from "../../store/store";
 import { RefusedError } from "../refused";
@@ -20,6 +22,7 @@ export interface Applying {
   /** Returns 32 random hex digits, new ones at each call. */
   readonly fresh: () => string;
   readonly spec: Store["spec"];
+  readonly limits: PlanLimits;
 }
 
 export interface Applied {
@@ -28,6 +31,8 @@ export interface Applied {
   readonly revision: number;
   readonly runs: readonly number[];
   readonly changes: readonly DiffLine[];
+  /** The replicas that go since their service has fewer. */
+  readonly goes: readonly Going[];
 }
 
 /**
@@ -69,7 +74,7 @@ export function applyApp(draft: Draft, applying: Applying): Applied {
   const gone = current.filter((workload) => !decl.workloads.some((next) => next.name === workload.name));
   const changes = [...rows.changes, ...gone.flatMap((workload) => removeWorkload(draft, workload, user))];
   if (changes.length === 0 && before?.text === applying.text) {
-    return { app: decl.app, project, revision: before.revision, runs: [], changes: lines };
+    return { app: decl.app, project, revision: before.revision, runs: [], changes: lines, goes: [] };
   }
   const row: AppRow = {
     uid: app_uid,
@@ -83,7 +88,8 @@ export function applyApp(draft: Draft, applying: Applying): Applied {
   };
   draft.put([{ table: "apps", key: app_uid, row }, ...changes]);
   draft.event({ verb: "applied", object: decl.app, project, detail: summaryOf(lines) });
-  return { app: decl.app, project, revision: draft.revision, runs: rows.numbers, changes: lines };
+  const goes = entries.flatMap((entry) => entry.goes);
+  return { app: decl.app, project, revision: draft.revision, runs: rows.numbers, changes: lines, goes };
 }
 
 function requireRevision(before: AppRow | undefined, { revision, decl }: Applying, now_ms: number): void {
@@ -132,13 +138,17 @@ function requireFree(before: AppRow | undefined, known: readonly WorkloadRow[], 
 
 function entryOf(
   draft: Draft,
-  { project, user, fresh, decl: { app } }: Applying,
+  { project, user, fresh, decl: { app }, spec, limits }: Applying,
   app_uid: string,
   decl: WorkloadDecl,
   before: WorkloadRow | undefined,
 ): Entry {
   const spec_hash = draft.putSpec(decl.spec);
   const isNew = before?.spec_hash !== spec_hash;
+  const { replicas } = decl.settings;
+  const facts = { state: draft.state, now_ms: draft.now_ms, limits, spec };
+  const scaled =
+    before === undefined ? { without: null, goes: [] } : scale(facts, before, replicas, decl.spec.exclusive);
   const next: WorkloadRow = {
     uid: before?.uid ?? fresh(),
     app_uid,
@@ -153,8 +163,9 @@ function entryOf(
     last_run: before?.last_run ?? null,
     removing: false,
     wanted: before?.wanted ?? null,
+    without: scaled.without,
   };
-  return { decl, before, next, is_new: isNew };
+  return { decl, before, next, is_new: isNew, goes: scaled.goes };
 }
 
 function summaryOf(lines: readonly DiffLine[]): string {

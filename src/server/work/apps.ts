@@ -4,8 +4,8 @@ import { withCancel } from "../../core/model/new-run";
 import { canonicalJson } from "../../core/canonical";
 import { isFinal } from "../../core/model/lifecycle";
 import type { Change, State } from "../../core/model/rows-state";
-import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
-import type { Ms } from "../../core/units";
+import type { AppRow, WantedSince, WorkloadRow } from "../../core/model/rows-work";
+import { slotsOf } from "../../core/model/slots";
 import type { Draft } from "../../store/store";
 
 export const findApp = (state: State, project: string, name: string): AppRow | undefined =>
@@ -31,28 +31,40 @@ export function askedAgain(state: Draft["state"], workload_uid: string): Change[
 }
 
 /** Returns since when the slots of a workload are wanted: what was wanted before waits no less for a change. */
-function wantedAfter(before: WorkloadRow | undefined, after: WorkloadRow, now_ms: Ms): WorkloadRow["wanted"] {
-  const had = before === undefined ? 0 : slotsOf(before);
-  const unsaid = before === undefined ? [] : [{ from: 0, since_ms: now_ms }];
-  const kept = (before?.wanted ?? unsaid).filter(({ from }) => from < slotsOf(after));
-  return slotsOf(after) > had ? [...kept, { from: had, since_ms: now_ms }] : kept;
+function wantedAfter(
+  { state, now_ms }: Pick<Draft, "state" | "now_ms">,
+  before: WorkloadRow | undefined,
+  after: WorkloadRow,
+): WorkloadRow["wanted"] {
+  const had = new Set(before === undefined ? [] : toldApart(before));
+  // A row of an earlier release does not say it. Its slots are as old as its last change.
+  const known = before?.wanted ?? [{ from: 0, since_ms: state.apps.get(after.app_uid)?.changed_ms ?? now_ms }];
+  const wanted: WantedSince[] = [];
+  let at = -1;
+  for (const slot of toldApart(after)) {
+    while ((known[at + 1]?.from ?? Number.POSITIVE_INFINITY) <= slot) at++;
+    const since_ms = had.has(slot) ? (known[at]?.since_ms ?? now_ms) : now_ms;
+    if (wanted.at(-1)?.since_ms !== since_ms) wanted.push({ from: slot, since_ms });
+  }
+  return wanted;
 }
 
-/** Returns how many slots are told apart. The slots of a daemon are wanted as long as it is. */
-const slotsOf = ({ kind, settings }: WorkloadRow): number => (kind === "service" ? settings.replicas : 1);
+/** Returns the slots that are told apart. Those of a daemon are wanted as long as it is. */
+const toldApart = (row: WorkloadRow): readonly number[] => (row.kind === "service" ? slotsOf(row) : [0]);
 
 /**
  * Returns the changes that store a workload: its row if the row changed, and a history entry if version or settings are
  * new.
  */
 export function putWorkload(
-  { revision, now_ms: at_ms }: Pick<Draft, "revision" | "now_ms">,
+  draft: Pick<Draft, "state" | "revision" | "now_ms">,
   row: WorkloadRow,
   before: WorkloadRow | undefined,
   by: string,
 ): Change[] {
   if (before !== undefined && canonicalJson(before) === canonicalJson(row)) return [];
-  const workload = { ...row, wanted: wantedAfter(before, row, at_ms) };
+  const { revision, now_ms: at_ms } = draft;
+  const workload = { ...row, wanted: wantedAfter(draft, before, row) };
   const { uid, version, spec_hash, settings } = workload;
   const put: Change = { table: "workloads", key: uid, row: workload };
   if (before?.version === version && canonicalJson(before.settings) === canonicalJson(settings)) return [put];

@@ -8,6 +8,7 @@ import type { Change, State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow, WorkloadRow } from "../../core/model/rows-work";
 import { settingsInPlace } from "../../core/model/settings";
 import type { WorkloadDecl } from "../../core/model/workload";
+import type { Going } from "../../core/plan/scale";
 import type { Draft } from "../../store/store";
 import { askedAgain, putWorkload } from "./apps";
 import { metBy } from "./runs";
@@ -19,6 +20,8 @@ export interface Entry {
   /** The workload's row after the apply, still without the job's new run. */
   readonly next: WorkloadRow;
   readonly is_new: boolean;
+  /** The replicas that go since the service has fewer. */
+  readonly goes: readonly Going[];
 }
 
 /** The changes that the entries make, and the numbers of the new runs. */

@@ -6,6 +6,7 @@ import type { AppRow, RunRow } from "../../core/model/rows-work";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { TaskRow } from "../../core/model/rows-task";
 import { isFinal } from "../../core/model/lifecycle";
+import { saySlots, slotsOf } from "../../core/model/slots";
 import { isPart, isUidStart, parseApp, parseName, taskName, withUid, type WorkName } from "../../core/model/task";
 import { notFound } from "../refused";
 import { isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
@@ -74,11 +75,11 @@ function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName,
   if ((slot ?? member ?? attempt) === null) return of;
   const meant: Meant = { ...of, kind: "task", slot, member, attempt };
   if (tasksOf(known, meant).length > 0) return meant;
-  const parts = slotsOf(known, meant);
-  const wanted = member ?? slot ?? 0;
-  if (wanted >= parts) {
-    const has = parts === 1 ? "its only one is 0" : `it has ${parts}, 0 to ${parts - 1}`;
-    throw notFound(`there is no ${ref.slice(0, 100)}: ${parts === 0 ? "it has no slot" : has}`, `orch show ${of.name}`);
+  const parts = partsOf(known, meant);
+  if (!parts.includes(member ?? slot ?? 0)) {
+    const has = parts.length === 1 ? `its only one is ${parts[0]}` : `it has ${parts.length}, ${saySlots(parts)}`;
+    const said = parts.length === 0 ? "it has no slot" : has;
+    throw notFound(`there is no ${ref.slice(0, 100)}: ${said}`, `orch show ${of.name}`);
   }
   if (attempt === null) return meant;
   throw notFound(
@@ -87,11 +88,12 @@ function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName,
   );
 }
 
-/** Returns how many slots an owner has, or how many members the attempts of a run. */
-function slotsOf({ state, spec }: Searched, { run, workload }: Meant): number {
-  if (run !== null) return isFinal(run.state) ? 0 : spec(run.spec_hash).members;
-  if (workload?.kind === "service") return workload.settings.replicas;
-  return workload?.kind === "daemon" ? state.cluster.next_ordinal : 0;
+/** Returns the slots that an owner has, or the members of a run's attempts. */
+function partsOf({ state, spec }: Searched, { run, workload }: Meant): number[] {
+  const first = (length: number): number[] => Array.from({ length }, (_, part) => part);
+  if (run !== null) return isFinal(run.state) ? [] : first(spec(run.spec_hash).members);
+  if (workload?.kind === "service") return slotsOf(workload);
+  return workload?.kind === "daemon" ? first(state.cluster.next_ordinal) : [];
 }
 
 const WHOLE = { slot: null, member: null, attempt: null, task: null } as const;

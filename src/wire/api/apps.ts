@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { KINDS } from "../../core/model/workload";
 import { int, ms } from "../scalars";
+import { doneAnswer } from "./answers";
 import { planView } from "./plans";
 import { taskView } from "./tasks";
 
@@ -72,6 +73,7 @@ export const applyAnswer = z.object({
   revision: int,
   runs: z.array(int).describe("the runs that it began"),
   changes: planView.shape.changes,
+  goes: planView.shape.goes,
 });
 
 /** The answer to a spec without issues: what it declares. A spec with issues is refused with the code `spec`. */
@@ -83,4 +85,5 @@ export const validateAnswer = z.object({
   workloads: z.array(z.object({ name: z.string(), kind: z.string() })),
 });
 
+export const scaleAnswer = doneAnswer.extend({ goes: planView.shape.goes });
 export const scaleRequest = z.object({ replicas: int }).meta({ examples: [{ replicas: 3 }] });

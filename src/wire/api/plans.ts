@@ -1,6 +1,7 @@
 // Plans and explanations: operations, what must wait, and why.
 
 import { z } from "zod";
+import { WHY_GOES } from "../../core/plan/scale";
 import { int } from "../scalars";
 
 export const blockedView = z
@@ -40,6 +41,27 @@ export const opView = z.object({
   why: z.string(),
 });
 
+/** A replica that goes since its service is scaled down, and why this one. */
+export const goingView = z
+  .object({
+    name: z.string(),
+    slot: int,
+    why: z
+      .enum(WHY_GOES)
+      .describe(
+        "in the order in which they go: it has no task; its task keeps crashing; it has to leave its node; its node is " +
+          "silent; it has not run for long; it runs well and has the highest number",
+      ),
+    detail: z.string().describe("the reason in words, with the replica as `it`"),
+  })
+  .meta({ id: "Going" });
+export type GoingView = z.infer<typeof goingView>;
+
+const goes = z
+  .array(goingView)
+  .default([])
+  .describe("replicas that go since a service has fewer, and why these; empty from a server of an earlier release");
+
 export const planView = z.object({
   revision: int.describe("of the app; to be sent with the apply of this plan"),
   ops: z.array(opView).describe("what would be started, stopped and moved now"),
@@ -53,6 +75,7 @@ export const planView = z.object({
       }),
     )
     .describe("what the spec itself changes, in words: one entry an object"),
+  goes,
   notices: z.array(z.string()),
 });
 export type PlanView = z.infer<typeof planView>;
