@@ -104,6 +104,11 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: "given-up-slots-are-filled",
+    rule: "L1: what is desired is observed",
+    edits: [edit("src/core/model/slots.ts", "filter((slot) => !given_up.has(slot))", "filter((slot) => slot >= 0)")],
+  },
+  {
     name: "runs-are-ownerless",
     rule: "I7: nothing wanted is stopped",
     edits: [

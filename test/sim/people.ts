@@ -117,8 +117,10 @@ function scaleOrRestart(world: World, app: AppRow): void {
     ({ kind, removing }) => kind === "service" && !removing,
   );
   if (services.length === 0) return;
-  const { uid, name } = people.pick(services);
-  const replicas = people.chance(0.6) ? people.int(0, 4) : null;
+  const { uid, name, settings } = people.pick(services);
+  // One fewer is what leaves gaps, and one more what fills them.
+  const one = [Math.max(0, settings.replicas - 1), settings.replicas + 1];
+  const replicas = people.chance(0.6) ? people.pick([0, 1, 2, 3, 4, ...one, ...one]) : null;
   send(
     world,
     replicas === null ? `restart ${app.name}.${name}` : `scale ${app.name}.${name}=${replicas}`,

@@ -37,8 +37,8 @@ export interface WorkloadRow {
   /** Since when its slots are wanted. Null in rows of earlier releases. */
   readonly wanted: readonly WantedSince[] | null;
   /**
-   * The numbers below its highest slot that a service gave up when it was scaled down, ascending. Null: none, as in rows
-   * of earlier releases.
+   * The numbers below its highest slot that a service gave up when it was scaled down, ascending. Null: none, as in
+   * rows of earlier releases.
    */
   readonly without: readonly number[] | null;
 }

@@ -15,7 +15,7 @@ const now = (how: string): EffectRule => ({ effect: "now", how });
 
 /** How a change of each setting acts. Every key is here, which the compiler checks. */
 export const SETTINGS_EFFECTS = {
-  replicas: now("replicas are added or stopped"),
+  replicas: now("replicas are added or stopped: first those that do not run well, of equal ones the highest number"),
   priority: now("what waits has its new place in the queue; what runs stays"),
   labels: now("they are only shown"),
   stop: now("the next stop obeys it. A stop that was ordered, and the end of a lease, go on as they were"),

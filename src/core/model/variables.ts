@@ -15,7 +15,12 @@ export const VARIABLES = {
   ORCH_WORKLOAD: { when: "always", means: "The workload, or the name of the run" },
   ORCH_VERSION: { when: "always", means: "The version of the workload" },
   ORCH_RUN: { when: "always", means: "The number of the run; empty for services and daemons" },
-  ORCH_SLOT: { when: "always", means: "The index of the replica, or of the gang's member" },
+  ORCH_SLOT: {
+    when: "always",
+    means:
+      "The number of the replica, or of the gang's member, from 0. A service that was scaled down may lack numbers " +
+      "below its highest, which come back first; an `exclusive` one always has 0 to N - 1",
+  },
   ORCH_ATTEMPT: { when: "always", means: "Which attempt of the slot this is, from 1" },
   ORCH_TASK: { when: "always", means: "The task's short id. All its processes are known by it, so leave it as it is" },
   ORCH_NODE: { when: "always", means: "The name of the node" },

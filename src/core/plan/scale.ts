@@ -1,5 +1,5 @@
-// Which replicas a service keeps when it is scaled: those that serve best. What goes is decided once, in the commit that
-// changes the number, so that nothing that happens later makes another choice.
+// Which replicas a service keeps when it is scaled: those that serve best. It is decided once, in the commit that
+// changes their number, so that nothing that happens later makes another choice.
 
 import { formatAge } from "../format";
 import type { State } from "../model/rows-state";
@@ -16,8 +16,8 @@ import type { Ms } from "../units";
 import { crashes, whyLeaves } from "./replicas";
 
 /**
- * Why a replica goes and not another, and in which order: a slot without a task; one whose task keeps crashing; one that
- * has to leave its node, or whose node is silent; one that has not run for long; and of equal ones the highest.
+ * Why a replica goes and not another, and in which order: a slot without a task; one whose task keeps crashing; one
+ * that has to leave its node, or whose node is silent; one that has not run for long; and of equal ones the highest.
  */
 export const WHY_GOES = ["pending", "crashing", "leaving", "silent", "unsettled", "highest"] as const;
 export type WhyGoes = (typeof WHY_GOES)[number];

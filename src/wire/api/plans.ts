@@ -49,8 +49,8 @@ export const goingView = z
     why: z
       .enum(WHY_GOES)
       .describe(
-        "in the order in which they go: it has no task; its task keeps crashing; it has to leave its node; its node is " +
-          "silent; it has not run for long; it runs well and has the highest number",
+        "in the order in which they go: it has no task; its task keeps crashing; it has to leave its node, or its " +
+          "node is silent; it has not run for long; it has the highest number of equal ones",
       ),
     detail: z.string().describe("the reason in words, with the replica as `it`"),
   })

@@ -290,19 +290,11 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       actor: "alice",
     },
   ],
-  "slots-are-given-up": [
-    ...[[], [1, 0], [0, 0], [3], [-1]].map((without) => ({
-      what: `a service of three replicas without ${without.join(" and ") || "nothing"}`,
-      changes: [{ table: "workloads", key: api.uid, row: { ...api, without } }] as const,
-      actor: "alice",
-      row: "web.api with 3 replicas",
-    })),
-    {
-      what: "a daemon that gave one up",
-      changes: [{ table: "workloads", key: api.uid, row: { ...api, kind: "daemon", without: [0] } }],
-      actor: "alice",
-    },
-  ],
+  "slots-are-given-up": [[], [1, 0], [0, 0], [3], [-1]].map((without) => ({
+    what: `a service of three replicas without ${without.join(" and ") || "nothing"}`,
+    changes: [{ table: "workloads", key: api.uid, row: { ...api, without } }],
+    actor: "alice",
+  })),
   "tokens-have-users": [
     {
       what: "a user who leaves a token behind",

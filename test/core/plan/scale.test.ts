@@ -27,11 +27,11 @@ const SPECS = { s: buildSpec() };
 const NODES: readonly NodeRow[] = [
   buildNode("box"),
   buildNode("drained", { drain: { since_ms: NOW_MS, deadline_ms: null, by: "olga", reason: null } }),
-  buildNode("going", { leaving: { since_ms: NOW_MS, deadline_ms: null, why: "spot", gone: false } as never }),
+  buildNode("going", { leaving: { since_ms: NOW_MS, deadline_ms: null, why: "spot", gone: false } }),
   buildNode("tainted", { taints: [{ key: "x", value: "", effect: "no_execute" }] }),
   buildNode("kept", { taints: [{ key: "x", value: "", effect: "no_schedule" }] }),
   buildNode("silent", { contact: "unreachable" }),
-  buildNode("cards", { devices: [buildDevice("gpu-1", { health: "quarantined" } as never)] }),
+  buildNode("cards", { devices: [buildDevice("gpu-1", { state: "quarantined" })] }),
 ];
 const web = (replicas: number, part: Partial<WorkloadRow> = {}): WorkloadRow => ({
   ...buildWorkload("shop", "web", "s", { settings: { replicas } }),
@@ -47,7 +47,6 @@ interface Served {
   readonly desired?: TaskRow["desired"];
   readonly written_off?: TaskRow["written_off"];
   readonly streak?: number;
-  readonly version?: number;
   readonly second?: Served;
 }
 type Slots = readonly (Served | null)[];
@@ -57,8 +56,10 @@ function factsOf(workload: WorkloadRow, slots: Slots, numbers = slots.map((_, sl
   const rows: SlotRow[] = [];
   slots.forEach((served, n) => {
     const slot = numbers[n] ?? 0;
-    const add = ({ on = "box", streak = 0, second: _, ...part }: Served, attempt: number): void => {
-      const task = buildTask(workload, on, { observed: long, slot, attempt, ...part });
+    const add = (one: Served, attempt: number): void => {
+      const { on = "box", streak = 0, observed = long, desired = "run", written_off = null } = one;
+      const promised = on === "cards" ? { devices: [{ id: "gpu-1", bytes: null }] } : {};
+      const task = buildTask(workload, on, { slot, attempt, promised, observed, desired, written_off });
       tasks.push(task);
       if (streak > 0) rows.push(buildSlot(task, { streak, ends: [buildEnd(task, { exit_code: 3 })] }));
     };
@@ -92,6 +93,7 @@ describe("of three replicas one goes:", () => {
     ["one on a drained node", [{ on: "drained" }, fine, fine], "0 leaving: its node is being drained"],
     ["one on a node that leaves", [{ on: "going" }, fine, fine], "0 leaving: its node is being drained"],
     ["one that a taint moves away", [{ on: "tainted" }, fine, fine], "0 leaving: tainted is tainted x:no_execute"],
+    ["one whose card is bad", [{ on: "cards" }, fine, fine], "0 leaving: gpu-1 is quarantined"],
     ["not one that a taint lets stay", [{ on: "kept" }, fine, fine], "2 highest: it has the highest number"],
     ["one on a silent node", [{ on: "silent" }, fine, fine], "0 silent: its node silent is unreachable"],
     [
@@ -130,8 +132,8 @@ describe("of three replicas one goes:", () => {
     const workload = web(3);
     const { goes, without } = scale(factsOf(workload, slots), workload, 2, false);
     expect(goes.map(({ slot, why, detail }) => `${slot} ${why}: ${detail}`)).toEqual([said]);
-    const [{ slot = -1, name = "" } = {}] = goes;
-    expect(name).toBe(`shop.web.${slot}`);
+    const slot = Number(said[0]);
+    expect(goes.map(({ name }) => name)).toEqual([`shop.web.${slot}`]);
     expect(without).toEqual(slot === 2 ? null : [slot]);
   });
 });

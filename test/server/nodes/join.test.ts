@@ -277,6 +277,21 @@ describe("a task that no server knows", () => {
     await waitUntil("the task", () => stage.api.store.state.tasks.size === 1);
     expect((await post("adopt")).body.error?.message).toContain("the slot has another task");
   });
+  test("is not adopted into a slot that its service does not have", async () => {
+    await withOrphan(orphan("web.api.1#3"));
+    const text = "app: web\nservices: { api: { run: sleep 9, replicas: 3 } }\n";
+    await stage.call("POST", "/v1/nodes/box1/drain", { body: { deadline_ms: null, reason: null } });
+    await stage.call("PUT", "/v1/apps/lab/web", { as: "alice", body: { text, file: "f", revision: null } });
+    const [row] = stage.api.store.state.workloads.values();
+    if (row === undefined) throw new Error("there is no workload");
+    const given_up = { ...row, settings: { ...row.settings, replicas: 2 }, without: [1] };
+    await stage.api.store.commit("test", (draft) => draft.put([{ table: "workloads", key: row.uid, row: given_up }]));
+    expect((await post("adopt")).body.error?.message).toContain("web.api keeps the replicas 0 and 2");
+    const scaled = await stage.call("POST", "/v1/workloads/lab/web/api/scale", { body: { replicas: 3 } });
+    expect(scaled.status).toBe(200);
+    expect((await post("adopt")).status).toBe(200);
+    expect(stage.api.store.state.tasks.get("ab".repeat(16))).toMatchObject({ slot: 1, desired: "run" });
+  });
   test("is adopted by the project that is signed, and by none where several could be meant", async () => {
     await withOrphan(orphan("web.api.0#3"));
     await stage.call("POST", "/v1/nodes/box1/drain", { body: { deadline_ms: null, reason: null } });
