@@ -1,5 +1,6 @@
 // `orch cancel`: ends runs, also those that only wait.
 
+import { isFinal, type RunState } from "../../core/model/lifecycle";
 import type { Client } from "../../wire/client";
 import { command, flag, text } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
@@ -63,8 +64,15 @@ async function runsNamed(client: Client, typed: string): Promise<number[]> {
     const hint = `Name another's by its number: orch cancel ${other?.run}`;
     throw new CliError(EXIT.failed, `no run of yours is called ${typed}`, hint);
   }
-  return own.map(({ kind, run, name, slot }) => {
+  return own.map(({ kind, run, name, slot, state }) => {
     if (run === null) throw new CliError(EXIT.failed, `${typed} is no job's`, "orch scale or orch rm ends services");
+    if (kind === "run" && user !== null && state !== null && isFinal(state as RunState)) {
+      throw new CliError(
+        EXIT.failed,
+        `no run of yours called ${typed} waits or runs`,
+        `The last one: orch show ${run}`,
+      );
+    }
     if (kind === "task" && slot !== null && slot > 0) {
       throw new CliError(EXIT.failed, `${name} is a part of run ${run}`, `The whole run: orch cancel ${run}`);
     }

@@ -64,7 +64,7 @@ export function runView(run: RunRow, look: RunLook): RunView {
     position: waits.position(run.uid),
     ahead_gpu_hours: null,
     start_estimate_ms: null,
-    reason: runReason(run, waits, (task) => reasonOf(task, state)),
+    reason: runReason(run, waits, unknown, (task) => reasonOf(task, state)),
     app: run.app,
     workload: run.app === null ? null : jobName(run),
     version: run.version,

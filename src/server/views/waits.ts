@@ -93,8 +93,14 @@ export function shownRunState(run: RunRow, waits: Waits, unknown: number): RunRo
 }
 
 /** Returns why a run is in its state: why it ended so, what it waits for, or what is wrong with its tasks. */
-export function runReason(run: RunRow, waits: Waits, reasonOf: (task: TaskRow) => string | null): string | null {
-  if (isFinal(run.state)) return run.reason;
+export function runReason(
+  run: RunRow,
+  waits: Waits,
+  unknown: number,
+  reasonOf: (task: TaskRow) => string | null,
+): string | null {
+  // The row of a run that asks a person names the answers, too.
+  if (isFinal(run.state) || (unknown > 0 && run.reason !== null)) return run.reason;
   const tasks = waits.tasks(run.uid);
   if (tasks.length === 0 && run.state !== "running") return waits.say(run.uid, 0, run);
   const said = waits.blocked(run.uid, 0)?.summary ?? run.reason;

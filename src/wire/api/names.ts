@@ -15,6 +15,7 @@ export const nameView = z.object({
   app: z.string().nullable(),
   workload: z.string().nullable(),
   run: int.nullable(),
+  state: z.string().nullable().describe("of the run, as its row has it"),
   slot: int.nullable(),
   member: int.nullable(),
   attempt: int.nullable(),

@@ -127,6 +127,7 @@ const nameOf = (ref: string): NameView => ({
   app: "recs",
   workload: null,
   run: ref === "recs" ? null : Number(ref),
+  state: null,
   slot: null,
   member: null,
   attempt: null,

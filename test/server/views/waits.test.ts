@@ -7,7 +7,7 @@ import type { TaskView } from "../../../src/wire/api/tasks";
 import { slotKey } from "../../../src/core/model/task";
 import { emptySlot } from "../../../src/core/pass/slot";
 import { pendingSlots, taskView } from "../../../src/server/views/task";
-import { shownRunState, waitsIn } from "../../../src/server/views/waits";
+import { runReason, shownRunState, waitsIn } from "../../../src/server/views/waits";
 import { buildEnd, buildNode, buildRun, buildSlot, buildSpec, buildState, buildTask } from "../../support/build";
 import { NO_LAWS } from "../../support/moment";
 import { heardNode } from "../hand-agent";
@@ -83,6 +83,12 @@ describe("a run", () => {
     expect(shownRunState(one, from([buildTask(one, "a")], true).waits, 0)).toBe("running");
     expect(shownRunState(one, from([], false).waits, 0)).toBe("running");
     expect(shownRunState(one, from([], true).waits, 1)).toBe("running");
+  });
+  test("whose end nobody knows keeps the words that name the answers", () => {
+    const asks = { ...one, reason: "waits for a person; orch retry 1" };
+    const { waits } = from([], true);
+    expect(runReason(asks, waits, 1, () => null)).toBe("waits for a person; orch retry 1");
+    expect(runReason(asks, waits, 0, () => null)).toBe("waits");
   });
   test("has no waiting slot for a member that has succeeded", () => {
     const names = (tasks: ReturnType<typeof buildTask>[], waits: boolean): string[] =>
