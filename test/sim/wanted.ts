@@ -10,6 +10,7 @@ export function reasonToStop(task: TaskRow, before: TaskRow, state: State, membe
   if (task.written_off !== null) return "it was given up";
   if (isDraining(task, state)) return "its node drains";
   if (isRepelled(task, state)) return "a taint moves it away";
+  if (isTainted(task, state) && task.kind !== "job" && before.observed.state === "preparing") return "it has not begun";
   if (!state.nodes.has(task.node_id)) return "its node was forgotten";
   if (before.desired === "prepare") return "its gang is not together";
   if (hasTwin(task, state)) return "another attempt holds its slot";
@@ -24,6 +25,10 @@ const isDraining = ({ node_id }: TaskRow, state: State): boolean => (state.nodes
 /** Simulated work tolerates nothing. */
 const isRepelled = ({ node_id }: TaskRow, state: State): boolean =>
   (state.nodes.get(node_id)?.taints ?? []).some(({ effect }) => effect === "no_execute");
+
+/** Simulated work tolerates nothing, and what a node would not get any more begins there no more. */
+const isTainted = ({ node_id }: TaskRow, state: State): boolean =>
+  (state.nodes.get(node_id)?.taints ?? []).some(({ effect }) => effect !== "prefer_not");
 
 function reasonOfRun(task: TaskRow, run: RunRow, state: State, members: number): string | null {
   if (run.cancel !== null) return "its run was cancelled";

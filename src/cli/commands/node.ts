@@ -124,14 +124,18 @@ export const nodeResume = command({
 
 const NAMED = 5;
 
-/** Says which tasks stay on a node that would not get them any more. */
-function noteUnmatched(context: Context, { name, unmatched }: NodeView): void {
-  const [count, more] = [unmatched.length, unmatched.length - NAMED];
+const someOf = (names: readonly string[]): string =>
+  names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ` and ${names.length - NAMED} more` : "");
+
+/** Says which tasks leave a node, and which stay that it would not get any more. */
+function noteUnmatched(context: Context, { name, unmatched, repelled }: NodeView): void {
+  const goes = repelled.length === 1 ? "1 task leaves" : `${repelled.length} tasks leave`;
+  if (repelled.length > 0) context.note(`${goes} it: ${someOf(repelled)}; orch events ${name} tells how`);
+  const count = unmatched.length;
   if (count === 0) return;
-  const named = unmatched.slice(0, NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
   const stay =
     count === 1 ? "1 task stays although it no longer matches" : `${count} tasks stay although they no longer match`;
-  context.note(`${stay}: ${named}`);
+  context.note(`${stay}: ${someOf(unmatched)}`);
   context.note(`to move them: orch restart, or orch node drain ${name}`);
 }
 

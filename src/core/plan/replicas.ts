@@ -2,7 +2,7 @@
 
 import { compareText } from "../canonical";
 import { sayRefusal } from "../place/card-checks";
-import { repelledBy } from "../place/labels";
+import { isMatch, repelledBy } from "../place/labels";
 import { isDraining } from "../pass/drain";
 import { formatAge } from "../format";
 import type { SlotRow, WorkloadRow } from "../model/rows-work";
@@ -15,7 +15,7 @@ import type { NodeFact } from "../pass/contact";
 import type { TimedWords } from "../pass/snapshot";
 import { endedVersion } from "../pass/slot";
 import type { Snapshot } from "../pass/snapshot";
-import { taskName } from "../model/task";
+import { isWanted, taskName } from "../model/task";
 import type { Ms } from "../units";
 import type { TaskSpec } from "../model/workload";
 
@@ -63,6 +63,7 @@ export function reconcileSlot(
     return UP;
   const sorted = sortAttempts(pass, keeping.workload, tasks);
   stopThese(draft, keeping, sorted, sorted.due, "drained: the node's deadline has come");
+  for (const { task, why } of sorted.unwanted) stopThese(draft, keeping, sorted, [task], why);
   const best = keepOne(draft, keeping, sorted, sorted.fine);
   const kept = keepOne(draft, keeping, sorted, sorted.stale);
   if (keeping.stop_first && keeping.workload.kind === "service") {
@@ -89,6 +90,8 @@ interface SlotAttempts {
   readonly stale: readonly TaskRow[];
   /** Attempts that have to leave their draining node by now. */
   readonly due: readonly TaskRow[];
+  /** Attempts that have not begun, and would begin on a node that would not get them any more. */
+  readonly unwanted: readonly { readonly task: TaskRow; readonly why: string }[];
   /** Attempts that were told to stop, and those that this step stops. */
   readonly stopping: TaskRow[];
   readonly written_off: readonly TaskRow[];
@@ -96,14 +99,35 @@ interface SlotAttempts {
 
 function sortAttempts(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow[]): SlotAttempts {
   const [fine, stale, due, stopping, written_off]: TaskRow[][] = [[], [], [], [], []];
+  const unwanted: { task: TaskRow; why: string }[] = [];
   const placeOf = (task: TaskRow): TaskRow[] | undefined => {
     if (task.written_off !== null) return written_off;
     if (task.desired === "stop") return stopping;
     if (workload.kind !== "daemon" && isDrainDue(pass, task, workload.settings.stop)) return due;
     return isFine(pass, workload, task) ? fine : stale;
   };
-  for (const task of tasks) placeOf(task)?.push(task);
-  return { fine, stale, due, stopping, written_off } as SlotAttempts;
+  for (const task of tasks) {
+    const why = isWanted(task) ? whyNotBegin(pass, workload, task) : null;
+    if (why === null) placeOf(task)?.push(task);
+    else unwanted.push({ task, why });
+  }
+  return { fine, stale, due, unwanted, stopping, written_off } as SlotAttempts;
+}
+
+/**
+ * Returns why an attempt that has not begun shall not begin: its node would not get it any more. What runs there stays
+ * to its end, and the attempts that its agent was granted with it would begin after that end. Null: it may begin, or
+ * has begun as far as is known.
+ */
+export function whyNotBegin(
+  pass: Pass,
+  { version, spec_hash }: WorkloadRow,
+  { observed, node_id, version: own }: TaskRow,
+): string | null {
+  if (observed.state !== "preparing" || own !== version) return null;
+  const fact = pass.nodes.get(node_id);
+  if (fact?.heard !== true || isMatch(pass.snapshot.spec(spec_hash), fact.node)) return null;
+  return `${fact.node.name} no longer matches, and it does not run`;
 }
 
 /** Stops some attempts of a slot, which count as stopping from then on. */

@@ -9,7 +9,7 @@ import type { TaskRow } from "../model/rows-task";
 import type { ReconcileDraft } from "./draft";
 import { drainDueAt, isUp, settlesAt, stopTask, tasksOf, wakeAt, type Pass } from "../pass/pass";
 import { isWanted } from "../model/task";
-import { isFine, reconcileSlot, wantAttempt, type Keeping, type SlotView } from "./replicas";
+import { isFine, reconcileSlot, whyNotBegin, wantAttempt, type Keeping, type SlotView } from "./replicas";
 import type { Ms } from "../units";
 
 /** Keeps a service at its replicas: its slots, each with one attempt. */
@@ -118,7 +118,8 @@ function replaceStale(draft: ReconcileDraft, keeping: Keeping, slots: readonly S
 /**
  * Keeps one task of a daemon on every node that it matches. The slot is the node's ordinal. A node that cannot take a
  * task now keeps the one that it has, unless the node is being drained. No other node waits for it. If a node's labels,
- * taints or pool change so that it no longer matches, it keeps its task to the end, but none of an older version.
+ * taints or pool change so that it no longer matches, it keeps its task to the end, but none of an older version, and
+ * begins no other.
  */
 export function reconcileDaemon(
   draft: ReconcileDraft,
@@ -143,6 +144,7 @@ export function reconcileDaemon(
     else if (!matches) {
       const older = tasks.filter(({ version }) => version !== workload.version);
       stopAll(draft, workload, older, `${fact.node.name} does not match version ${workload.version}`);
+      for (const task of tasks) stopAll(draft, workload, [task], whyNotBegin(pass, workload, task));
     }
     if (isDraining(fact.node)) {
       const due = goneDueAt(fact.node, stop.grace_ms);
@@ -157,7 +159,8 @@ export function reconcileDaemon(
   replaceStale(draft, keeping, slots);
 }
 
-function stopAll(draft: ReconcileDraft, workload: WorkloadRow, tasks: readonly TaskRow[], why: string): void {
+function stopAll(draft: ReconcileDraft, workload: WorkloadRow, tasks: readonly TaskRow[], why: string | null): void {
+  if (why === null) return;
   for (const task of tasks) stopTask(draft, task, workload.settings.stop, why);
 }
 

@@ -10,7 +10,7 @@ import type { NodeTests } from "../../core/model/node-tests";
 import { admissionReason } from "../../core/nodes/tests";
 import { shortId, taskName } from "../../core/model/task";
 import { compareText } from "../../core/canonical";
-import { staysUnmatched } from "../../core/place/labels";
+import { repelledBy, staysUnmatched } from "../../core/place/labels";
 import type { Store } from "../../store/store";
 import { keyId } from "../../wire/join";
 import type { NodeView } from "../../wire/api/nodes";
@@ -78,6 +78,17 @@ export function unmatchedOn(
     .sort(compareText);
 }
 
+/** Returns the names of the tasks that leave a node since a taint moves them away. */
+const repelledFrom = (
+  { hasSpec, spec }: Pick<Store, "hasSpec" | "spec">,
+  node: NodeRow,
+  tasks: readonly TaskRow[],
+): string[] =>
+  tasks
+    .filter(({ spec_hash }) => hasSpec(spec_hash) && repelledBy(spec(spec_hash), node) !== null)
+    .map(taskName)
+    .sort(compareText);
+
 /** Returns a node as somebody of this role sees it. */
 export function nodeView(
   node: NodeRow,
@@ -127,6 +138,7 @@ export function nodeView(
     tests: node.tests === null ? null : testsView(node.tests),
     foreign_tasks: foreign_tasks.map((task) => ({ ...task })),
     unmatched: unmatchedOn(store, node, tasks),
+    repelled: repelledFrom(store, node, tasks),
     orphans: node.orphans.map(({ uid, name, pid }) => ({ id: shortId(uid), name, pid })),
     joined_by: node.joined_by,
     ...keysOf(node, role),

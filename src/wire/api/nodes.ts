@@ -44,6 +44,10 @@ export const nodeView = z
       .array(z.string())
       .default([])
       .describe("tasks that run to their end although its labels, taints or pool no longer match, by name"),
+    repelled: z
+      .array(z.string())
+      .default([])
+      .describe("tasks that leave it since a taint with the effect `no_execute` moves them away, by name"),
     orphans: z
       .array(z.object({ id: z.string(), name: z.string(), pid: int.nullable() }))
       .describe("tasks that it has and the server does not know"),

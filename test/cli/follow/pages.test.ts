@@ -104,6 +104,7 @@ const NODE: NodeView = {
   unable: null,
   foreign_tasks: [],
   unmatched: [],
+  repelled: [],
   reason: null,
   drain: null,
   capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1 },

@@ -57,6 +57,25 @@ describe("a node that a daemon no longer matches", () => {
     expect(planOf({ nodes: [changed], workloads: [daemon], tasks: [] }).said).toEqual([]);
   });
 
+  test("begins nothing there any more: an attempt between two starts is stopped, if its node is heard", () => {
+    const observed = { state: "preparing", prepared: false, reason: "waits for its restart back-off" } as const;
+    const waits = { ...task, observed };
+    expect(planOf({ nodes: [node], workloads: [daemon], tasks: [waits] }).said).toEqual([
+      `stop a.d.${node.ordinal} on n: n no longer matches, and it does not run`,
+    ]);
+    const matching = buildNode("n", { labels: { zone: "a" } });
+    expect(planOf({ nodes: [matching], workloads: [daemon], tasks: [waits] }).said).toEqual([]);
+    const silent = buildSnapshot(buildState({ nodes: [node], workloads: [daemon], tasks: [waits] }), {
+      specs: SPECS,
+      silent_ms: { n: 60_000 },
+    });
+    expect(said(plan(silent).ops)).toEqual([]);
+    const web = buildWorkload("a", "w", "zoned");
+    expect(planOf({ nodes: [node], workloads: [web], tasks: [{ ...buildTask(web, "n"), observed }] }).said).toEqual([
+      "stop a.w.0 on n: n no longer matches, and it does not run",
+    ]);
+  });
+
   test("stops a task of an older version, since the present one does not want this node", () => {
     const next = { ...daemon, version: 2 };
     expect(planOf({ nodes: [node], workloads: [next], tasks: [task] }).said).toEqual([

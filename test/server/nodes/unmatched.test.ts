@@ -39,14 +39,15 @@ test("a label that changes stops nothing, and what stays is said", async () => {
   expect(shown.body["ops"]).toEqual([]);
 });
 
-test("a taint that moves work away says nothing stays, and is shown with its effect", async () => {
+test("a taint that moves work away says what leaves and that nothing stays, and is shown with its effect", async () => {
   await heardNode(stage, "box1", { labels: { zone: "a" } });
   const body = { text: TEXT, file: "f", revision: null };
   expect((await stage.call("PUT", "/v1/apps/lab/a", { as: "alice", body })).status).toBe(200);
   await stage.planned();
   const taint = { key: "x", value: "", effect: "no_execute" };
   const tainted = await stage.call("POST", "/v1/nodes/box1/taint", { body: { set: [taint], remove: [] } });
-  expect(tainted.body).toMatchObject({ taints: [taint], unmatched: [] });
+  const names = [...stage.api.store.state.tasks.values()].map(({ workload, slot }) => `a.${workload}.${slot}`);
+  expect(tainted.body).toMatchObject({ taints: [taint], unmatched: [], repelled: names.sort() });
   await stage.planned();
   const daemon = [...stage.api.store.state.tasks.values()].find(({ kind }) => kind === "daemon");
   expect(daemon).toMatchObject({ desired: "stop", stop: { why: "box1 is tainted x:no_execute" } });
