@@ -12,7 +12,7 @@ import { makeCardBooks, type CardBooks } from "./cards";
 import type { Database } from "./database";
 import type { Lives } from "./lives";
 import { checkEnd } from "./ends";
-import { reasonToStop } from "./wanted";
+import { isRepelled, reasonToStop } from "./wanted";
 import { demand } from "./violation";
 
 export interface LedgerWorld {
@@ -44,7 +44,7 @@ export interface Ledger {
   /** The newest row that any database had of a task. */
   readonly rows: ReadonlyMap<string, TaskRow>;
   readonly writtenOff: ReadonlySet<string>;
-  /** Attempts on draining nodes or bad cards, which stay until their successors run elsewhere. */
+  /** Attempts that a drain, a taint or a bad card moves away, which stay until their successors run elsewhere. */
   readonly moved: ReadonlySet<string>;
   /** Which run had a number, over restores too. */
   readonly numbers: ReadonlyMap<number, string>;
@@ -268,7 +268,10 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     }
     demand(task.attempt > other.attempt, "attempts rise", () => `${name()} after ${taskName(other)}`);
     if (other.version !== task.version && !task.exclusive) continue;
-    const leaves = isDraining(state, other) || isDraining(books, other) || books.cards.isBad(other, state);
+    // What takes the drain or the taint back in the same batch came after the plan.
+    const leaves =
+      [state, books].some((seen) => isDraining(seen, other) || isRepelled(other, seen)) ||
+      books.cards.isBad(other, state);
     if (leaves && !task.exclusive) {
       books.moved.add(other.uid);
       continue;

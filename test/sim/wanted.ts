@@ -23,8 +23,8 @@ export function reasonToStop(task: TaskRow, before: TaskRow, state: State, membe
 const isDraining = ({ node_id }: TaskRow, state: State): boolean => (state.nodes.get(node_id)?.drain ?? null) !== null;
 
 /** Simulated work tolerates nothing. */
-const isRepelled = ({ node_id }: TaskRow, state: State): boolean =>
-  (state.nodes.get(node_id)?.taints ?? []).some(({ effect }) => effect === "no_execute");
+export const isRepelled = ({ node_id }: TaskRow, { nodes }: Pick<State, "nodes">): boolean =>
+  (nodes.get(node_id)?.taints ?? []).some(({ effect }) => effect === "no_execute");
 
 /** Simulated work tolerates nothing, and what a node would not get any more begins there no more. */
 const isTainted = ({ node_id }: TaskRow, state: State): boolean =>

@@ -107,12 +107,14 @@ const isGoing = ({ before }: MomentRows, task: TaskRow): boolean =>
 
 /**
  * Returns whether an attempt has no reason to leave its node. A task with cards may always have one, since a card may
- * be bad.
+ * be bad, and so may a task on a node with a taint that moves work away, since laws do not read what it tolerates.
  */
 function mustStay({ after }: MomentRows, { node_id, promised }: TaskRow): boolean {
   const node = after.nodes.get(node_id);
-  return promised.devices.length === 0 && node !== undefined && !isLeaving(node);
+  return promised.devices.length === 0 && node !== undefined && !isLeaving(node) && !movesAway(node);
 }
+
+const movesAway = ({ taints }: NodeRow): boolean => taints.some(({ effect }) => effect === "no_execute");
 
 const isLeaving = ({ drain, leaving }: NodeRow): boolean => leaving !== null || drain !== null;
 

@@ -52,3 +52,18 @@ test("a taint that moves work away says what leaves and that nothing stays, and 
   const daemon = [...stage.api.store.state.tasks.values()].find(({ kind }) => kind === "daemon");
   expect(daemon).toMatchObject({ desired: "stop", stop: { why: "box1 is tainted x:no_execute" } });
 });
+
+test("a replica that a taint moves away has its successor on another node before it goes", async () => {
+  await heardNode(stage, "box1");
+  const text = "app: a\nservices:\n  w: { run: x, user: alice }\n";
+  const body = { text, file: "f", revision: null };
+  expect((await stage.call("PUT", "/v1/apps/lab/a", { as: "alice", body })).status).toBe(200);
+  await stage.planned();
+  const { tasks } = stage.api.store.state;
+  const first = await waitUntil("the first", () => tasks.values().next().value ?? null);
+  const box2 = await heardNode(stage, "box2");
+  const taint = { key: "x", value: "", effect: "no_execute" };
+  await stage.call("POST", "/v1/nodes/box1/taint", { body: { set: [taint], remove: [] } });
+  const next = await waitUntil("its successor", () => tasks.values().find(({ attempt }) => attempt > 1) ?? null);
+  expect([tasks.get(first.uid)?.desired, next.node_id]).toEqual(["run", box2]);
+});
