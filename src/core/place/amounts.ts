@@ -6,7 +6,7 @@ import { found, type Found, type Tell } from "./found";
 import type { Look } from "./shape";
 import { askForCountable, askForCpu, askForDisk, askForMemory, type RequestChange } from "./request-changes";
 import { promisesOn } from "./company";
-import type { Room, Rooms } from "./room";
+import type { NamedPromise, Room, Rooms } from "./room";
 import { resolvedFor } from "./spare";
 import { compareText } from "../canonical";
 import type { Promised } from "../model/promised";
@@ -64,6 +64,8 @@ export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Roo
   const exact = name === "cpu" ? formatCpu : formatBytes;
   const tell = ({ pass, rooms, shape }: Look, room: Room, need: number): Found => {
     const free = room.free[key];
+    const byDefault = ({ by_default }: NamedPromise): boolean =>
+      name !== "disk" && by_default?.[name as "cpu" | "memory"] === true;
     const given = key !== "disk_bytes" && shape.spec.request[key] === null ? " (default)" : "";
     const capacity = room.node.capacity[key];
     if (need > capacity) {
@@ -79,7 +81,7 @@ export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Roo
       best: mostFree(left, text(left)),
       detail:
         `asks for ${asked(need)}${given}, ${text(left)} of ${text(capacity)} free` +
-        heldBy(pass, rooms, room, (one) => one[key], exact),
+        heldBy(pass, rooms, room, (one) => one[key], exact, byDefault),
       change: lessOf(down(left), ask),
     });
   };
@@ -99,13 +101,16 @@ function heldBy(
   { node }: Room,
   amountOf: (promised: Promised) => number,
   text: (n: number) => string,
+  byDefault: (held: NamedPromise) => boolean = () => false,
 ): string {
   const held = promisesOn(pass, rooms, node.id)
-    .map(({ name, promised }) => ({ name, amount: amountOf(promised) }))
+    .map((one) => ({ name: one.name, amount: amountOf(one.promised), given: byDefault(one) }))
     .filter(({ amount }) => amount > 0)
     .sort((a, b) => b.amount - a.amount || compareText(a.name, b.name));
   if (held.length === 0) return "";
-  const named = held.slice(0, NAMED_HOLDERS).map(({ name, amount }) => `${name} (${text(amount)})`);
+  const named = held
+    .slice(0, NAMED_HOLDERS)
+    .map(({ name, amount, given }) => `${name} (${text(amount)}${given ? ", default" : ""})`);
   const more = held.length - named.length;
   return `, held by ${named.join(", ")}${more === 0 ? "" : ` and ${more} more`}`;
 }

@@ -69,15 +69,23 @@ export function promisesOn(pass: Pass, rooms: Rooms, node_id: string): readonly 
       );
       byNode.set(node.id, orphans);
     }
-    for (const tasks of pass.tasks.values()) for (const task of tasks) addPromise(byNode, task);
-    for (const task of rooms.placed) addPromise(byNode, task);
+    for (const tasks of pass.tasks.values()) for (const task of tasks) addPromise(pass, byNode, task);
+    for (const task of rooms.placed) addPromise(pass, byNode, task);
     for (const kept of rooms.kept) byNode.get(kept.room.node.id)?.push(kept);
   }
   return rooms.lazy.byNode.get(node_id) ?? [];
 }
 
-function addPromise(byNode: Map<string, NamedPromise[]>, task: TaskRow): void {
-  byNode.get(task.node_id)?.push({ name: holderName(task), promised: task.promised });
+function addPromise(pass: Pass, byNode: Map<string, NamedPromise[]>, task: TaskRow): void {
+  const { promised, node_id } = task;
+  const by_default = { cpu: isCpuDefault(pass, task), memory: !promised.memory_limited };
+  byNode.get(node_id)?.push({ name: holderName(task), promised, by_default });
+}
+
+/** Returns whether nobody asked for a task's cores. Of an earlier version, it is not known any more. */
+function isCpuDefault({ state, snapshot }: Pass, { owner_uid, spec_hash }: TaskRow): boolean {
+  const owner = state.runs.get(owner_uid) ?? state.workloads.get(owner_uid);
+  return owner?.spec_hash === spec_hash && snapshot.spec(spec_hash).request.cpu_milli === null;
 }
 
 const holderName = (task: TaskRow): string => (task.app === null ? `run ${taskName(task)}` : taskName(task));
@@ -93,7 +101,7 @@ function addHolder(holders: Map<string, string[]>, name: string, held: Promised 
 /** Counts a task that was just placed. */
 export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
   if (rooms.lazy.hosts !== null) countHost(rooms, rooms.lazy.hosts, task);
-  if (rooms.lazy.byNode !== null) addPromise(rooms.lazy.byNode, task);
+  rooms.lazy.byNode = null;
   if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, holderName(task), task.promised);
   // What is still to come of the daemons is less by this one.
   if (task.kind === "daemon") rooms.lazy.daemons = null;

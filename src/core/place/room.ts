@@ -88,6 +88,8 @@ export interface Hosts {
 export interface NamedPromise {
   readonly name: string;
   readonly promised: Promised;
+  /** Whether nobody asked for the cores, or for the memory. */
+  readonly by_default?: { readonly cpu: boolean; readonly memory: boolean };
 }
 
 /** What the daemons of a node take, and how much of that is not promised to them yet. */
