@@ -57,7 +57,12 @@ export interface Shape {
   failed_at: number | null;
   /** Whether no node would come to have room for it by the ends of jobs, so that none is kept. */
   never_kept: boolean;
-  /** Why it fits nowhere, once somebody has asked. */
+  /** Why it fits nowhere, by whom it is asked for where that matters; made when somebody reads it. */
+  readonly told: Map<string, Told>;
+}
+
+/** What is told of demands that are alike. */
+export interface Told {
   why: Failure | null;
   changes: readonly NamedChange[] | null;
 }
@@ -229,8 +234,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, conditions: Cond
     tried: isTried ? (shapes.tried?.get(key) ?? null) : null,
     failed_at: null,
     never_kept: false,
-    why: null,
-    changes: null,
+    told: new Map(),
   };
   shapes.byKey.set(key, shape);
   return shape;

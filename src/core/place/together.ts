@@ -47,7 +47,7 @@ export function bestRoomFor(party: Party): Room | null {
 
 /** Cards decide first: a node's score for those who ask for none says that it should be kept for others. */
 function scoreOf({ looks }: Party, room: Room): number {
-  const cards = looks.filter(({ shape, rooms }) => shape.spec.request.gpu !== null && rooms.list.length > 0);
+  const cards = looks.filter(({ shape }) => shape.spec.request.gpu !== null);
   const counted = cards.length === 0 ? looks : cards;
   return counted.reduce((sum, look) => sum + total(scoreParts(look, room)), 0);
 }

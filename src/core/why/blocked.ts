@@ -11,27 +11,38 @@ import type { TaskRow } from "../model/rows-task";
 import type { Blocked, Failure, NamedChange } from "../pass/snapshot";
 import { dropTogether } from "../place/request-changes";
 import { leaveRoom, nothingYet, openRooms, takeRoom, type KeptRoom, type Rooms } from "../place/room";
-import { noShapes, shapeOf, type Look } from "../place/shape";
+import { noShapes, shapeOf, type Look, type Shape, type Told } from "../place/shape";
 import { sayChanges, smallestChanges, type TryOut } from "./smallest";
 import { bestRoomFor, examineParty, nameInApp, partyOf, type Party } from "../place/together";
 import { promiseIn } from "../place/promise";
 import { fit, type WhatIf } from "../place/what-if";
 
-/**
- * Returns a demand that found no room. Demands of one shape share what is told, where they have nothing of their own.
- */
+/** Returns a demand that found no room. Demands that are alike share what is told. */
 export function blockedBy(look: Look, demand: Demand): Blocked {
-  const { shape } = look;
+  const { shape, rooms } = look;
   const { only } = demand;
-  const kept = look.rooms.kept.filter((each) => each.demand === demand);
-  const isShared = only === null && kept.length === 0 && shape.together.length === 0 && shape.apart.length === 0;
-  const own = isShared ? shape : { ...shape, why: null, changes: null };
-  const list = look.rooms.list.filter(({ node }) => only === null || node.id === only.node.id);
-  const here: Look = { ...look, rooms: { ...look.rooms, list }, shape: own };
+  const kept = rooms.kept.filter((each) => each.demand === demand);
+  const list = rooms.list.filter(({ node }) => only === null || node.id === only.node.id);
+  const here: Look = { ...look, rooms: { ...rooms, list } };
   const read = <T>(of: (look: Look) => T): T => (kept.length === 0 ? of(here) : withoutKept(here, kept, of));
-  const why = (): Failure => (own.why ??= read((at) => withRoom(failure(at, demand), kept)));
-  const changes = (): readonly NamedChange[] => (own.changes ??= read((at) => changesFor(at, demand, why())));
-  return asRead(demand, why, changes);
+  // What a node of a daemon lacks, and where room is kept, is told of one demand alone.
+  const told = only === null && kept.length === 0 ? toldTo(shape, askerOf(look, demand)) : newTold();
+  const why = (): Failure => (told.why ??= read((at) => withRoom(failure(at, demand), kept)));
+  return asRead(demand, why, () => (told.changes ??= read((at) => changesFor(at, demand, why()))));
+}
+
+const newTold = (): Told => ({ why: null, changes: null });
+const toldTo = ({ told }: Shape, whom: string): Told => told.getOrInsertComputed(whom, newTold);
+
+/**
+ * Returns a text that is the same for demands of a shape of which the same is told. A workload's rules about company and
+ * ports are its own, and so is the old task of a slot that holds the room of the new one.
+ */
+function askerOf({ pass, shape }: Look, { owner, slot }: Demand): string {
+  const isReplaced = tasksOf(pass, owner.uid).some((task) => task.slot === slot && task.version !== owner.version);
+  if (isReplaced) return `${owner.uid}/${slot}`;
+  const { together, apart, spec } = shape;
+  return together.length > 0 || apart.length > 0 || spec.ports.length > 0 ? owner.uid : "";
 }
 
 const asRead = ({ owner, slot }: Demand, why: () => Failure, changes: () => readonly NamedChange[]): Blocked => ({
@@ -135,10 +146,9 @@ function withRoom(why: Failure, kept: readonly KeptRoom[]): Failure {
 
 /** Returns a demand that waits with its companions, since no node has room for all of them. */
 export function blockedBeside(party: Party, demand: Demand): Blocked {
-  let known: Failure | null = null;
-  let named: readonly NamedChange[] | null = null;
-  const why = (): Failure => (known ??= failureBeside(party, demand));
-  return asRead(demand, why, () => (named ??= changesBeside(party, demand)));
+  const told = newTold();
+  const why = (): Failure => (told.why ??= failureBeside(party, demand));
+  return asRead(demand, why, () => (told.changes ??= changesBeside(party, demand)));
 }
 
 /** A node could hold them all, so time may help. */
