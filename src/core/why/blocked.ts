@@ -35,8 +35,8 @@ const newTold = (): Told => ({ why: null, changes: null });
 const toldTo = ({ told }: Shape, whom: string): Told => told.getOrInsertComputed(whom, newTold);
 
 /**
- * Returns a text that is the same for demands of a shape of which the same is told. A workload's rules about company and
- * ports are its own, and so is the old task of a slot that holds the room of the new one.
+ * Returns a text that is the same for demands of a shape of which the same is told. A workload's rules about company
+ * and ports are its own, and so is the old task of a slot that holds the room of the new one.
  */
 function askerOf({ pass, shape }: Look, { owner, slot }: Demand): string {
   const isReplaced = tasksOf(pass, owner.uid).some((task) => task.slot === slot && task.version !== owner.version);
