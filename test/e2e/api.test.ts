@@ -11,7 +11,7 @@ import { isAlive, processesOf, signal } from "../support/processes";
 import { waitUntil } from "../support/wait";
 
 const PAGE = readFileSync(join(import.meta.dir, "..", "..", "docs/reference/api.md"), "utf8");
-const APP = "app: shop\nservices:\n  web: { run: exec sleep 3600, replicas: 2 }\n";
+const APP = "app: shop\nservices:\n  web: { run: exec sleep 3600, replicas: 2 }\njobs:\n  prep: { run: date }\n";
 
 /** The lines of the page by their routes, in its order. */
 const LINES = [...PAGE.matchAll(/^### (\S+ \/v1\S*)\n[^#]*?^ {4}(curl .+)$/gm)].map(([, route = "", line = ""]) => ({

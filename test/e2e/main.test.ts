@@ -218,7 +218,7 @@ describe("jobs", () => {
 });
 
 describe("daemons and nodes", () => {
-  test("a daemon runs once on every node that matches, also when labels change", async () => {
+  test("a daemon runs once on every node that matches, and a label that goes stops nothing that runs", async () => {
     await cluster.apply(
       `app: mon\ndaemons:\n  probe: { run: "exec sleep 1000", ${small}, stop: { grace: 1s },\n` +
         '    place: { labels: { watch: "yes" } } }\n',
@@ -232,14 +232,16 @@ describe("daemons and nodes", () => {
         .map(({ node }) => node)
         .toSorted(),
     ).toEqual(["box1", "box2"]);
-    await cluster.ok("node", "label", "box1", "watch-");
-    await cluster.until(
-      "one probe",
-      (all) =>
-        running(all, "probe")
-          .map(({ node }) => node)
-          .join() === "box2",
-    );
+    const ids = running(tasks, "probe").map(({ id }) => id);
+    const { err } = await cluster.orch("node", "label", "box1", "watch-");
+    expect(err).toMatch(/1 task stays although it no longer matches: mon\.probe\.\d/);
+    // A new version stops what does not match it, and begins where it matches.
+    expect(running(await cluster.tasks(), "probe").map(({ id }) => id)).toEqual(ids);
+    await cluster.ok("restart", "mon.probe");
+    await cluster.until("the new version on box2 alone", (all) => {
+      const now = running(all, "probe");
+      return now.map(({ node, version }) => `${node} ${version}`).join() === "box2 2";
+    });
     await cluster.ok("rm", "mon", "--yes");
   });
 

@@ -4,7 +4,7 @@
 import type { TaskFinal } from "../../src/core/model/end";
 import { successorUid } from "../../src/core/fresh";
 import type { TaskIdentity, TaskRow } from "../../src/core/model/rows-task";
-import type { TaskRecord } from "../../src/core/model/record";
+import type { TaskRecord, TaskSettings } from "../../src/core/model/record";
 import { slotKey, taskName } from "../../src/core/model/task";
 import { checkPromises } from "./cards";
 import type { Exit, Machine, Process, Watcher } from "./machine";
@@ -51,6 +51,8 @@ export interface Lives extends Watcher {
    * Called when a stop was sent, for a valid reason, to this attempt and to the successors that its agent made of it.
    */
   stopSent(uid: string, attempt: number, grace_ms: number): void;
+  /** Called when other settings were sent to this attempt and to the successors that its agent made of it. */
+  settingsSent(uid: string, settings: TaskSettings): void;
   /** Called when an agent closed its record. What it wrote must be what happened. */
   recordEnded(machine: Machine, record: TaskRecord): void;
   /** Returns how an attempt's process really ended, whatever was reported. */
@@ -63,6 +65,8 @@ interface Register {
   readonly living: Map<string, Life>;
   readonly bySlot: Map<string, Life[]>;
   readonly stopped: Map<string, Stopped>;
+  /** All settings that were sent beside the first ones, by uid. */
+  readonly set: Map<string, Told[]>;
 }
 
 export function watchLives(world: LivesWorld): Lives {
@@ -72,14 +76,19 @@ export function watchLives(world: LivesWorld): Lives {
     living: new Map(),
     bySlot: new Map(),
     stopped: new Map(),
+    set: new Map(),
   };
-  const { all, living, stopped } = register;
+  const { all, living, stopped, set } = register;
   return {
     all,
     living,
     of: (uid) => all.get(uid) ?? null,
     stopSent: (uid, attempt, grace_ms) => {
       if (!stopped.has(uid)) stopped.set(uid, { attempt, at_ms: world.now(), grace_ms });
+    },
+    settingsSent: (uid, { time_limit_ms, stop }) => {
+      const told = { at_ms: world.now(), time_limit_ms, grace_ms: stop.grace_ms };
+      set.set(uid, [...(set.get(uid) ?? []), told]);
     },
     claimed: (machine, uid) => world.begins(machine, uid),
     started: (machine, process) => started(register, machine, process),
@@ -116,7 +125,7 @@ function started(register: Register, machine: Machine, process: Process): void {
   const key = slotKey(identity.owner_uid, identity.slot);
   const others = bySlot.get(key) ?? [];
   for (const other of others) checkPair(other, life, world);
-  checkFinished(others, life, world);
+  checkFinished(others, life, register);
   checkRate(others, life, world);
   bySlot.set(key, [...others, life]);
   all.set(life.uid, life);
@@ -125,7 +134,7 @@ function started(register: Register, machine: Machine, process: Process): void {
 }
 
 function signalled(
-  { world, all, stopped }: Register,
+  { world, all, stopped, set }: Register,
   machine: Machine,
   process: Process,
   signal: string,
@@ -134,8 +143,9 @@ function signalled(
   const life = all.get(process.uid);
   world.note(`! ${signal} by ${by} to ${taskName(process.assignment.identity)} on ${machine.id}`);
   if (life === undefined || by === "lease") return;
-  const limit = { at_ms: limitAt(process), grace_ms: process.assignment.stop.grace_ms };
-  const orders = [...ordersFor(process, stopped), limit].filter(({ at_ms }) => at_ms <= world.now());
+  const orders = [...ordersFor(process, stopped), ...limitsOf(process, set)].filter(
+    ({ at_ms }) => at_ms <= world.now(),
+  );
   demand(orders.length > 0, "I7: nothing is stopped without an order", () => `${describe(life)} got ${signal}`);
   const asked_ms = process.signals.find((one) => one.by === "agent")?.at_ms ?? world.now();
   const killable_ms = Math.min(...orders.map(({ at_ms, grace_ms }) => Math.max(at_ms, asked_ms) + grace_ms));
@@ -232,9 +242,26 @@ export function descends(uid: string, attempt: number, first_uid: string, first:
   return false;
 }
 
-function limitAt({ assignment, started_ms }: Process): number {
-  return assignment.time_limit_ms === null ? Number.POSITIVE_INFINITY : started_ms + assignment.time_limit_ms;
+/** A time limit and a grace that were sent, and when. */
+interface Told extends Pick<Stopped, "at_ms" | "grace_ms"> {
+  readonly time_limit_ms: number | null;
 }
+
+/** Returns when each time limit that a process ever had may stop it. A changed one stops nothing in the past. */
+function limitsOf(
+  { uid, assignment, started_ms }: Process,
+  set: ReadonlyMap<string, readonly Told[]>,
+): Pick<Stopped, "at_ms" | "grace_ms">[] {
+  const { time_limit_ms, stop } = assignment;
+  const first: Told = { at_ms: started_ms, time_limit_ms, grace_ms: stop.grace_ms };
+  return [first, ...(set.get(uid) ?? [])].map(({ at_ms, grace_ms, time_limit_ms: limit }) => ({
+    at_ms: limit === null ? Number.POSITIVE_INFINITY : Math.max(at_ms, started_ms + limit),
+    grace_ms,
+  }));
+}
+
+const isInTime = ({ exit, process }: Life, set: Register["set"]): boolean =>
+  limitsOf(process, set).every(({ at_ms }) => exit !== null && exit.ended_ms < at_ms);
 
 const endedAlone = (life: Life): boolean =>
   life.exit !== null && life.exit.exit_code !== null && life.process.signals.length === 0;
@@ -249,7 +276,7 @@ const wasCancelled = ({ machine, uid }: Life): boolean => {
  * I5 and L3 for jobs of one member: success is not repeated, nor what nobody knows of unless somebody said so; and
  * failure only as often as the job's retries allow.
  */
-function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): void {
+function checkFinished(others: readonly Life[], life: Life, { world, set }: Register): void {
   const { identity, process } = life;
   const isGang = world.isGang(identity) || [...others, life].some((other) => other.identity.member > 0);
   if (identity.kind !== "job" || isGang) return;
@@ -268,7 +295,7 @@ function checkFinished(others: readonly Life[], life: Life, world: LivesWorld): 
     () => `${describe(life)} after ${describe(cancelled ?? life)}`,
   );
   const before = ended.filter((other) => endedAlone(other) && !isUnknown(other));
-  const done = before.find((other) => other.exit?.exit_code === 0 && other.exit.ended_ms < limitAt(other.process));
+  const done = before.find((other) => other.exit?.exit_code === 0 && isInTime(other, set));
   demand(
     done === undefined,
     "I5: finished work never runs again",

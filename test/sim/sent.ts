@@ -28,6 +28,8 @@ export function checkSent(world: World, link: Link, data: string): void {
         () => `${verb.uid.slice(0, 6)} to ${link.machine}: ${verb.why}`,
       );
       world.lives.stopSent(verb.uid, verb.attempt, verb.grace_ms);
+    } else if (verb.verb === "set") {
+      world.lives.settingsSent(verb.uid, verb.settings);
     } else if (verb.verb === "assign") {
       const row = world.database.state.tasks.get(verb.task.uid);
       demand(

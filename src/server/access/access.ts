@@ -39,7 +39,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/workloads/{project}/{app}/{workload}": PEOPLE,
   "POST /v1/workloads/{project}/{app}/{workload}/scale": OWNERS,
   "POST /v1/workloads/{project}/{app}/{workload}/restart": OWNERS,
-  "POST /v1/workloads/{project}/{app}/{workload}/run": OWNERS,
+  "POST /v1/workloads/{project}/{app}/{job}/run": OWNERS,
   "GET /v1/tasks": PEOPLE,
   "GET /v1/tasks/{ref}": PEOPLE,
   "GET /v1/tasks/{ref}/logs": OWNERS,

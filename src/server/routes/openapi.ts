@@ -113,6 +113,7 @@ const PARAMETERS: Readonly<Record<string, readonly [example: string, description
   project: ["default", "a project"],
   app: ["shop", "an app of the project"],
   workload: ["web", "a workload of the app"],
+  job: ["prep", "a job of the app"],
   node: ["box1", "a node's name, or the start of its id"],
   run: ["$RUN", "a run's number, or the name of an app's job: its newest run"],
   ref: ["shop.web.0", "a task's name or the start of its id, a workload, or a run's number"],

@@ -87,16 +87,17 @@ export const WORKLOAD_ROUTES = [
   }),
   route({
     method: "POST",
-    path: "/v1/workloads/{project}/{app}/{workload}/run",
+    path: "/v1/workloads/{project}/{app}/{job}/run",
     body: runAgainRequest,
     answer: runAnswer,
     summary: "Runs an app's job once more, with further arguments and variables",
     async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runAnswer>> {
-      const known = requireWorkload(api.store, params);
+      const named = { ...params, workload: params.job };
+      const known = requireWorkload(api.store, named);
       touch(known, `the app ${known.app}`);
       await askNodes(api, who.name, [{ spec: api.store.spec(known.spec_hash) }]);
       return commit((draft) => {
-        const job = requireWorkload(draft, params);
+        const job = requireWorkload(draft, named);
         touch(job, `the app ${job.app}`);
         if (job.kind !== "job") throw notOne(job, "only a job is run");
         if (job.removing) throw new RefusedError("conflict", `${job.app}.${job.name} is being removed`);

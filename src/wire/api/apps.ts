@@ -53,7 +53,9 @@ export type AppDetail = z.infer<typeof appDetail>;
 const text = z.string().describe("the [spec file](spec.md) as text, YAML or JSON");
 const file = z.string().default("spec.yaml").describe("what errors call it");
 
-const EXAMPLE = { text: "app: shop\nservices:\n  web: { run: exec sleep 3600, replicas: 2 }\n" };
+const EXAMPLE = {
+  text: "app: shop\nservices:\n  web: { run: exec sleep 3600, replicas: 2 }\njobs:\n  prep: { run: date }\n",
+};
 
 /** `PUT /v1/apps/{project}/{app}` and `POST /v1/plan`: the spec's text travels, the server has the one parser. */
 export const applyRequest = z

@@ -98,7 +98,7 @@ export const runRequest = z
 export const runAnswer = z.object({ run: int, name: z.string(), state: z.string() });
 export type RunAnswer = z.infer<typeof runAnswer>;
 
-/** `POST /v1/workloads/{project}/{app}/{workload}/run`: a job of an app once more. */
+/** `POST /v1/workloads/{project}/{app}/{job}/run`: a job of an app once more. */
 export const runAgainRequest = z.object({
   /** What is added to its command. */
   args: z.array(z.string()).default([]),

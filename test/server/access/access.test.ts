@@ -20,7 +20,7 @@ const OWN = [
   "GET /v1/tasks/{ref}/logs",
   "POST /v1/workloads/{project}/{app}/{workload}/scale",
   "POST /v1/workloads/{project}/{app}/{workload}/restart",
-  "POST /v1/workloads/{project}/{app}/{workload}/run",
+  "POST /v1/workloads/{project}/{app}/{job}/run",
   "POST /v1/runs",
   "POST /v1/runs/{run}/cancel",
   "POST /v1/runs/{run}/retry",
