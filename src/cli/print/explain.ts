@@ -1,19 +1,19 @@
 // Why something waits, node by node, and why a task is where it is, in the user's words.
 
 import type { BlockedView, ExplainView } from "../../wire/api/plans";
+import { sayBlocked } from "../../core/why/failure";
 import { clean } from "./clean";
 import type { Style } from "./color";
 import { table } from "./table";
 
-/** Returns one line for what waits. A reason that begins with the word for waiting does not get it twice. */
+/** Returns one line for what waits. A reason that begins with the words for waiting does not get them twice. */
 export function waitsLine(
   { name, kind, summary }: Pick<BlockedView, "name" | "kind" | "summary">,
   styled: Style,
 ): string {
-  const reason = clean(summary).replace(/^waits: /, "");
-  if (kind === "unsatisfiable") return `${clean(name)} ${styled.red("can never run")}: ${reason}`;
-  const more = /^waits\b(.*)$/s.exec(reason)?.[1] ?? `: ${reason}`;
-  return `${clean(name)} ${styled.yellow("waits")}${more}`;
+  const { words, rest } = sayBlocked({ kind, summary: clean(summary) });
+  const paint = kind === "unsatisfiable" ? styled.red : styled.yellow;
+  return `${clean(name)} ${paint(words)}${rest}`;
 }
 
 /** Returns the line and the smallest change, and with `nodes` each node with each failed check. */

@@ -105,7 +105,7 @@ export interface Check {
    */
   readonly check: string;
   readonly detail: string;
-  /** Whether this node can never run the slot, whatever else ends. */
+  /** Whether this node, as it is, cannot run the slot, whatever else ends. */
   readonly hopeless: boolean;
   /** For the check `gpu`: the cards of the right kind that are not available. */
   readonly devices: readonly CardCheck[];

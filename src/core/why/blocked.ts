@@ -4,7 +4,7 @@
 import { compareText } from "../canonical";
 import { examine } from "../place/checks";
 import { companionsOf } from "../place/companions";
-import { failureOf } from "./failure";
+import { failureOf, NEVER } from "./failure";
 import { whyNever } from "./never";
 import { ownerSlotName, tasksOf, type Demand, type Pass } from "../pass/pass";
 import type { TaskRow } from "../model/rows-task";
@@ -76,7 +76,7 @@ function failure(look: Look, demand: Demand): Failure {
   }
   const found = failureOf(examined, demand.spec.members);
   const never = whyNever(look, demand);
-  if (never !== null) return { ...found, kind: "unsatisfiable", summary: `can never run: ${never}` };
+  if (never !== null) return { ...found, kind: "unsatisfiable", summary: `${NEVER}: ${never}` };
   const [old] = oldHolders(look, demand);
   if (old === undefined) return found;
   return {

@@ -24,6 +24,22 @@ export function failureOf(examined: readonly Candidacy[], members: number, what 
   };
 }
 
+/**
+ * Returns how the reason of what is blocked begins, and what follows. Of nodes only what is so now is known: a
+ * directory may appear, and a larger node may join. What rules of the spec exclude is never.
+ */
+export function sayBlocked({ kind, summary }: Pick<Failure, "kind" | "summary">): {
+  readonly words: string;
+  readonly rest: string;
+} {
+  const [, words, rest] = BEGINNING.exec(summary) ?? [null, null, `: ${summary}`];
+  if (kind === "queued") return { words: "waits", rest };
+  return { words: words === NEVER ? NEVER : "cannot run on any node", rest };
+}
+
+export const NEVER = "can never run";
+const BEGINNING = /^(waits|can never run)\b(.*)$/s;
+
 const checkOf = ({ check, detail, hopeless, devices }: Found): Check => ({ check, detail, hopeless, devices });
 
 /** Words a summary: `waits: 0 of 5 nodes fit: 3 have no card with 24 GB (largest 16 GB), 2 are tainted team=vision`. */

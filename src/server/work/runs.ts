@@ -6,6 +6,7 @@ import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
 import { isFinal } from "../../core/model/lifecycle";
 import type { After, InputRef, WorkloadDecl } from "../../core/model/workload";
+import { sayBlocked } from "../../core/why/failure";
 import { sayRunEnd } from "../../core/plan/after";
 import type { Draft, History, Store } from "../../store/store";
 import type { Issue } from "../../spec/issue";
@@ -125,7 +126,8 @@ export function requireSatisfiable(blocked: readonly Blocked[], uid: string): vo
         hint: null,
       })),
   );
-  throw new RefusedError("unsatisfiable", never.summary, wayOut(never), issues);
+  const { words, rest } = sayBlocked(never);
+  throw new RefusedError("unsatisfiable", words + rest, wayOut(never), issues);
 }
 
 function wayOut({ nodes, smallest_change }: Blocked): string {

@@ -8,7 +8,9 @@ export const blockedView = z
   .object({
     name: z.string(),
     slot: int,
-    kind: z.enum(["queued", "unsatisfiable"]).describe("time may help; or no known node can ever do it"),
+    kind: z
+      .enum(["queued", "unsatisfiable"])
+      .describe("time may help; or no known node can do it as it is, whatever ends there"),
     summary: z.string(),
     smallest_change: z.string().nullable().describe("what of the request would have to change"),
     nodes: z.array(
@@ -19,7 +21,7 @@ export const blockedView = z
             z.object({
               check: z.string(),
               detail: z.string(),
-              hopeless: z.boolean().describe("the node can never run this, whatever else ends"),
+              hopeless: z.boolean().describe("the node as it is cannot run this, whatever else ends"),
               devices: z
                 .array(z.object({ id: z.string(), why: z.string(), detail: z.string() }))
                 .describe("for the check `gpu`: cards of the right kind that are not available"),

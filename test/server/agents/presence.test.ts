@@ -44,7 +44,7 @@ describe("an agent that looks", () => {
     await answer(agent, "missing");
     expect(await asked).toMatchObject({
       status: 422,
-      body: { error: { code: "unsatisfiable", message: "waits: 0 of 1 node fits: 1 has no /data/x" } },
+      body: { error: { code: "unsatisfiable", message: "cannot run on any node: 0 of 1 node fits: 1 has no /data/x" } },
     });
     expect((await run({}, true)).status).toBe(200);
     expect((await run({ after: ["1"] })).status).toBe(200);
