@@ -7,7 +7,7 @@ import { CliError, EXIT, UsageError } from "./failure";
 import type { Host } from "./host";
 import { clean, cleanJson, cleanLine, cleanLines } from "./print/clean";
 import { style, wantsColor, type Style } from "./print/color";
-import { table, type Column } from "./print/table";
+import { type Listing, listing } from "./print/listing";
 import { resolveTarget, type AskedServer, type ServerTarget } from "./cluster/settings";
 
 export interface Context {
@@ -31,9 +31,9 @@ export interface Context {
   jsonLine(document: unknown): void;
   /** Prints a whole text as it is, for a file or another program. On a terminal it is cleaned. */
   text(text: string): void;
-  table<T>(columns: readonly Column<T>[], rows: readonly T[]): void;
+  table<T>(columns: Listing<T>["columns"], rows: readonly T[], more?: Omit<Listing<T>, "columns">): void;
   /** Prints a table at the top of the cleared screen. For a terminal only. */
-  screen<T>(columns: readonly Column<T>[], rows: readonly T[]): void;
+  screen<T>(columns: Listing<T>["columns"], rows: readonly T[], more?: Omit<Listing<T>, "columns">): void;
 }
 
 /** Moves to the first column of the first line, and clears the screen below it. */
@@ -66,8 +66,8 @@ export function makeContext(host: Host, asked: AskedServer): Context {
     return connect({ ...found, heardTime, leftOut });
   };
   const styled = style(wantsColor(host.out.tty, host.env));
-  const tableText = <T>(columns: readonly Column<T>[], rows: readonly T[]): string =>
-    table(columns, rows, host.out.columns)
+  const tableText = <T>(shown: Listing<T>, rows: readonly T[]): string =>
+    listing(shown, rows, host.out.columns, styled)
       .map((line) => `${line}\n`)
       .join("");
   const cleaned = styled.enabled ? cleanLine : clean;
@@ -90,8 +90,8 @@ export function makeContext(host: Host, asked: AskedServer): Context {
       const whole = text.endsWith("\n") ? text : `${text}\n`;
       host.out.write(host.out.tty ? cleanLines(whole) : whole);
     },
-    table: (columns, rows) => host.out.write(tableText(columns, rows)),
-    screen: (columns, rows) => host.out.write(HOME_AND_CLEAR + tableText(columns, rows)),
+    table: (columns, rows, more) => host.out.write(tableText({ columns, ...more }, rows)),
+    screen: (columns, rows, more) => host.out.write(HOME_AND_CLEAR + tableText({ columns, ...more }, rows)),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Parts } from "./parts";
 
 export interface Sink {
   readonly tty: boolean;
-  /** The terminal's number of columns, or null if the sink is no terminal. */
+  /** The terminal's number of columns, or null if the sink is no terminal: then nothing is cut or folded for it. */
   readonly columns: number | null;
   write(data: string | Uint8Array): void;
   /** Resolves when everything written has been taken. Commands that stream output wait for it. */

@@ -6,6 +6,10 @@ import { join } from "node:path";
 
 const CUT = "\n----------\n";
 
+/** Returns the input of one golden file of a folder. */
+export const inputOf = (folder: string, name: string): string =>
+  readFileSync(join(import.meta.dir, "../..", folder, `${name}.golden`), "utf8").split(CUT)[0] ?? "";
+
 /**
  * Makes one test of each `*.golden` in a folder, which is a path from the repository's top. `make` returns the output.
  */

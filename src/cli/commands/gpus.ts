@@ -2,7 +2,7 @@
 
 import { command, flag } from "../frame/command";
 import { EXIT } from "../failure";
-import { gpuColumns, processColumns, processesOf, useOf } from "../print/gpus";
+import { gpuColumns, gpuSummary, processColumns, processesOf, useOf } from "../print/gpus";
 
 export const gpus = command({
   reads: true,
@@ -35,7 +35,10 @@ export const gpus = command({
       if (rows.length === 0) context.note("no process holds a card, as far as the nodes have told");
       else context.table(processColumns(all, context.style), rows);
     } else if (shown.length === 0) context.note(noneText(all.length, node ?? null, flags.free));
-    else context.table(gpuColumns(all, context.now(), flags.wide, context.style), shown);
+    else {
+      const columns = gpuColumns(all, context.now(), flags.wide, context.style);
+      context.table(columns, shown, { summary: () => gpuSummary(shown, all) });
+    }
     return EXIT.done;
   },
 });

@@ -6,7 +6,7 @@ import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";
 import { command, flag, readAs, reading, text, type OutputShape } from "../frame/command";
 import { readTasks } from "../follow/pages";
-import { taskColumns } from "../print/tasks";
+import { taskColumns, taskListing } from "../print/tasks";
 import { waitForDrain } from "../follow/drain";
 import { EXIT, UsageError } from "../failure";
 import { clean } from "../print/clean";
@@ -34,7 +34,7 @@ export const nodeShow = command({
       for (const line of nodeLines(node, printOf(context))) context.print(line);
       if (tasks.length === 0) return EXIT.done;
       context.print("");
-      context.table(taskColumns(context.now(), null, context.style), tasks);
+      context.table(taskColumns(context.now(), null, context.style), tasks, taskListing(false));
     }
     return EXIT.done;
   },

@@ -5,6 +5,7 @@ import { command } from "../frame/command";
 import { MINUTE_MS, type Ms } from "../../core/units";
 import { EXIT } from "../failure";
 import { age } from "../print/figures";
+import { summary } from "../print/fold";
 import { nodeColumns } from "../print/nodes";
 
 export const nodes = command({
@@ -19,7 +20,11 @@ export const nodes = command({
     if (shape === "json") context.json(read);
     else if (shape === "ids") for (const node of read.nodes) context.print(node.id);
     else if (read.nodes.length === 0) context.note("no nodes yet; add one: orch token new --role agent prints how");
-    else context.table(nodeColumns(context.now(), countByNode(listed?.items ?? []), context.style), read.nodes);
+    else {
+      const columns = nodeColumns(context.now(), countByNode(listed?.items ?? []), context.style);
+      const states = (): string[] => read.nodes.map(({ state }) => state);
+      context.table(columns, read.nodes, { summary: () => summary("nodes", states()) });
+    }
     const ahead_ms = context.now() - context.host.now();
     if (shape === "text" && Math.abs(ahead_ms) >= MINUTE_MS) context.note(clockNote(ahead_ms));
     return EXIT.done;

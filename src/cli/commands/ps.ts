@@ -6,13 +6,13 @@ import { EXIT } from "../failure";
 import { MOST_SHOWN, readTasks, type Paged } from "../follow/pages";
 import { watchTable } from "../follow/table-watch";
 import type { Column } from "../print/table";
-import { taskColumns } from "../print/tasks";
+import { taskColumns, taskListing } from "../print/tasks";
 
 export const ps = command({
   reads: true,
   operands: ["[APP|WORKLOAD|RUN|NODE]"],
   options: {
-    all: flag("-a, --all", "finished ones too"),
+    all: flag("-a, --all", "finished ones too, and a line for each of them"),
     mine: flag("--mine", "only my own"),
     user: text("--user <NAME>", "only those of one person"),
     node: text("--node <NODE>", "only those on one node"),
@@ -33,12 +33,12 @@ export const ps = command({
       (user === null || task.user === user) && (flags.node === null || task.node === flags.node);
     const read = (): Promise<Paged<TaskView>> => readTasks(client, query, { most: MOST_SHOWN }, wanted);
     const columns = (): Column<TaskView>[] => taskColumns(context.now(), me?.project ?? null, context.style);
-    if (flags.watch) return watchTable(context, async () => (await read()).items, { columns, shape });
+    if (flags.watch) return watchTable(context, async () => (await read()).items, { columns, shape, whole: flags.all });
     const { items, next } = await read();
     if (shape === "json") context.json({ tasks: items, next });
     else if (shape === "ids") for (const task of items) context.print(task.id?.slice(0, 10) ?? task.name);
     else if (items.length === 0) context.note(flags.all ? "no tasks" : "no tasks (finished ones: orch ps --all)");
-    else context.table(columns(), items);
+    else context.table(columns(), items, taskListing(flags.all));
     return EXIT.done;
   },
 });

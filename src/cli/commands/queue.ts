@@ -1,15 +1,16 @@
 // `orch queue`: what waits: slots of services and daemons, then runs in the order in which they will be looked at.
 
-import { command } from "../frame/command";
+import { command, flag } from "../frame/command";
 import { EXIT } from "../failure";
 import type { RunView } from "../../wire/api/runs";
 import { readRuns, readTasks } from "../follow/pages";
-import { queueColumns, queued } from "../print/runs";
+import { queueColumns, queued, queueListing } from "../print/runs";
 
 export const queue = command({
   reads: true,
+  options: { all: flag("-a, --all", "a line for each slot, also for equal ones") },
   examples: [["orch queue", "what waits, and what for"]],
-  async run(context, { shape }) {
+  async run(context, { flags, shape }) {
     const client = await context.client();
     const [{ items }, pending] = await Promise.all([readRuns(client, {}), readTasks(client, { pending: true })]);
     // The server's order is kept, since it is the order of the plan.
@@ -18,7 +19,7 @@ export const queue = command({
     if (shape === "json") context.json({ runs: waiting, slots });
     else if (shape === "ids") for (const { run } of waiting) context.print(String(run));
     else if (waiting.length + slots.length === 0) context.note("nothing waits");
-    else context.table(queueColumns(context.now()), queued(waiting, slots));
+    else context.table(queueColumns(context.now()), queued(waiting, slots), queueListing(flags.all));
     return EXIT.done;
   },
 });

@@ -6,6 +6,7 @@ import { RUN, type RunState } from "../../core/model/lifecycle";
 import { command, flag, reading, text, whole, word } from "../frame/command";
 import { EXIT } from "../failure";
 import { MOST_SHOWN, readRuns } from "../follow/pages";
+import { summary } from "../print/fold";
 import { runColumns } from "../print/runs";
 
 export const runs = command({
@@ -36,7 +37,11 @@ export const runs = command({
     if (shape === "json") context.json({ runs: items, next });
     else if (shape === "ids") for (const { run } of items) context.print(String(run));
     else if (items.length === 0) context.note("no runs");
-    else context.table(runColumns(context.now(), context.style), items);
+    else {
+      const noun = next === null ? "runs" : "newest runs (-n N shows more)";
+      const states = (): string[] => items.map(({ state }) => state);
+      context.table(runColumns(context.now(), context.style), items, { summary: () => summary(noun, states()) });
+    }
     return EXIT.done;
   },
 });

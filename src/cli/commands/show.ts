@@ -38,7 +38,7 @@ function linesOf(context: Context, document: Document): string[] {
   if ("agent_version" in document) return nodeLines(document as unknown as NodeView, printOf(context));
   // Only runs have waited.
   if ("waited_ms" in document) return runLines(document as unknown as RunDetail, printOf(context));
-  return block(document, context.style);
+  return block(document, context.style, context.host.out.columns);
 }
 
 function nameOf({ id, run, name }: Document): string {

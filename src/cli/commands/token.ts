@@ -68,7 +68,7 @@ export const tokenLs = command({
           { title: "USER", cell: (token) => token.user ?? "-" },
           { title: "STATE", cell: (token) => token.state },
           { title: "USES", cell: ({ joins }) => (joins === null ? "-" : `${joins.used}/${joins.uses}`) },
-          { title: "CREATED", cell: (token) => timestamp(token.created_ms) },
+          { title: "CREATED", gives: [[1, 0]], cell: (token) => timestamp(token.created_ms) },
           { title: "EXPIRES", cell: (token) => (token.expires_ms === null ? "never" : timestamp(token.expires_ms)) },
         ],
         read.tokens,

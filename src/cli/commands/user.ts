@@ -54,8 +54,8 @@ export const userLs = command({
           { title: "NAME", cell: (user) => user.name },
           { title: "ROLE", cell: (user) => user.role },
           { title: "PROJECT", cell: (user) => user.project },
-          { title: "UNIX", cell: (user) => [user.unix_user, ...user.accounts].join(", ") },
-          { title: "SINCE", cell: (user) => timestamp(user.created_ms) },
+          { title: "UNIX", gives: [[2, "below"]], cell: (user) => [user.unix_user, ...user.accounts].join(", ") },
+          { title: "SINCE", gives: [[1, 0]], cell: (user) => timestamp(user.created_ms) },
         ],
         read.users,
       );

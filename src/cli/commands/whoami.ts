@@ -20,7 +20,7 @@ export const whoami = command({
       const ends = token_expires_ms === null ? "never" : timestamp(token_expires_ms);
       const from = name ?? "none (the server's own data directory, or --url and --token)";
       const { token_expires_ms: _, ...rest } = { ...who, context: from, token_expires: ends };
-      for (const line of block(rest, context.style)) context.print(line);
+      for (const line of block(rest, context.style, context.host.out.columns)) context.print(line);
     }
     return EXIT.done;
   },

@@ -6,6 +6,7 @@ import type { TaskView } from "../../wire/api/tasks";
 import type { Context } from "../context";
 import type { OutputShape } from "../frame/command";
 import { table, type Column } from "../print/table";
+import { taskListing } from "../print/tasks";
 import { unlessAway } from "./watching";
 
 const LOOK_MS = 1_000;
@@ -14,13 +15,15 @@ interface Shown {
   /** Returns the columns, whose ages are as of now. */
   readonly columns: () => readonly Column<TaskView>[];
   readonly shape: OutputShape;
+  /** A row for each task, also for equal ones. */
+  readonly whole: boolean;
 }
 
 /** Shows the tasks until the command is interrupted. While the server is away, the last ones stay. */
 export async function watchTable(
   context: Context,
   read: () => Promise<readonly TaskView[]>,
-  { columns, shape }: Shown,
+  { columns, shape, whole }: Shown,
 ): Promise<number> {
   const { out } = context.host;
   let before = new Map<string, string>();
@@ -32,10 +35,10 @@ export async function watchTable(
       context.note(isAway ? "orch: lost the connection; what runs goes on. Trying again" : "orch: connected again");
     }
     if (tasks !== null) {
-      if (out.tty && shape === "text") context.screen(columns(), tasks);
+      if (out.tty && shape === "text") context.screen(columns(), tasks, taskListing(whole));
       const now = new Map(tasks.map((task) => [keyOf(task), JSON.stringify(task)]));
       const changed = tasks.filter((task) => before.get(keyOf(task)) !== now.get(keyOf(task)));
-      if (!out.tty || shape !== "text") say(context, changed, { columns, shape }, before.size === 0);
+      if (!out.tty || shape !== "text") say(context, changed, { columns, shape, whole }, before.size === 0);
       before = now;
     }
     await out.drained();

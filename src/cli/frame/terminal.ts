@@ -31,14 +31,14 @@ export function processHost(
   const env = token === undefined ? process.env : { ...process.env, ORCH_TOKEN: token };
   let isService = false;
   let isWhole = true;
-  const out = sinkOf(process.stdout, (error) => {
+  const out = sinkOf(process.stdout, env, (error) => {
     if (isService) return;
     const { exit, line } = lostOutput(error);
     if (line !== "") complainNow(line);
     end(exit);
   });
   // Nothing can be said about a lost message. It changes the exit code of a command that did all else.
-  const err = sinkOf(process.stderr, (error) => {
+  const err = sinkOf(process.stderr, env, (error) => {
     if (isService) return;
     if (error.code === "EPIPE") return end(lostOutput(error).exit);
     isWhole = false;
@@ -81,7 +81,18 @@ interface Output {
   readonly flushed: () => Promise<void>;
 }
 
-function sinkOf(stream: NodeJS.WriteStream, lost: (error: NodeJS.ErrnoException) => void): Output {
+const COLUMNS_UNKNOWN = 80;
+
+/**
+ * Returns how wide a terminal is: what the environment says, else its own size. Some terminals say 0, as those of
+ * `script` without one.
+ */
+export function columnsOf(size: number | undefined, said: string | undefined): number {
+  const given = /^[1-9]\d{0,4}$/.test(said ?? "") ? Number(said) : 0;
+  return [given, size ?? 0].find((columns) => columns > 0) ?? COLUMNS_UNKNOWN;
+}
+
+function sinkOf(stream: NodeJS.WriteStream, env: Host["env"], lost: (error: NodeJS.ErrnoException) => void): Output {
   // Each failed write is told to its own callback. Without a listener the same error would end the process.
   stream.on("error", () => undefined);
   const tty = stream.isTTY ?? false;
@@ -103,7 +114,7 @@ function sinkOf(stream: NodeJS.WriteStream, lost: (error: NodeJS.ErrnoException)
   const sink: Sink = {
     tty,
     get columns() {
-      return tty ? stream.columns : null;
+      return tty ? columnsOf(stream.columns, env["COLUMNS"]) : null;
     },
     write: (data) => {
       pending++;

@@ -4,30 +4,51 @@ import { formatBytes, formatDuration } from "../../core/format";
 import { clean, cleanLines } from "./clean";
 import type { Style } from "./color";
 import { cores, timestamp } from "./figures";
+import { wrap } from "./wrap";
 
-/** Returns the lines for a JSON object. The ends of names tell the units: `_ms` is a time, `_bytes` a size. */
-export function block(document: Readonly<Record<string, unknown>>, styled: Style, indent = ""): string[] {
+/**
+ * Returns the lines for a JSON object. The ends of names tell the units: `_ms` is a time, `_bytes` a size. Long values
+ * go on below themselves where the terminal, `width` columns wide, ends.
+ */
+export function block(
+  document: Readonly<Record<string, unknown>>,
+  styled: Style,
+  width: number | null = null,
+  indent = "",
+): string[] {
   const entries = Object.entries(document).filter(([, value]) => !isEmpty(value));
-  const width = Math.max(0, ...entries.map(([key]) => title(key).length)) + 1;
+  const keys = Math.max(0, ...entries.map(([key]) => title(key).length)) + 1;
+  const behind = (key: string, text: string): string[] => {
+    const head = `${indent}${styled.bold(`${title(key)}:`)}${pad(key, keys)} `;
+    const below = indent.length + keys + 1;
+    const lines = wrap(text, width === null ? null : width - below);
+    return lines.map((line, n) => (n === 0 ? head : " ".repeat(below)) + line);
+  };
   return entries.flatMap(([key, value]) => {
     const head = `${indent}${styled.bold(`${title(key)}:`)}`;
     if (Array.isArray(value) && value.every((item) => typeof item !== "object")) {
-      return [`${head}${pad(key, width)} ${value.map((item) => clean(String(item))).join(", ")}`];
+      return behind(key, value.map((item) => clean(String(item))).join(", "));
     }
     if (Array.isArray(value)) {
-      return [head, ...value.flatMap((item) => item_lines(block(item as Record<string, unknown>, styled), indent))];
+      const room = width === null ? null : width - indent.length - ITEM.length;
+      return [
+        head,
+        ...value.flatMap((item) => itemLines(block(item as Record<string, unknown>, styled, room), indent)),
+      ];
     }
     if (typeof value === "object" && value !== null) {
-      return [head, ...block(value as Record<string, unknown>, styled, `${indent}  `)];
+      return [head, ...block(value as Record<string, unknown>, styled, width, `${indent}  `)];
     }
     const text = scalar(key, value);
-    if (!text.includes("\n")) return [`${head}${pad(key, width)} ${text}`];
-    return [head, ...text.split("\n").map((line) => `${indent}  ${line}`)];
+    if (!text.includes("\n")) return behind(key, text);
+    return [head, ...text.split("\n").flatMap((line) => wrap(line, width, `${indent}  `))];
   });
 }
 
-const item_lines = (lines: readonly string[], indent: string): string[] =>
-  lines.map((line, n) => `${indent}${n === 0 ? "- " : "  "}${line}`);
+const ITEM = "- ";
+
+const itemLines = (lines: readonly string[], indent: string): string[] =>
+  lines.map((line, n) => `${indent}${n === 0 ? ITEM : " ".repeat(ITEM.length)}${line}`);
 
 const title = (key: string): string =>
   clean(key)

@@ -6,6 +6,12 @@ import type { Bytes, Milli, Ms } from "../../core/units";
 /** Returns how long ago a time was, or `-` for null. */
 export const age = (at_ms: Ms | null, now_ms: Ms): string => (at_ms === null ? "-" : formatAge(now_ms - at_ms));
 
+/** Returns how long ago several times were: `5m`, or `5s..1h` where they differ. */
+export function ages(times_ms: readonly Ms[], now_ms: Ms): string {
+  const [youngest, oldest] = [age(Math.max(...times_ms), now_ms), age(Math.min(...times_ms), now_ms)];
+  return youngest === oldest ? oldest : `${youngest}..${oldest}`;
+}
+
 /** Returns a time as `2026-03-01 14:05:09` in the local time zone. */
 export function timestamp(at_ms: Ms): string {
   const at = new Date(at_ms);

@@ -5,6 +5,7 @@ import type { Ms } from "../../core/units";
 import type { GpuView } from "../../wire/api/devices";
 import type { Style } from "./color";
 import { share } from "./figures";
+import { summary } from "./fold";
 import type { Column } from "./table";
 
 /**
@@ -102,31 +103,49 @@ const staleOf = ({ reading }: GpuView): string => (reading?.stale === true ? `${
  */
 export function gpuColumns(all: readonly GpuView[], now_ms: Ms, wide: boolean, styled: Style): Column<GpuView>[] {
   const extra: Column<GpuView>[] = [
-    { title: "POWER", align: "right", cell: ({ reading }) => unit(reading?.power_watts, "W") },
-    { title: "CLOCK", align: "right", cell: ({ reading }) => unit(reading?.clock_mhz, "MHz") },
-    { title: "PCI", cell: ({ pci }) => pci ?? "" },
-    { title: "NUMA", align: "right", cell: ({ numa_node }) => (numa_node === null ? "" : String(numa_node)) },
-    { title: "DRIVER", cell: ({ driver }) => driver ?? "" },
-    { title: "LINKS", cell: (gpu) => linksOf(gpu, all) },
+    { title: "POWER", align: "right", gives: [[9, "below"]], cell: ({ reading }) => unit(reading?.power_watts, "W") },
+    { title: "CLOCK", align: "right", gives: [[8, "below"]], cell: ({ reading }) => unit(reading?.clock_mhz, "MHz") },
+    { title: "PCI", gives: [[6, "below"]], cell: ({ pci }) => pci ?? "" },
+    {
+      title: "NUMA",
+      align: "right",
+      gives: [[7, "below"]],
+      cell: ({ numa_node }) => (numa_node === null ? "" : String(numa_node)),
+    },
+    { title: "DRIVER", gives: [[5, "below"]], cell: ({ driver }) => driver ?? "" },
+    { title: "LINKS", gives: [[4, "below"]], cell: (gpu) => linksOf(gpu, all) },
   ];
   return [
-    { title: "NODE", cell: ({ node }) => node },
+    { title: "NODE", cut: "middle", gives: [[12, 16]], cell: ({ node }) => node },
     { title: "GPU", align: "right", cell: (gpu) => placeOf(gpu, all) },
     {
       title: "STATE",
       cell: (gpu) => wordOf(useOf(gpu, all)),
       paint: (gpu, cell) => paintUse(styled, useOf(gpu, all), cell),
     },
-    { title: "MODEL", cell: ({ model }) => shortModel(model) },
+    {
+      title: "MODEL",
+      gives: [
+        [1, 18],
+        [13, 8],
+      ],
+      cell: ({ model }) => shortModel(model),
+    },
     { title: "MEM", align: "right", cell: memoryOf },
     { title: "UTIL", align: "right", cell: ({ reading }) => unit(reading?.utilization_percent, "%") },
-    { title: "TEMP", align: "right", cell: ({ reading }) => unit(reading?.temperature_celsius, "C") },
-    { title: "STALE", align: "right", cell: staleOf },
+    { title: "TEMP", align: "right", gives: [[10, 0]], cell: ({ reading }) => unit(reading?.temperature_celsius, "C") },
+    { title: "STALE", align: "right", gives: [[2, "below"]], cell: staleOf },
     ...(wide ? extra : []),
-    { title: "ID", cell: ({ id }) => (wide ? id : shortGpuId(id, all)) },
-    { title: "WHO", cell: (gpu) => whoOf(gpu, now_ms) },
+    { title: "ID", gives: [wide ? [3, "below"] : [11, 0]], cell: ({ id }) => (wide ? id : shortGpuId(id, all)) },
+    { title: "WHO", prose: true, cell: (gpu) => whoOf(gpu, now_ms) },
   ];
 }
+
+export const gpuSummary = (gpus: readonly GpuView[], all: readonly GpuView[]): string =>
+  summary(
+    "cards",
+    gpus.map((gpu) => wordOf(useOf(gpu, all))),
+  );
 
 /** Returns the links of a card: `nvlink 1,2; switch 3` names cards of the same node by their place. */
 function linksOf(gpu: GpuView, all: readonly GpuView[]): string {
@@ -155,10 +174,10 @@ export const processesOf = (gpus: readonly GpuView[]): GpuProcess[] =>
 export function processColumns(all: readonly GpuView[], styled: Style): Column<GpuProcess>[] {
   const isForeign = ({ process }: GpuProcess): boolean => process.foreign;
   return [
-    { title: "NODE", cell: ({ gpu }) => gpu.node },
+    { title: "NODE", cut: "middle", gives: [[1, 16]], cell: ({ gpu }) => gpu.node },
     { title: "GPU", align: "right", cell: ({ gpu }) => placeOf(gpu, all) },
     { title: "PID", align: "right", cell: ({ process }) => String(process.pid) },
-    { title: "USER", cell: ({ process }) => process.user ?? "-" },
+    { title: "USER", gives: [[2, 8]], cell: ({ process }) => process.user ?? "-" },
     {
       title: "MEM",
       align: "right",
@@ -166,11 +185,13 @@ export function processColumns(all: readonly GpuView[], styled: Style): Column<G
     },
     {
       title: "TASK",
+      cut: "middle",
+      gives: [[3, 24]],
       cell: ({ process }) =>
         process.foreign ? "foreign" : process.task === null ? (process.task_id ?? "-") : titleOf(process.task),
       paint: (row, cell) => (isForeign(row) ? styled.yellow(cell) : cell),
     },
     { title: "STALE", align: "right", cell: ({ gpu }) => staleOf(gpu) },
-    { title: "COMMAND", cell: ({ process }) => process.command },
+    { title: "COMMAND", prose: true, cell: ({ process }) => process.command },
   ];
 }

@@ -29,8 +29,8 @@ export function testColumns(styled: Style): Column<Result>[] {
       cell: ({ value, unit }) => (value === null ? "" : `${rounded(value)} ${unit ?? ""}`.trim()),
     },
     { title: "BEFORE", align: "right", cell: (result) => difference(result, result.past) },
-    { title: "TWINS", align: "right", cell: twinsOf },
-    { title: "DETAIL", cell: ({ detail }) => detail.split("\n")[0] ?? "" },
+    { title: "TWINS", align: "right", gives: [[1, "below"]], cell: twinsOf },
+    { title: "DETAIL", prose: true, cell: ({ detail }) => detail.split("\n")[0] ?? "" },
   ];
 }
 
@@ -78,6 +78,6 @@ export const historyColumns = (now_ms: Ms, styled: Style): Column<TestsView>[] =
     cell: ({ verdict }) => verdict,
     paint: ({ verdict }, cell) => (verdict === "passed" ? styled.green(cell) : styled.red(cell)),
   },
-  { title: "WHY", cell: ({ why }) => why },
-  { title: "REASON", cell: ({ reason }) => reason ?? "" },
+  { title: "WHY", gives: [[1, "below"]], cell: ({ why }) => why },
+  { title: "REASON", prose: true, cell: ({ reason }) => reason ?? "" },
 ];

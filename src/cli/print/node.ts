@@ -10,6 +10,7 @@ import { outputs, testColumns, testsTitle } from "./node-tests";
 import { taintText } from "./nodes";
 import { table, type Column } from "./table";
 import { age } from "./figures";
+import { hang } from "./wrap";
 
 type Device = NodeView["devices"][number];
 
@@ -26,11 +27,11 @@ export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): 
   const { cores, memory_bytes } = node.facts;
   const has = { cores: numberOf(cores), memory_bytes: numberOf(memory_bytes) };
   const warning = tooMuch(node.capacity, has).join("; ");
-  const lines = block({ ...rest, warning, limits: held, taints: taints.map(taintText), testing }, style);
+  const lines = block({ ...rest, warning, limits: held, taints: taints.map(taintText), testing }, style, width);
   if (unknown.length > 0) lines.push("", ...table(orphanColumns(now_ms), unknown, width));
   if (devices.length > 0) lines.push("", ...table(deviceColumns(now_ms, style), devices, width));
   if (tests !== null) {
-    lines.push("", testsTitle(tests, now_ms, style));
+    lines.push("", ...hang(testsTitle(tests, now_ms, style), width, "  "));
     if (tests.results.length > 0) lines.push(...table(testColumns(style), tests.results, width));
     lines.push(...outputs(tests, style));
   }
@@ -59,7 +60,7 @@ export function orphanRows({ name: node, orphans, foreign_tasks }: NodeView): Or
 }
 
 export const orphanColumns = (now_ms: Ms): Column<OrphanRow>[] => [
-  { title: "TASK", cell: ({ name }) => name },
+  { title: "TASK", cut: "middle", gives: [[2, 24]], cell: ({ name }) => name },
   { title: "PID", align: "right", cell: ({ pid }) => (pid === null ? "" : String(pid)) },
   { title: "FOR", align: "right", cell: ({ since_ms }) => (since_ms === null ? "" : age(since_ms, now_ms)) },
   {
@@ -67,8 +68,12 @@ export const orphanColumns = (now_ms: Ms): Column<OrphanRow>[] => [
     align: "right",
     cell: ({ memory_bytes }) => (memory_bytes === null ? "" : formatBytes(memory_bytes)),
   },
-  { title: "OF", cell: ({ data }) => (data === null ? "this node's agent" : `a removed agent (${data})`) },
-  { title: "TO END IT", cell: ({ stop }) => stop },
+  {
+    title: "OF",
+    gives: [[1, "below"]],
+    cell: ({ data }) => (data === null ? "this node's agent" : `a removed agent (${data})`),
+  },
+  { title: "TO END IT", prose: true, cell: ({ stop }) => stop },
 ];
 
 /** Returns the limits in words: `devices: counted (bpf: error 1)`. A node without cards has no limit for them. */
@@ -80,8 +85,15 @@ const limitWords = (limits: NodeView["limits"]): Record<string, string> =>
   );
 
 const deviceColumns = (now_ms: Ms, styled: Style): Column<Device>[] => [
-  { title: "DEVICE", cell: ({ id }) => id },
-  { title: "MODEL", cell: ({ model }) => model },
+  { title: "DEVICE", gives: [[4, 18]], cell: ({ id }) => id },
+  {
+    title: "MODEL",
+    gives: [
+      [2, 20],
+      [3, 10],
+    ],
+    cell: ({ model }) => model,
+  },
   { title: "MEMORY", align: "right", cell: ({ memory_bytes }) => formatBytes(memory_bytes) },
   {
     title: "STATE",
@@ -89,6 +101,6 @@ const deviceColumns = (now_ms: Ms, styled: Style): Column<Device>[] => [
     paint: ({ state }, cell) => (state === "ok" ? styled.green(cell) : paintState(styled, "quarantined", cell)),
   },
   { title: "FOR", align: "right", cell: ({ state_ms }) => age(state_ms, now_ms) },
-  { title: "TASKS", cell: ({ task_ids }) => task_ids.join(", ") },
-  { title: "WHY", cell: ({ reason }) => reason ?? "" },
+  { title: "TASKS", gives: [[1, "below"]], cell: ({ task_ids }) => task_ids.join(", ") },
+  { title: "WHY", prose: true, cell: ({ reason }) => reason ?? "" },
 ];

@@ -33,9 +33,16 @@ export const taintText = ({ key, value, effect }: NodeView["taints"][number]): s
 /** Returns the columns of the table of nodes. `tasks` counts the living tasks by the node's name. */
 export function nodeColumns(now_ms: Ms, tasks: ReadonlyMap<string, number>, styled: Style): Column<NodeView>[] {
   return [
-    { title: "NAME", cell: (node) => node.name },
+    { title: "NAME", cut: "middle", gives: [[5, 20]], cell: (node) => node.name },
     { title: "STATE", cell: (node) => node.state, paint: (node, cell) => paintState(styled, node.state, cell) },
-    { title: "POOL", cell: (node) => node.pool },
+    {
+      title: "POOL",
+      gives: [
+        [3, 8],
+        [6, 0],
+      ],
+      cell: (node) => node.pool,
+    },
     {
       title: "CPU",
       align: "right",
@@ -46,10 +53,22 @@ export function nodeColumns(now_ms: Ms, tasks: ReadonlyMap<string, number>, styl
       align: "right",
       cell: ({ reserved, capacity }) => share(reserved.memory_bytes, capacity.memory_bytes),
     },
-    { title: "GPUS", cell: gpus },
+    {
+      title: "GPUS",
+      gives: [
+        [2, 28],
+        [4, 16],
+      ],
+      cell: gpus,
+    },
     { title: "TASKS", align: "right", cell: (node) => String(tasks.get(node.name) ?? 0) },
-    { title: "SEEN", align: "right", cell: (node) => (isAway(node) ? age(node.last_seen_ms, now_ms) : "") },
-    { title: "WHY", cell: (node) => why(node, now_ms) },
+    {
+      title: "SEEN",
+      align: "right",
+      gives: [[1, "below"]],
+      cell: (node) => (isAway(node) ? age(node.last_seen_ms, now_ms) : ""),
+    },
+    { title: "WHY", prose: true, cell: (node) => why(node, now_ms) },
   ];
 }
 

@@ -40,6 +40,7 @@ export function runLines(run: RunDetail, { now_ms, style, width }: RunPrint): st
       logs: run.tasks.length === 0 ? null : `orch logs ${run.run}`,
     },
     style,
+    width,
   );
   if (run.tasks.length > 0) lines.push("", ...table(attemptColumns(now_ms, style), run.tasks, width));
   const paths = run.logs.filter(({ path }) => path !== null);
@@ -88,8 +89,8 @@ function waitedOf({ waited_ms, waited_for, started_ms, finished_ms }: RunDetail)
 const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
   { title: "ATTEMPT", align: "right", cell: ({ attempt }) => String(attempt) },
   { title: "MEMBER", align: "right", cell: ({ member }) => (member === 0 ? "" : String(member)) },
-  { title: "ID", cell: ({ id }) => id?.slice(0, 10) ?? "-" },
-  { title: "NODE", cell: ({ node }) => node ?? "-" },
+  { title: "ID", gives: [[2, 0]], cell: ({ id }) => id?.slice(0, 10) ?? "-" },
+  { title: "NODE", cut: "middle", gives: [[1, 16]], cell: ({ node }) => node ?? "-" },
   { title: "STATE", cell: ({ state }) => state, paint: ({ state }, cell) => paintState(style, state, cell) },
   { title: "STARTED", cell: ({ started_ms }) => (started_ms === null ? "-" : timestamp(started_ms)) },
   {
@@ -103,5 +104,5 @@ const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
     align: "right",
     cell: ({ exit_code, signal }) => signal ?? (exit_code === null ? "" : String(exit_code)),
   },
-  { title: "WHY", cell: ({ reason }) => reason ?? "" },
+  { title: "WHY", prose: true, cell: ({ reason }) => reason ?? "" },
 ];

@@ -5,20 +5,53 @@ import type { Ms } from "../../core/units";
 import type { RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { paintState, type Style } from "./color";
-import { age } from "./figures";
+import { age, ages } from "./figures";
+import { byName, foldedName, summary } from "./fold";
+import type { Listing } from "./listing";
 import type { Column } from "./table";
 import { taskWhy } from "./tasks";
 
 export const runColumns = (now_ms: Ms, styled: Style): Column<RunView>[] => [
   { title: "RUN", align: "right", cell: (run) => String(run.run) },
-  { title: "NAME", cell: (run) => run.name },
-  { title: "USER", cell: (run) => run.user },
+  {
+    title: "NAME",
+    cut: "middle",
+    gives: [
+      [4, 24],
+      [8, 12],
+    ],
+    cell: (run) => run.name,
+  },
+  {
+    title: "USER",
+    gives: [
+      [3, 8],
+      [7, 0],
+    ],
+    cell: (run) => run.user,
+  },
   { title: "STATE", cell: (run) => run.state, paint: (run, cell) => paintState(styled, run.state, cell) },
-  { title: "NODE", cell: ({ nodes }) => (nodes ?? []).join(",") },
+  {
+    title: "NODE",
+    cut: "middle",
+    gives: [
+      [2, 16],
+      [6, 10],
+    ],
+    cell: ({ nodes }) => (nodes ?? []).join(","),
+  },
   { title: "AGE", align: "right", cell: (run) => age(run.created_ms, now_ms) },
   { title: "TOOK", align: "right", cell: (run) => took(run, now_ms) },
-  { title: "COMMAND", least: 12, cell: ({ command }) => command ?? "" },
-  { title: "WHY", cell: runWhy },
+  {
+    title: "COMMAND",
+    gives: [
+      [1, 24],
+      [5, 12],
+      [9, 0],
+    ],
+    cell: ({ command }) => command ?? "",
+  },
+  { title: "WHY", prose: true, cell: runWhy },
 ];
 
 /** Returns why a run is in its state, for one cell. */
@@ -43,14 +76,61 @@ export const queued = (runs: readonly RunView[], slots: readonly TaskView[]): Qu
   ...runs,
 ];
 
+/** Slots of one workload that wait for the same reason are one row. `whole`: each has its own. */
+export function queueListing(whole: boolean): Omit<Listing<QueuedView>, "columns"> {
+  const named = byName<QueuedView>(({ name }) => name);
+  const ofWorkload = (row: QueuedView): string | null =>
+    row.run === null ? `${row.project}/${named.series(row) ?? ""}` : null;
+  return {
+    folding: whole ? null : { ...named, series: ofWorkload },
+    summary: (rows) =>
+      summary(
+        "wait",
+        rows.map(({ run }) => (run === null ? "slots" : "runs")),
+      ),
+  };
+}
+
 export const queueColumns = (now_ms: Ms): Column<QueuedView>[] => [
   { title: "POS", align: "right", cell: ({ position }) => String(position ?? "-") },
   { title: "RUN", align: "right", cell: ({ run }) => String(run ?? "-") },
-  { title: "NAME", cell: ({ name }) => name },
-  { title: "PROJECT", cell: ({ project }) => project },
-  { title: "USER", cell: ({ user }) => user },
-  { title: "PRIO", align: "right", cell: ({ priority }) => String(priority ?? "-") },
-  { title: "STATE", cell: ({ state }) => state },
-  { title: "AGE", align: "right", cell: ({ created_ms }) => age(created_ms, now_ms) },
-  { title: "WHY", cell: ({ reason }) => reason ?? "" },
+  {
+    title: "NAME",
+    cut: "middle",
+    gives: [
+      [3, 32],
+      [6, 20],
+    ],
+    cell: ({ name }) => name,
+    folded: ([first, ...others]) => foldedName([first.name, ...others.map(({ name }) => name)]),
+  },
+  {
+    title: "PROJECT",
+    gives: [
+      [1, 10],
+      [4, 0],
+    ],
+    cell: ({ project }) => project,
+  },
+  {
+    title: "USER",
+    gives: [
+      [2, 8],
+      [5, 0],
+    ],
+    cell: ({ user }) => user,
+  },
+  { title: "PRIO", align: "right", gives: [[7, 0]], cell: ({ priority }) => String(priority ?? "-") },
+  { title: "STATE", cell: ({ state }) => state, folded: (rows) => `${rows.length} ${rows[0].state}` },
+  {
+    title: "AGE",
+    align: "right",
+    cell: ({ created_ms }) => age(created_ms, now_ms),
+    folded: (rows) =>
+      ages(
+        rows.flatMap(({ created_ms }) => created_ms ?? []),
+        now_ms,
+      ),
+  },
+  { title: "WHY", prose: true, cell: ({ reason }) => reason ?? "" },
 ];

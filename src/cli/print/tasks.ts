@@ -4,8 +4,10 @@ import { isFinal, type TaskState } from "../../core/model/lifecycle";
 import type { Ms } from "../../core/units";
 import type { TaskView } from "../../wire/api/tasks";
 import { paintState, type Style } from "./color";
+import { byName, FEW, foldedName, type Folding, summary } from "./fold";
+import type { Listing } from "./listing";
 import type { Column } from "./table";
-import { age } from "./figures";
+import { age, ages } from "./figures";
 
 type Titled = Pick<TaskView, "name" | "project" | "app" | "workload" | "run">;
 
@@ -38,24 +40,80 @@ const ended = (task: TaskView): boolean => task.state !== "pending" && isFinal(t
 /** Returns since when the task is in its state, as far as that is known. */
 const since = (task: TaskView): Ms => (ended(task) ? task.finished_ms : task.started_ms) ?? task.created_ms;
 
+/** Replicas that are in the same state on the same node, for the same reason, are one row. What waits has no id yet. */
+function replicas(): Folding<TaskView> {
+  const named = byName<TaskView>(({ name }) => name);
+  return {
+    ...named,
+    series: (task) => (task.app === null ? null : `${task.project}/${named.series(task) ?? ""}`),
+    least: (task) => (task.id === null ? named.least(task) : FEW),
+  };
+}
+
+/** Returns what a table of tasks has beside its columns. `whole`: a row for each task. */
+export const taskListing = (whole: boolean): Omit<Listing<TaskView>, "columns"> => ({
+  folding: whole ? null : replicas(),
+  summary: (tasks) =>
+    summary(
+      "tasks",
+      tasks.map(({ state }) => state),
+    ),
+});
+
 export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Column<TaskView>[] {
   return [
-    { title: "NAME", cell: (task) => taskTitle(task, home) },
+    {
+      title: "NAME",
+      cut: "middle",
+      gives: [
+        [4, 40],
+        [8, 24],
+      ],
+      cell: (task) => taskTitle(task, home),
+      folded: ([first, ...others]) =>
+        foldedName([taskTitle(first, home), ...others.map((other) => taskTitle(other, home))]),
+    },
     { title: "RUN", align: "right", cell: ({ run }) => (run === null ? "" : String(run)) },
-    { title: "ID", cell: (task) => task.id?.slice(0, 10) ?? "-" },
-    { title: "STATE", cell: (task) => task.state, paint: (task, cell) => paintState(styled, task.state, cell) },
-    { title: "NODE", cell: (task) => task.node ?? "-" },
-    { title: "AGE", align: "right", cell: (task) => age(since(task), now_ms) },
-    { title: "TRY", align: "right", cell: (task) => String(Math.max(task.attempt, 1)) },
-    { title: "USER", cell: (task) => task.user },
+    { title: "ID", gives: [[7, 0]], cell: (task) => task.id?.slice(0, 10) ?? "-", folded: () => "-" },
+    {
+      title: "STATE",
+      cell: (task) => task.state,
+      folded: (tasks) => `${tasks.length} ${tasks[0].state}`,
+      paint: (task, cell) => paintState(styled, task.state, cell),
+    },
+    {
+      title: "NODE",
+      cut: "middle",
+      gives: [
+        [3, 16],
+        [9, 10],
+      ],
+      cell: (task) => task.node ?? "-",
+    },
+    {
+      title: "AGE",
+      align: "right",
+      cell: (task) => age(since(task), now_ms),
+      folded: (tasks) => ages(tasks.map(since), now_ms),
+    },
+    { title: "TRY", align: "right", gives: [[5, 0]], cell: (task) => String(Math.max(task.attempt, 1)) },
+    {
+      title: "USER",
+      gives: [
+        [1, 8],
+        [6, 0],
+      ],
+      cell: (task) => task.user,
+    },
     { title: "GPUS", align: "right", cell: (task) => (task.devices.length === 0 ? "" : String(task.devices.length)) },
     {
       title: "PORTS",
+      gives: [[2, "below"]],
       cell: (task) =>
         Object.entries(task.ports)
           .map(([name, port]) => `${name}:${port}`)
           .join(" "),
     },
-    { title: "WHY", cell: taskWhy },
+    { title: "WHY", prose: true, cell: taskWhy },
   ];
 }
