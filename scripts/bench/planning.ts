@@ -7,6 +7,7 @@ import type { State } from "../../src/core/model/rows-state";
 import type { TaskRow } from "../../src/core/model/rows-task";
 import { plan } from "../../src/core/plan/plan";
 import { GIB } from "../../src/core/units";
+import type { TaskSpec } from "../../src/core/model/workload";
 import {
   buildDevice,
   buildGpu,
@@ -146,6 +147,47 @@ function waiting(scene: Scene, runs: number): Row {
   return row(`plan ${scene.what}, steady, and 300 runs wait`, median(took), "ms");
 }
 
+/**
+ * Measures a pass in which many different requests wait: the first pass that meets them, and one after a job has ended.
+ */
+function crowd(runs: number): Row[] {
+  const [nodes, requests] = [50, 900];
+  const specs: Record<string, TaskSpec> = {
+    full: buildSpec({ request: { cpu_milli: 7_500, memory_bytes: 30 * GIB } }),
+  };
+  const rows = Array.from({ length: nodes }, (_, n) => buildRun(n + 1, "full"));
+  const state = buildState({
+    nodes: Array.from({ length: nodes }, (_, n) => buildNode(`n${n}`, { ordinal: n + 1 })),
+    runs: rows,
+  });
+  const full = settled(withChanges(state, plan(buildSnapshot(state, { specs })).changes));
+  for (let n = 0; n < requests; n++)
+    specs[`waits ${n}`] = buildSpec({ request: { cpu_milli: 1_000 + n, memory_bytes: GIB } });
+  const waiting = Array.from({ length: requests }, (_, n) => buildRun(nodes + 1 + n, `waits ${n}`));
+  const crowded = { ...full, runs: new Map([...full.runs, ...waiting.map((run) => [run.uid, run] as const)]) };
+  const snapshot = buildSnapshot(crowded, { specs, now_ms: NOW_MS + DEFAULT_LIMITS.stable_ms });
+  const took = (pass: () => ReturnType<typeof plan>): number => {
+    const started = performance.now();
+    const { blocked, tried } = pass();
+    if (blocked.length !== requests || tried === null)
+      throw new Error(`${blocked.length} of ${requests} requests wait`);
+    return performance.now() - started;
+  };
+  const { tried } = plan(snapshot);
+  const first = Array.from({ length: runs * 5 }, () => took(() => plan(snapshot)));
+  const steady = Array.from({ length: runs * 5 }, () =>
+    took(() => plan(tried === null ? snapshot : { ...snapshot, tried })),
+  );
+  return [
+    row(`plan ${nodes} nodes, ${requests} different requests wait: the first pass`, median(first), "ms", {
+      at_most: 20,
+    }),
+    row(`plan ${nodes} nodes, ${requests} different requests wait: a later pass`, median(steady), "ms", {
+      at_most: 20,
+    }),
+  ];
+}
+
 const SCENES: readonly Scene[] = [
   { what: "100 nodes × 1,000 tasks", nodes: 100, tasks: 1_000, spec: "small", goal: {} },
   { what: "1,000 nodes × 10,000 tasks", nodes: 1_000, tasks: 10_000, spec: "small", goal: { at_most: 10 } },
@@ -157,5 +199,9 @@ export const planning: Bench = {
   name: "planning",
   about: "one pass of the planner, cold and steady, without and with cards",
   measure: async ({ runs }) =>
-    Promise.resolve([...[...SCENES, FULL].flatMap((scene) => measured(scene, runs)), waiting(FULL, runs)]),
+    Promise.resolve([
+      ...[...SCENES, FULL].flatMap((scene) => measured(scene, runs)),
+      waiting(FULL, runs),
+      ...crowd(runs),
+    ]),
 };
