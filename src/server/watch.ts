@@ -1,7 +1,9 @@
 // Streams committed changes to watchers. A watcher resumes by revision from the changes that are still in memory, and
 // otherwise is told to read everything again.
 
-import type { Change } from "../core/model/rows-state";
+import type { Change, State } from "../core/model/rows-state";
+import type { RunRow } from "../core/model/rows-work";
+import type { RunBounds } from "../core/plan/outcome";
 import { type Bytes, MIB } from "../core/units";
 import type { Store } from "../store/store";
 import type { WatchEvent } from "../wire/api/watch";
@@ -55,6 +57,13 @@ const UNSEEN_MAX = 1_000;
 /** The tables of which watchers see something. */
 const SHOWN = new Set<Change["table"]>(["tasks", "ended_tasks", "runs", "ended_runs", "nodes", "events"]);
 
+/** What watchers are source: rows, and what is known of them beside. */
+export interface WatchSource {
+  readonly store: Store;
+  readonly heardOf: (node_id: string) => HeardNode;
+  readonly limits: RunBounds;
+}
+
 interface Watcher {
   send(rendered: Rendered): void;
   alive(): void;
@@ -62,8 +71,9 @@ interface Watcher {
   readonly holds: () => boolean;
 }
 
-export function createWatch(store: Store, heardOf: (node_id: string) => HeardNode): Watch {
-  const backlog = backlogOf(store, heardOf);
+export function createWatch(source: WatchSource): Watch {
+  const { store } = source;
+  const backlog = backlogOf(source);
   const watchers = new Set<Watcher>();
 
   const unlisten = store.onCommit((revision, changes) => {
@@ -99,7 +109,8 @@ interface Backlog {
   missed(since: number | null): Uint8Array<ArrayBuffer>[];
 }
 
-function backlogOf(store: Store, heardOf: (node_id: string) => HeardNode): Backlog {
+function backlogOf(source: WatchSource): Backlog {
+  const { store } = source;
   const kept: Batch[] = [];
   /** The commits after those in `kept`. */
   const unseen: Commit[] = [];
@@ -115,7 +126,7 @@ function backlogOf(store: Store, heardOf: (node_id: string) => HeardNode): Backl
 
   const keep = (commit: Commit, byNode: TasksByNode): Rendered => {
     const { revision } = commit;
-    const bytes = render(eventsOf(commit, byNode, store, heardOf));
+    const bytes = render(eventsOf(commit, byNode, source));
     if (bytes === null) forget(kept.length, revision);
     if (bytes === null || bytes.length === 0) return bytes;
     kept.push({ revision, bytes });
@@ -228,10 +239,10 @@ const nodesOf = (commits: readonly Commit[]): ReadonlySet<string> =>
 function* eventsOf(
   { revision, changes }: Commit,
   byNode: TasksByNode,
-  store: Store,
-  heardOf: (node_id: string) => HeardNode,
+  { store, heardOf, limits }: WatchSource,
 ): Generator<WatchEvent> {
-  const { state } = store;
+  const { state, spec } = store;
+  const look = rowLook({ state, now_ms: store.now(), spec, limits });
   for (const change of changes) {
     if (change.row === null) continue;
     switch (change.table) {
@@ -241,7 +252,7 @@ function* eventsOf(
         break;
       case "runs":
       case "ended_runs":
-        yield { kind: "run", revision, run: runView(change.row, rowLook(state)) };
+        yield { kind: "run", revision, run: runView(change.row, look) };
         break;
       case "nodes":
         yield {
@@ -255,5 +266,19 @@ function* eventsOf(
         break;
       default:
     }
+  }
+  for (const row of betweenOf(changes, state)) yield { kind: "run", revision, run: runView(row, look) };
+}
+
+/** Gives the runs whose tasks have begun or ended, and whose own rows did not change: they may be between attempts. */
+function* betweenOf(changes: readonly Change[], state: State): Generator<RunRow> {
+  const said = new Set(changes.flatMap(({ table, key }) => (table === "runs" ? [key] : [])));
+  for (const change of changes) {
+    if (change.row === null || (change.table !== "tasks" && change.table !== "ended_tasks")) continue;
+    const { owner_uid, observed } = change.row;
+    const run = change.table === "ended_tasks" || observed.state === "assigned" ? state.runs.get(owner_uid) : undefined;
+    if (run === undefined || run.state !== "running" || said.has(owner_uid)) continue;
+    said.add(owner_uid);
+    yield run;
   }
 }

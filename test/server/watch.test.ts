@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { createWatch } from "../../src/server/watch";
 import { type WatchEvent, watchEvent } from "../../src/wire/api/watch";
 import { waitUntil } from "../support/wait";
-import { heardNode } from "./hand-agent";
+import { failedReport } from "../support/reports";
+import { handAgent, heardNode } from "./hand-agent";
 import { joinWithKey } from "./recorder";
 import { makeStage, type Stage } from "./stage";
 
@@ -170,15 +171,47 @@ describe("with more than may wait for a watcher", () => {
   });
 });
 
+test("a run between two attempts is told as the lists show it", async () => {
+  const agent = await handAgent(stage, "box1");
+  const body = { name: "sweep", project: null, job: { run: "x", retries: 2 }, wait_for_nodes: true };
+  expect((await stage.call("POST", "/v1/runs", { as: "alice", body })).status).toBe(200);
+  await waitUntil("its node to take it", async () => {
+    await stage.planned();
+    return stage.api.store.state.tasks.size > 0;
+  });
+  const watcher = await watch(null);
+  const told = (): string[] => watcher.events.flatMap((event) => (event.kind === "run" ? [event.run.state] : []));
+  const listed = async (): Promise<string> => ((await stage.call("GET", "/v1/runs/1")).body["state"] as string) ?? "";
+  const fail = async (): Promise<void> => {
+    const [task] = stage.api.store.state.tasks.values();
+    agent.report([failedReport(task!)]);
+    await waitUntil(
+      "the end",
+      () => stage.api.store.state.tasks.size === 0 || !stage.api.store.state.tasks.has(task!.uid),
+    );
+  };
+  await fail();
+  // The first crash is followed by an attempt at once, the second one by a pause.
+  await stage.planned();
+  await waitUntil("the second attempt", () => told().at(-1) === "running");
+  expect(told()).toEqual(["queued", "running"]);
+  await fail();
+  await stage.planned();
+  await waitUntil("the pause", () => told().at(-1) === "queued");
+  expect(await listed()).toBe("queued");
+  await watcher.cancel();
+});
+
 describe("while nobody watches", () => {
   test("nothing is rendered, and no task looked at, until somebody comes who has missed it", async () => {
     const { store } = stage.api;
     for (const name of ["n1", "n2", "n3"]) await joinWithKey(stage, name);
     const asked: string[] = [];
-    const own = createWatch(store, (id) => {
+    const heardOf = (id: string) => {
       asked.push(id);
       return { last_seen_ms: null, clock_skew_ms: null };
-    });
+    };
+    const own = createWatch({ store, heardOf, limits: stage.api.limits });
     const scans = spyOn(store.state.tasks, "values");
     const from = revision();
     const nodes = store.state.nodes.values().toArray();

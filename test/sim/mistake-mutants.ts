@@ -58,7 +58,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   {
     name: "retries-never-end",
     rule: "L3: retries are bounded",
-    edits: [edit("src/core/plan/jobs.ts", "slot.failed > run.settings.retries", "slot.failed > 99")],
+    edits: [edit("src/core/plan/outcome.ts", "slot.failed > run.settings.retries", "slot.failed > 99")],
   },
   {
     name: "no-back-off",

@@ -5,14 +5,15 @@ import { compareText } from "../canonical";
 import { taskName } from "../model/task";
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { formatAge, formatDuration } from "../format";
-import type { RunRow, SlotRow, TaskEnd } from "../model/rows-work";
+import type { RunRow, SlotRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
-import { askedEnds, settledAs, unknownEnds } from "../model/unknown";
+import { askedEnds } from "../model/unknown";
 import { commandNowhere } from "../why/no-command";
 import { ask } from "./ask";
 import { repelledBy } from "../place/labels";
 import { waitFor, type ReconcileDraft } from "./draft";
 import { orphanWait } from "./orphans";
+import { declaredSuccess, hasSucceeded, NO_CODE, noteOf, sayEnd, whyFailed, type Result } from "./outcome";
 import {
   drainDueAt,
   isDrainDue,
@@ -43,13 +44,13 @@ export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
   }
   const open = tasks.filter((task) => task.written_off === null);
   const declared = declaredSuccess(slot);
-  if (hasSucceeded(slot, spec)) {
+  if (hasSucceeded(slot, spec.members)) {
     finish(draft, run, "succeeded", { ...NO_CODE, reason: noteOf(slot), exit_code: 0 }, slot);
   } else if (declared !== null) {
     finish(draft, run, "succeeded", declared, slot);
   } else if (cancelled !== null) {
     if (open.length === 0) {
-      const failed = slot !== null && endedBefore(run, slot) ? whyFailed(pass, run, slot, null) : null;
+      const failed = slot !== null && endedBefore(run, slot) ? whyFailed(pass.limits, run, slot, null) : null;
       if (failed !== null) finish(draft, run, "failed", failed, slot);
       else finish(draft, run, "cancelled", { ...NO_CODE, reason: run.reason ?? cancelled }, slot);
       return;
@@ -108,24 +109,6 @@ function demand(
   if (nowhere === null) draft.demands.push(wanted);
   else finish(draft, run, "failed", { ...NO_CODE, cause: "no_command", ...nowhere }, slot_row);
 }
-
-const hasSucceeded = (slot: SlotRow | null, spec: TaskSpec): boolean =>
-  slot !== null && slot.ends.length === spec.members && slot.ends.every((end) => end.state === "succeeded");
-
-/** Returns what is to be known of a run all the same whose tasks have succeeded, or null. */
-const noteOf = (slot: SlotRow | null): string | null =>
-  slot?.ends.find(({ reason }) => reason !== null)?.reason ?? null;
-
-/** Returns the result of a run that a person has declared a success, or null. */
-function declaredSuccess(slot: SlotRow | null): Result | null {
-  const settled = settledAs(slot);
-  if (settled?.as !== "succeeded") return null;
-  return { ...NO_CODE, cause: "result_unknown", reason: `${settled.by} has said that it succeeded` };
-}
-
-type Result = Pick<RunRow, "reason" | "exit_code" | "signal" | "cause">;
-
-const NO_CODE = { exit_code: null, signal: null, cause: null } as const;
 
 function finish(
   draft: ReconcileDraft,
@@ -192,10 +175,6 @@ function whyAttemptEnds(
   const ended = slot?.ends.filter((end) => end.attempt === attempt).length ?? 0;
   return open.length + ended < spec.members ? "a member is missing" : null;
 }
-
-const sayEnd = (end: TaskEnd): string =>
-  end.reason ??
-  (end.signal !== null ? `signal ${end.signal}` : end.exit_code !== null ? `exit code ${end.exit_code}` : end.state);
 
 function giveUpAfter(pass: Pass, run: RunRow, spec: TaskSpec): Ms | null {
   if (run.settings.on_node_loss === "wait") return null;
@@ -264,7 +243,7 @@ function nextAttempt(
   const [lost] = gone;
   const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
   const silence = fact === undefined ? null : `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
-  const failure = slot === null ? null : whyFailed(pass, run, slot, silence);
+  const failure = slot === null ? null : whyFailed(pass.limits, run, slot, silence);
   if (failure !== null) {
     finish(draft, run, "failed", failure, slot);
     return;
@@ -293,50 +272,6 @@ function stopExclusive(draft: ReconcileDraft, run: RunRow): boolean {
   for (const task of returned) stopTask(draft, task, run.settings.stop, "it was given up while its node was silent");
   return returned.length > 0;
 }
-
-/**
- * Returns how the run fails when its bounds are used up, or null if another attempt is due. `silence` is why its newest
- * attempt is to be written off, which is a loss like any other.
- */
-function whyFailed(pass: Pass, run: RunRow, slot: SlotRow, silence: string | null): Result | null {
-  const { reject_limit, loss_limit } = pass.limits;
-  const inTime = [...slot.ends].sort((a, b) => a.at_ms - b.at_ms || a.member - b.member);
-  const settled = settledAs(slot);
-  const [unknown] = unknownEnds(slot);
-  if (settled?.as === "failed") {
-    return { ...NO_CODE, cause: "result_unknown", reason: `${settled.by} has said that it failed` };
-  }
-  if (unknown !== undefined && run.settings.on_unknown_end === "fail") {
-    return { ...NO_CODE, cause: "result_unknown", reason: `nobody knows how it ended: ${sayEnd(unknown)}` };
-  }
-  if (slot.failed > run.settings.retries) {
-    const end = inTime.find((each) => each.state === "failed");
-    const member = slot.ends.length > 1 && end !== undefined ? `member ${end.member}: ` : "";
-    const reason =
-      end === undefined ? `failed ${slot.failed} times` : member === "" ? end.reason : `${member}${sayEnd(end)}`;
-    return {
-      reason,
-      exit_code: end?.exit_code ?? null,
-      signal: end?.signal ?? null,
-      cause: end?.cause ?? null,
-    };
-  }
-  const last = inTime.find((end) => end.state === "rejected" || isLoss(end));
-  const detail = last === undefined || last.reason === null ? "" : `, last: ${last.reason}`;
-  if (slot.rejected >= reject_limit) {
-    return { ...NO_CODE, reason: `rejected by nodes ${slot.rejected} times${detail}`, cause: last?.cause ?? null };
-  }
-  const losses = silence === null ? slot.lost : slot.lost + 1;
-  if (losses >= loss_limit) {
-    const last_loss = silence === null ? detail : `, last: ${silence}`;
-    const cause = silence === null ? (last?.cause ?? null) : null;
-    return { ...NO_CODE, reason: `lost ${losses} times${last_loss}`, cause };
-  }
-  return null;
-}
-
-/** Returns whether an end counts against the bound of losses. */
-const isLoss = ({ state }: TaskEnd): boolean => state === "lost" || state === "unknown";
 
 /** Lets a prepared gang go, or withdraws it when its deadline has come. */
 function gangGoes(draft: ReconcileDraft, run: RunRow, spec: TaskSpec, open: readonly TaskRow[]): void {

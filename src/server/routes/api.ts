@@ -36,7 +36,7 @@ export function createApi(ground: Ground & Pick<Api, "hosts" | "local" | "outsid
   const context = createContext(rest);
   const { store, loop, identity } = context;
   const sessions = createSessions(context);
-  const watch = createWatch(store, (id) => loop.heardOf(id));
+  const watch = createWatch({ store, heardOf: (id) => loop.heardOf(id), limits: context.limits });
   const auth = createAuth(() => store.state, identity.pin, store.now);
   const longAnswers = createLongAnswers();
   return {

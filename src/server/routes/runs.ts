@@ -94,7 +94,7 @@ export const RUN_ROUTES = [
       const living = state.runs
         .values()
         .filter(wanted)
-        .map((run) => ({ run, rank: ORDER[shownRunState(run, waits, 0)] }))
+        .map((run) => ({ run, rank: ORDER[shownRunState(run, waits)] }))
         .toArray()
         .sort((a, b) =>
           withEnded ? b.run.run - a.run.run : a.rank - b.rank || placed(a.run) - placed(b.run) || a.run.run - b.run.run,

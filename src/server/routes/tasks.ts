@@ -19,11 +19,14 @@ import { type Pending, pendingSlots, taskView as viewOf } from "../views/task";
 import { waitsIn, type Waits } from "../views/waits";
 
 /** What waits now, and for what. */
-export const waitsOf = ({ store, loop }: Pick<Api, "store" | "loop">, state: State = store.state): Waits =>
-  waitsIn({ state, now_ms: store.now(), blocked: loop.blocked(), queue: loop.queue() });
+export function waitsOf(api: Pick<Api, "store" | "loop" | "limits">, state: State = api.store.state): Waits {
+  const { store, loop, limits } = api;
+  const { spec } = store;
+  return waitsIn({ state, now_ms: store.now(), blocked: loop.blocked(), queue: loop.queue(), spec, limits });
+}
 
 /** The slots that wait now, of all owners or of some. */
-export const pendingOf = (api: Pick<Api, "store" | "loop">, isMeant?: Parameters<typeof pendingSlots>[1]) =>
+export const pendingOf = (api: Pick<Api, "store" | "loop" | "limits">, isMeant?: Parameters<typeof pendingSlots>[1]) =>
   pendingSlots(
     { state: api.store.state, spec: api.store.spec, blocked: api.loop.blocked(), waits: waitsOf(api) },
     isMeant,

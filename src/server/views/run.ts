@@ -15,7 +15,7 @@ import { mayTouch } from "../access/access";
 import type { Principal } from "../access/auth";
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import { firstOf, reasonOf } from "./task";
-import { rowsAlone, runReason, shownRunState, type Waits } from "./waits";
+import { runReason, shownRunState, waitsIn, type Waits, type WaitsFrom } from "./waits";
 
 /** What views of runs are made from. */
 export interface RunLook {
@@ -27,8 +27,13 @@ export interface RunLook {
   readonly command: (run: RunRow) => string | null;
 }
 
-/** Looks at rows alone, for a stream of them that all may see. */
-export const rowLook = (state: State): RunLook => ({ state, waits: rowsAlone, nodes: () => null, command: () => null });
+/** Looks at rows alone, for a stream of them that all may see. What a pass has found is not in them. */
+export const rowLook = (from: Omit<WaitsFrom, "blocked" | "queue">): RunLook => ({
+  state: from.state,
+  waits: waitsIn({ ...from, blocked: [], queue: [] }),
+  nodes: () => null,
+  command: () => null,
+});
 
 /** Looks for one caller at the runs of one answer. `owner_uids` are those of the runs that are shown. */
 export function runLook(
@@ -60,7 +65,7 @@ export function runView(run: RunRow, look: RunLook): RunView {
     project: run.project,
     user: run.user,
     priority: run.settings.priority,
-    state: shownRunState(run, waits, unknown),
+    state: shownRunState(run, waits),
     position: waits.position(run.uid),
     ahead_gpu_hours: null,
     start_estimate_ms: null,

@@ -6,8 +6,10 @@ import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { Blocked } from "../../core/pass/snapshot";
+import { goesOn, type RunBounds } from "../../core/plan/outcome";
 import { slotKey, taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
+import type { TaskSpec } from "../../core/model/workload";
 
 export interface Waits {
   /** Returns what the last pass of the plan has found a slot waiting for; undefined if nothing. */
@@ -21,6 +23,8 @@ export interface Waits {
   position(run_uid: string): number | null;
   /** Returns the living tasks of an owner. */
   tasks(owner_uid: string): readonly TaskRow[];
+  /** Returns whether a run that has begun has no task and gets another attempt. Its rows alone say so. */
+  between(run: RunRow): boolean;
 }
 
 export interface WaitsFrom {
@@ -29,12 +33,14 @@ export interface WaitsFrom {
   readonly blocked: readonly Blocked[];
   /** The uids of the runs that wait for room, in the order in which they get it. */
   readonly queue: readonly string[];
+  readonly spec: (hash: string) => Pick<TaskSpec, "members">;
+  readonly limits: RunBounds;
 }
 
 const NO_TASKS: readonly TaskRow[] = [];
 
 /** Makes the answers for one request. What they need is collected when it is first asked for. */
-export function waitsIn({ state, now_ms, blocked, queue }: WaitsFrom): Waits {
+export function waitsIn({ state, now_ms, blocked, queue, spec, limits }: WaitsFrom): Waits {
   const why = once(() => new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one])));
   const places = once(() => new Map(queue.map((uid, at) => [uid, at + 1])));
   const living = once(() => Map.groupBy(state.tasks.values(), ({ owner_uid }) => owner_uid));
@@ -43,6 +49,10 @@ export function waitsIn({ state, now_ms, blocked, queue }: WaitsFrom): Waits {
     blocked: (owner_uid, slot) => why().get(slotKey(owner_uid, slot)),
     position: (uid) => places().get(uid) ?? null,
     tasks,
+    between: (run) =>
+      run.state === "running" &&
+      tasks(run.uid).length === 0 &&
+      goesOn(run, state.slots.get(slotKey(run.uid, 0)), spec(run.spec_hash).members, limits),
     say(owner_uid, slot, run) {
       const found = why().get(slotKey(owner_uid, slot))?.summary ?? reasonIn(run);
       if (found !== null) return found;
@@ -53,14 +63,6 @@ export function waitsIn({ state, now_ms, blocked, queue }: WaitsFrom): Waits {
     },
   };
 }
-
-/** Answers from rows alone, for streams of rows: what a pass has found is not in them. */
-export const rowsAlone: Waits = {
-  blocked: () => undefined,
-  position: () => null,
-  tasks: () => NO_TASKS,
-  say: (_owner_uid, _slot, run) => reasonIn(run),
-};
 
 const reasonIn = (run: RunRow | null): string | null => (run === null ? null : (run.reason ?? waitsFor(run)));
 
@@ -84,13 +86,11 @@ function waitsFor({ after, app }: RunRow): string | null {
 }
 
 /**
- * Returns the state that people see. A run that has no task, and that the last pass has found waiting for its next
- * attempt, is queued again. One whose end nobody knows waits for a person, and is not.
+ * Returns the state that people see. A run between two attempts is queued again. One whose end nobody knows waits for a
+ * person, and is not.
  */
-export function shownRunState(run: RunRow, waits: Waits, unknown: number): RunRow["state"] {
-  if (run.state !== "running" || run.cancel !== null || unknown > 0) return run.state;
-  return waits.tasks(run.uid).length === 0 && waits.blocked(run.uid, 0) !== undefined ? "queued" : "running";
-}
+export const shownRunState = (run: RunRow, waits: Waits): RunRow["state"] =>
+  waits.between(run) ? "queued" : run.state;
 
 /** Returns why a run is in its state: why it ended so, what it waits for, or what is wrong with its tasks. */
 export function runReason(
@@ -102,7 +102,7 @@ export function runReason(
   // The row of a run that asks a person names the answers, too.
   if (isFinal(run.state) || (unknown > 0 && run.reason !== null)) return run.reason;
   const tasks = waits.tasks(run.uid);
-  if (tasks.length === 0 && run.state !== "running") return waits.say(run.uid, 0, run);
+  if (tasks.length === 0 && shownRunState(run, waits) !== "running") return waits.say(run.uid, 0, run);
   const said = waits.blocked(run.uid, 0)?.summary ?? run.reason;
   return said ?? tasks.map(reasonOf).find((reason) => reason !== null) ?? null;
 }

@@ -1,6 +1,7 @@
 // What programs read of a task in fields and never in its reason: how often its slot has crashed, and why it ended.
 
 import { expect, test } from "bun:test";
+import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { pendingSlots, taskView } from "../../../src/server/views/task";
 import { waitsIn } from "../../../src/server/views/waits";
 import {
@@ -28,9 +29,11 @@ test("the crashes of its slot count for the version that crashed, and for no tas
   expect(taskView(task, state({ slots: [] })).crashes).toBe(0);
 });
 
+const spec = () => buildSpec();
+
 test("a slot that waits says how often it has crashed", () => {
   const none = { state: state({ tasks: [] }), blocked: [], now_ms: 0 };
-  const waiting = { ...none, spec: () => buildSpec(), waits: waitsIn({ ...none, queue: [] }) };
+  const waiting = { ...none, spec, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
   expect([...pendingSlots(waiting)].map(({ view }) => view().crashes)).toEqual([3]);
 });
 
@@ -53,6 +56,6 @@ test("a slot waits since it was wanted, or since its last attempt ended or was t
     tasks: [buildTask(grown, "a", { slot: 1, desired: "stop", stop })],
   };
   const none = { state: buildState(rows), blocked: [], now_ms: 0 };
-  const waiting = { ...none, spec: () => buildSpec(), waits: waitsIn({ ...none, queue: [] }) };
+  const waiting = { ...none, spec, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
   expect([...pendingSlots(waiting)].map(({ view }) => view().created_ms)).toEqual([300, 400, 200, 200]);
 });

@@ -4,6 +4,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { RunDetail, RunView } from "../../../src/wire/api/runs";
 import type { TaskView } from "../../../src/wire/api/tasks";
+import type { RunRow, TaskEnd } from "../../../src/core/model/rows-work";
+import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { slotKey } from "../../../src/core/model/task";
 import { emptySlot } from "../../../src/core/pass/slot";
 import { pendingSlots, taskView } from "../../../src/server/views/task";
@@ -72,17 +74,28 @@ describe("what waits", () => {
 describe("a run", () => {
   const one = buildRun(1, "s", { state: "running", started_ms: 1 });
   const node = buildNode("a");
-  const from = (tasks: ReturnType<typeof buildTask>[], waits: boolean) => {
-    const slots = [buildSlot(buildTask(one, "a"), { ends: [buildEnd(buildTask(one, "a"), { state: "succeeded" })] })];
+  const from = (tasks: ReturnType<typeof buildTask>[], waits: boolean, end: Partial<TaskEnd> = {}, failed = 0) => {
+    const ends = [buildEnd(buildTask(one, "a"), { state: "succeeded", ...end })];
+    const slots = [buildSlot(buildTask(one, "a"), { ends, failed })];
     const state = buildState({ nodes: [node], runs: [one], tasks, slots });
     const blocked = (waits ? [{ owner_uid: one.uid, slot: 0, summary: "waits" }] : []) as never[];
-    return { state, blocked, waits: waitsIn({ state, blocked, now_ms: 0, queue: [one.uid] }) };
+    return {
+      state,
+      blocked,
+      waits: waitsIn({ state, blocked, now_ms: 0, queue: [one.uid], spec: () => buildSpec(), limits: DEFAULT_LIMITS }),
+    };
   };
   test("that has no task and waits for its next attempt is queued again", () => {
-    expect(shownRunState(one, from([], true).waits, 0)).toBe("queued");
-    expect(shownRunState(one, from([buildTask(one, "a")], true).waits, 0)).toBe("running");
-    expect(shownRunState(one, from([], false).waits, 0)).toBe("running");
-    expect(shownRunState(one, from([], true).waits, 1)).toBe("running");
+    const retried = { ...one, settings: { ...one.settings, retries: 1 } };
+    const shown = (run: RunRow, ...of: Parameters<typeof from>): string => shownRunState(run, from(...of).waits);
+    const failed = { state: "failed" } as const;
+    expect(shown(retried, [], false, failed, 1)).toBe("queued");
+    expect(shown(retried, [buildTask(one, "a")], false, failed, 1)).toBe("running");
+    // What decides the run is no wait: it has failed too often, has succeeded, is cancelled, or asks a person.
+    expect(shown(retried, [], false, failed, 2)).toBe("running");
+    expect(shown(retried, [], false)).toBe("running");
+    expect(shown({ ...retried, cancel: { at_ms: 1, by: "alice" } }, [], false, failed, 1)).toBe("running");
+    expect(shown(retried, [], false, { state: "unknown" })).toBe("running");
   });
   test("whose end nobody knows keeps the words that name the answers", () => {
     const asks = { ...one, reason: "waits for a person; orch retry 1" };
