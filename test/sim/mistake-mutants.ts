@@ -105,7 +105,7 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "given-up-slots-are-filled",
-    rule: "L1: what is desired is observed",
+    rule: "law placed-as-wanted",
     edits: [edit("src/core/model/slots.ts", "filter((slot) => !given_up.has(slot))", "filter((slot) => slot >= 0)")],
   },
   {

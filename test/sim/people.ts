@@ -111,19 +111,20 @@ function remove(world: World, app: AppRow): void {
   );
 }
 
-function scaleOrRestart(world: World, app: AppRow): void {
+function scaleOrRestart(world: World): void {
   const { people } = world.dice;
-  const services = workloadsOf(world.database.state, app.uid).filter(
+  const services = [...world.database.state.workloads.values()].filter(
     ({ kind, removing }) => kind === "service" && !removing,
   );
+  const several = services.filter(({ settings }) => settings.replicas > 1);
   if (services.length === 0) return;
-  const { uid, name, settings } = people.pick(services);
+  const { uid, app, name, settings } = people.pick(several.length > 0 ? several : services);
   // One fewer is what leaves gaps, and one more what fills them.
   const one = [Math.max(0, settings.replicas - 1), settings.replicas + 1];
-  const replicas = people.chance(0.6) ? people.pick([0, 1, 2, 3, 4, ...one, ...one]) : null;
+  const replicas = people.chance(0.7) ? people.pick([0, 2, 4, ...one, ...one]) : null;
   send(
     world,
-    replicas === null ? `restart ${app.name}.${name}` : `scale ${app.name}.${name}=${replicas}`,
+    replicas === null ? `restart ${app}.${name}` : `scale ${app}.${name}=${replicas}`,
     (draft) => {
       const before = draft.state.workloads.get(uid);
       if (before === undefined || before.removing) return;
@@ -205,7 +206,7 @@ function actOnce(world: World): void {
   if (dice < 0.3 || app === null)
     apply(world, declare(`a${people.int(0, 3)}`, randomApp(people, world.faults.exclusive)));
   else if (dice < 0.42) edit(world, app);
-  else if (dice < 0.54) scaleOrRestart(world, app);
+  else if (dice < 0.54) scaleOrRestart(world);
   else if (dice < 0.6) remove(world, app);
   else if (dice < 0.8) submit(world);
   else if (dice < 0.87) cancel(world);

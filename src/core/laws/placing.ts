@@ -9,6 +9,8 @@ import { freeOf, take } from "../model/resources";
 import type { NodeRow } from "../model/rows-node";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
+import type { WorkloadRow } from "../model/rows-work";
+import { slotsEnd } from "../model/slots";
 import { slotKey } from "../model/task";
 import { isGranted } from "../model/account";
 import { unknownEnds } from "../model/unknown";
@@ -137,9 +139,13 @@ function unwanted({ after }: MomentRows, task: TaskRow): string | null {
   if (run !== undefined && run.state !== "running") return `its run is ${run.state}`;
   if (run !== undefined && (run.cancel !== null || isFinal(run.state))) return "its run was cancelled";
   if ("removing" in owner && owner.removing) return "its workload is being removed";
+  if ("without" in owner && owner.kind === "service" && !hasSlot(owner, task.slot)) return "its service lacks the slot";
   const same = owner.version === task.version && owner.spec_hash === task.spec_hash;
   return same ? null : `version ${owner.version} is wanted, it has ${task.version}`;
 }
+
+const hasSlot = (service: WorkloadRow, slot: number): boolean =>
+  slot < slotsEnd(service) && service.without?.includes(slot) !== true;
 
 // ---- what is promised
 

@@ -61,6 +61,10 @@ const placed = (part: Parameters<typeof buildTask>[2] = {}, owner = api, where =
   buildTask(owner, where, { slot: 1, observed: { state: "assigned" }, ...part });
 const placing = (row: TaskRow): Change[] => [task(row), slot(buildSlot(row))];
 const withNode = (part: Partial<NodeRow>): State => ({ ...state, nodes: new Map([["box", { ...box, ...part }]]) });
+const withApi = (part: Partial<typeof api>): State => ({
+  ...state,
+  workloads: new Map([[api.uid, { ...api, ...part }]]),
+});
 const withTask = (...rows: TaskRow[]): State => ({
   ...state,
   tasks: new Map(rows.map((row) => [row.uid, row])),
@@ -173,11 +177,8 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   ],
   "placed-as-wanted": [
     { what: "an old version", changes: placing(placed({ version: 0 })) },
-    {
-      what: "a workload that goes",
-      before: { ...state, workloads: new Map([[api.uid, { ...api, removing: true }]]) },
-      changes: placing(placed()),
-    },
+    { what: "a workload that goes", before: withApi({ removing: true }), changes: placing(placed()) },
+    { what: "a slot that was given up", before: withApi({ without: [1] }), changes: placing(placed()) },
     {
       what: "a run that was cancelled",
       before: { ...state, runs: new Map([[run.uid, { ...run, cancel: { at_ms: 1, by: "alice" } }]]) },
@@ -293,7 +294,6 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
   "slots-are-given-up": [[], [1, 0], [0, 0], [3], [-1]].map((without) => ({
     what: `a service of three replicas without ${without.join(" and ") || "nothing"}`,
     changes: [{ table: "workloads", key: api.uid, row: { ...api, without } }],
-    actor: "alice",
   })),
   "tokens-have-users": [
     {
