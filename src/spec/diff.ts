@@ -5,13 +5,31 @@ import { canonicalJson } from "../core/canonical";
 import { formatDuration } from "../core/format";
 import type { Effect } from "../core/model/settings";
 import type { AppDecl, Kind, Settings, TaskSpec, WorkloadDecl } from "../core/model/workload";
-import { effectOfFact, settingsFacts, taskFacts, type Facts } from "./facts";
+import { effectOfFact, oneLine, settingsFacts, taskFacts, type Facts } from "./facts";
+
+/** One key of the spec file whose value changes. */
+export interface DiffField {
+  /** As the file has it: `resources.gpu`. */
+  readonly key: string;
+  /** The value as the file has it, whole. Null: the key is not there. */
+  readonly before: string | null;
+  readonly after: string | null;
+  /** Whether the values are left out, since they look like secrets: "" stands for them. */
+  readonly hidden: boolean;
+  /** When it acts. Null: not known. */
+  readonly acts: Effect | "new_version" | null;
+}
 
 /** One line of the difference, in the form of `changes` in the API's plan. */
 export interface DiffLine {
   readonly name: string;
   readonly change: "add" | "change" | "restart" | "remove" | "run" | "none";
+  /** In words, without the values of variables: it is stored and shown to all. */
   readonly detail: string;
+  /** The version that the workload gets, or null if it keeps its own. */
+  readonly version: number | null;
+  /** Key by key, for those who may see the spec. */
+  readonly fields: readonly DiffField[];
 }
 
 export interface CurrentWorkload {
@@ -34,37 +52,37 @@ export function diffApp(current: { readonly workloads: readonly CurrentWorkload[
   const lines = next.workloads.map((workload) => diffWorkload(before.get(workload.name), workload));
   const kept = new Set(next.workloads.map((workload) => workload.name));
   for (const gone of before.values()) {
-    if (!kept.has(gone.name)) lines.push({ name: gone.name, change: "remove", detail: removal(gone) });
+    if (!kept.has(gone.name)) lines.push({ name: gone.name, change: "remove", detail: removal(gone), ...NOTHING });
   }
   return lines;
 }
 
+const NOTHING = { version: null, fields: [] } as const;
+
 function diffWorkload(before: CurrentWorkload | undefined, next: WorkloadDecl): DiffLine {
   const { name, kind } = next;
-  if (before === undefined) return { name, change: kind === "job" ? "run" : "add", detail: introduction(next) };
+  if (before === undefined) {
+    return { name, change: kind === "job" ? "run" : "add", detail: introduction(next), ...NOTHING };
+  }
   if (before.kind !== kind) {
-    return {
-      name,
-      change: kind === "job" ? "run" : "change",
-      detail: `was a ${before.kind}, becomes a ${kind}: ${introduction(next)}`,
-    };
+    const detail = `was a ${before.kind}, becomes a ${kind}: ${introduction(next)}`;
+    return { name, change: kind === "job" ? "run" : "change", detail, ...NOTHING };
   }
   const isSame = sameSpec(before.spec, next.spec);
-  const inPlace = compare(settingsFacts(before.settings, kind), settingsFacts(next.settings, kind), (key) => {
-    const rule = effectOfFact(key);
-    if (rule === null) return "";
+  const inPlace = compare(settingsFacts(before.settings, kind), settingsFacts(next.settings, kind), (key) =>
     // A run that is made by the same change has all its settings, and earlier ones keep theirs.
-    return ` (${kind === "job" && !isSame ? "with the new run" : SAID[rule.effect]})`;
-  });
-  const placed = inPlace.length === 0 ? [] : [`in place: ${inPlace.join(", ")}`];
+    kind === "job" && !isSame ? "new_version" : (effectOfFact(key)?.effect ?? null),
+  );
+  const placed = inPlace.length === 0 ? [] : [`in place: ${inPlace.map((field) => inWords(field, true)).join(", ")}`];
   if (!isSame) {
-    const changed = compare(taskFacts(before.spec), taskFacts(next.spec), () => "");
-    const what = changed.length === 0 ? "the command" : changed.join(", ");
-    const detail = [`version ${before.version + 1}: ${what}`, ...placed].join("; ");
-    return { name, change: kind === "job" ? "run" : "change", detail };
+    const version = before.version + 1;
+    const changed = compare(taskFacts(before.spec), taskFacts(next.spec), () => "new_version");
+    const what = changed.map((field) => inWords(field, false)).join(", ");
+    const detail = [`version ${version}: ${what}`, ...placed].join("; ");
+    return { name, change: kind === "job" ? "run" : "change", detail, version, fields: [...changed, ...inPlace] };
   }
-  if (placed.length > 0) return { name, change: "change", detail: placed.join("") };
-  return { name, change: "none", detail: `version ${before.version}, as it is` };
+  if (placed.length > 0) return { name, change: "change", detail: placed.join(""), version: null, fields: inPlace };
+  return { name, change: "none", detail: `version ${before.version}, as it is`, ...NOTHING };
 }
 
 /** When a changed setting acts, in words. */
@@ -93,18 +111,30 @@ const removal = ({ kind }: CurrentWorkload): string =>
       ? "its tasks are stopped on every node"
       : "its replicas are stopped";
 
-/**
- * Returns one short text for each key that differs, with when it acts. Values of environment variables are left out,
- * since plans are shown and stored for people who may not see them.
- */
-function compare(before: Facts, next: Facts, when: (key: string) => string): string[] {
+/** Returns the keys that differ. */
+function compare(before: Facts, next: Facts, acts: (key: string) => DiffField["acts"]): DiffField[] {
   const keys = [...new Set([...before.keys(), ...next.keys()])];
   return keys
     .filter((key) => before.get(key) !== next.get(key))
     .map((key) => {
-      const [old, now] = [before.get(key), next.get(key)];
-      if (key.startsWith("env."))
-        return `${key} ${old === undefined ? "added" : now === undefined ? "removed" : "changed"}`;
-      return `${key}: ${old ?? "none"} -> ${now ?? "none"}${when(key)}`;
+      const hidden = isSecret(key);
+      const shown = (value: string | undefined): string | null => (value === undefined ? null : hidden ? "" : value);
+      return { key, before: shown(before.get(key)), after: shown(next.get(key)), hidden, acts: acts(key) };
     });
+}
+
+/** Variables by whose names people keep secrets. Plans end up in the logs of those who apply by a script. */
+const isSecret = (key: string): boolean =>
+  key.startsWith("env.") && /TOKEN|SECRET|PASS|PWD|KEY|CREDENTIAL|AUTH/i.test(key);
+
+/**
+ * Returns a change as a short text. Values of variables are left out, since the texts are stored and shown to people
+ * who may not see them.
+ */
+function inWords({ key, before, after, acts }: DiffField, isSetting: boolean): string {
+  const what = before === null ? "added" : after === null ? "removed" : "changed";
+  if (key.startsWith("env.")) return `${key} ${what}`;
+  const [old, now] = [oneLine(before ?? "none"), oneLine(after ?? "none")];
+  const when = acts === null || !isSetting ? "" : ` (${acts === "new_version" ? "with the new run" : SAID[acts]})`;
+  return old === now ? `${key} ${what}${when}` : `${key}: ${old} -> ${now}${when}`;
 }

@@ -127,18 +127,18 @@ function plainFacts(key: string, value: unknown): Fact[] {
   if (typeof value === "object") {
     return Object.entries(value).flatMap(([inner, item]) => plainFacts(`${key}.${inner}`, item));
   }
-  return [[key, oneLine(String(value as string | boolean))]];
+  return [[key, String(value as string | boolean)]];
 }
 
 /** Returns a command as one line, as it was typed. */
-export const commandLine = (command: Command): string => commandFacts(command)[0]?.[1] ?? "";
+export const commandLine = (command: Command): string => oneLine(commandFacts(command)[0]?.[1] ?? "");
 
 function commandFacts(command: Command): Fact[] {
   if (command.kind === "shell") {
-    return [["run", oneLine(command.script)], ...one("shell", command.shell === "sh" ? null : command.shell)];
+    return [["run", command.script.trim()], ...one("shell", command.shell === "sh" ? null : command.shell)];
   }
   const words = command.argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word)));
-  return [["command", oneLine(words.join(" "))]];
+  return [["command", words.join(" ")]];
 }
 
 function limitFacts({ nofile, memlock_bytes, core_bytes, stack_bytes }: ProcessLimits): Fact[] {
@@ -154,11 +154,11 @@ function limitFacts({ nofile, memlock_bytes, core_bytes, stack_bytes }: ProcessL
 
 function requestFacts({ cpu_milli, memory_bytes, disk_bytes, gpu, countables }: ResourceRequest): Fact[] {
   return [
-    ...one("cpu", cpu_milli === null ? null : formatCpu(cpu_milli)),
-    ...one("memory", memory_bytes === null ? null : formatBytes(memory_bytes)),
-    ...one("disk", disk_bytes > 0 ? formatBytes(disk_bytes) : null),
-    ...one("gpu", gpu === null ? null : formatGpu(gpu)),
-    ...Object.entries(countables).map(([name, count]): Fact => [name, String(count)]),
+    ...one("resources.cpu", cpu_milli === null ? null : formatCpu(cpu_milli)),
+    ...one("resources.memory", memory_bytes === null ? null : formatBytes(memory_bytes)),
+    ...one("resources.disk", disk_bytes > 0 ? formatBytes(disk_bytes) : null),
+    ...one("resources.gpu", gpu === null ? null : formatGpu(gpu)),
+    ...Object.entries(countables).map(([name, count]): Fact => [`resources.${name}`, String(count)]),
   ];
 }
 
@@ -204,7 +204,7 @@ function formatPort({ target, published, bind }: PortRequest): string {
 }
 
 /** Returns a text on one line, shortened. */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   const line = text.trim().replaceAll(/\s*\n\s*/g, " ⏎ ");
   return line.length > 80 ? `${line.slice(0, 79)}…` : line;
 }

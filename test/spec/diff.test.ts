@@ -55,10 +55,11 @@ daemons: { mon: { run: x } }`,
       diff(before, "services: { web: { run: x, replicas: 3, priority: -1, resources: { memory: 1GiB } } }"),
     ).toEqual(["change web: in place: replicas: 1 -> 3 (now), priority: 0 -> -1 (now)"]);
     expect(diff(before, "services: { web: { run: y, resources: { memory: 2GiB, gpu: 1 } } }")).toEqual([
-      "change web: version 4: run: x -> y, memory: 1GiB -> 2GiB, gpu: none -> 1",
+      "change web: version 4: run: x -> y, resources.memory: 1GiB -> 2GiB, resources.gpu: none -> 1",
     ]);
     expect(diff(before, "services: { web: { run: x, replicas: 2, ports: { http: auto } } }")).toEqual([
-      "change web: version 4: memory: 1GiB -> none, ports.http: none -> auto; in place: replicas: 1 -> 2 (now)",
+      "change web: version 4: resources.memory: 1GiB -> none, ports.http: none -> auto; " +
+        "in place: replicas: 1 -> 2 (now)",
     ]);
   });
 
@@ -100,10 +101,40 @@ daemons: { mon: { run: x } }`,
     ).toEqual(["change web: version 4: env.A changed, env.B removed, env.C added"]);
   });
 
+  test("each key stands by itself, with whole values, as the file has it", () => {
+    const fieldsOf = (before: string, next: string): unknown =>
+      diffApp(asIs(parse(before)), parse(next))[0]?.fields.map(({ key, before: old, after, acts }) => [
+        key,
+        old,
+        after,
+        acts,
+      ]);
+    const long = "x".repeat(200);
+    expect(
+      fieldsOf(
+        `services: { web: { run: ${long}, env: { A: old, HF_TOKEN: a } } }`,
+        `services: { web: { run: "${long}\\n1", replicas: 2, env: { A: new, HF_TOKEN: b, B: c },
+          resources: { gpu: 1 } } }`,
+      ),
+    ).toEqual([
+      ["run", long, `${long}\n1`, "new_version"],
+      ["env.A", "old", "new", "new_version"],
+      ["env.HF_TOKEN", "", "", "new_version"],
+      ["env.B", null, "c", "new_version"],
+      ["resources.gpu", null, "1", "new_version"],
+      ["replicas", "1", "2", "now"],
+    ]);
+    expect(fieldsOf("services: { web: { run: x } }", "services: { web: { run: x } }")).toEqual([]);
+    expect(fieldsOf("jobs: { a: { run: x, retries: 1 } }", "jobs: { a: { run: y } }")).toEqual([
+      ["run", "x", "y", "new_version"],
+      ["retries", "1", "0", "new_version"],
+    ]);
+  });
+
   test("a long command that differs late still says that it differs", () => {
     const long = "x".repeat(200);
     expect(diff(`jobs: { a: { run: ${long}1 } }`, `jobs: { a: { run: ${long}2 } }`)).toEqual([
-      "run a: version 4: the command",
+      "run a: version 4: run changed",
     ]);
   });
 
@@ -135,7 +166,7 @@ daemons: { mon: { run: x } }`,
     const what = "version 4: caps: none -> a, b, nice: none -> 5, probe.path: none -> /up, warm_up: none -> 1m30s";
     expect(diffApp(before, later).map(({ change, name, detail }) => `${change} ${name}: ${detail}`)).toEqual([
       `change web: ${what}; in place: keep: none -> 1GiB`,
-      `run j: ${what}; in place: keep: none -> 1GiB`,
+      `run j: ${what}; in place: keep: none -> 1GiB (with the new run)`,
     ]);
   });
 });

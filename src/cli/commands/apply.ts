@@ -5,7 +5,8 @@ import { command, flag, text } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
 import { readNamed, requireFile } from "../typed/files";
 import { clean } from "../print/clean";
-import { changed, changeLine, planLines } from "../print/plan";
+import { changed, changeLine } from "../print/changes";
+import { planLines } from "../print/plan";
 import { checkSpec } from "../typed/spec-check";
 import { waitForApp } from "../follow/waiting";
 
@@ -32,12 +33,13 @@ export const apply = command({
     const client = await context.client();
     const view = await client.plan({ text: spec, file, revision: null });
     const changes = changed(view).length > 0;
-    if (shape === "text") for (const line of planLines(view, style, host.out.columns)) context.print(line);
+    const project = decl.project ?? (await client.me()).project;
+    const print = { style, width: host.out.columns, home: project, whole: false };
+    if (shape === "text") for (const line of planLines(view, print)) context.print(line);
     if (!flags.yes && changes && !(await confirm(context, "Apply?", "Say yes beforehand: orch apply --yes"))) {
       context.note("orch: nothing was changed");
       return EXIT.failed;
     }
-    const project = decl.project ?? (await client.me()).project;
     const answer = await client.apply(project, decl.app, { text: spec, file, revision: view.revision });
     if (shape === "json" && !flags.wait) context.json(answer);
     if (shape === "ids") for (const run of answer.runs) context.print(String(run));

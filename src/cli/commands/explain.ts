@@ -3,7 +3,6 @@
 import { command } from "../frame/command";
 import { EXIT } from "../failure";
 import { blockedLines, placedLines } from "../print/explain";
-import { clean } from "../print/clean";
 
 export const explain = command({
   reads: true,
@@ -18,11 +17,12 @@ export const explain = command({
     if (shape === "json") context.json(view);
     else if ("placed" in view) {
       if (shape === "ids") context.print(view.placed.node);
-      else for (const line of placedLines(ref, view.placed)) context.print(line);
-      const { name, reason } = await client.task(ref);
-      if (reason !== null && shape === "text") context.print(`${clean(name)} ${clean(reason)}`);
+      else {
+        const { name, reason } = await client.task(ref);
+        for (const line of placedLines(name, view.placed, reason, context.host.out.columns)) context.print(line);
+      }
     } else if (shape === "ids") for (const { node } of view.nodes) context.print(node);
-    else for (const line of blockedLines(view, context.style, true)) context.print(line);
+    else for (const line of blockedLines(view, context.style, context.host.out.columns)) context.print(line);
     return EXIT.done;
   },
 });

@@ -4,51 +4,113 @@ import type { BlockedView, ExplainView } from "../../wire/api/plans";
 import { sayBlocked } from "../../core/why/failure";
 import { clean } from "./clean";
 import type { Style } from "./color";
+import { byName, fold, foldedName, namesText } from "./fold";
 import { table } from "./table";
+import { hang, pad, wide, wrap } from "./wrap";
+
+type Waiting = Pick<BlockedView, "name" | "kind" | "summary">;
 
 /** Returns one line for what waits. A reason that begins with the words for waiting does not get them twice. */
-export function waitsLine(
-  { name, kind, summary }: Pick<BlockedView, "name" | "kind" | "summary">,
-  styled: Style,
-): string {
+export function waitsLine({ name, kind, summary }: Waiting, styled: Style, count = 1): string {
   const { words, rest } = sayBlocked({ kind, summary: clean(summary) });
   const paint = kind === "unsatisfiable" ? styled.red : styled.yellow;
-  return `${clean(name)} ${paint(words)}${rest}`;
+  const who = `${clean(name)}${count > 1 ? ` (${count})` : ""}`;
+  return `${who} ${paint(count > 1 ? words.replace(/^waits$/, "wait") : words)}${rest}`;
 }
 
-/** Returns the line and the smallest change, and with `nodes` each node with each failed check. */
-export function blockedLines(blocked: BlockedView, styled: Style, nodes: boolean): string[] {
-  const lines = [waitsLine(blocked, styled)];
-  if (blocked.smallest_change !== null) lines.push(`  smallest change: ${clean(blocked.smallest_change)}`);
-  if (!nodes) return lines;
-  const width = Math.max(0, ...blocked.nodes.map(({ node }) => node.length));
-  for (const { node, checks } of blocked.nodes) {
-    for (const [n, { check, detail, hopeless }] of checks.entries()) {
-      const name = n === 0 ? clean(node).padEnd(width) : " ".repeat(width);
+/** The most groups of nodes that a plan shows for what waits. `orch explain` shows all. */
+const GROUPS_SHOWN = 6;
+
+/** Returns the verdict, the smallest change, and each node with each failed check: those of equal checks together. */
+export function blockedLines(blocked: BlockedView, styled: Style, width: number | null): string[] {
+  return waitingLines([blocked], styled, width, Number.POSITIVE_INFINITY);
+}
+
+/** Returns the same for all that waits in a plan. Slots that wait for the same reason are told once. */
+export function allBlockedLines(blocked: readonly BlockedView[], styled: Style, width: number | null): string[] {
+  const same = ({ kind, summary, smallest_change, nodes }: BlockedView): string =>
+    JSON.stringify([kind, summary, smallest_change, nodes]);
+  const groups = fold(
+    blocked,
+    byName(({ name }: BlockedView) => name),
+    same,
+  );
+  return groups.flatMap((group) => waitingLines(group, styled, width, GROUPS_SHOWN));
+}
+
+function waitingLines(
+  group: readonly [BlockedView, ...BlockedView[]],
+  styled: Style,
+  width: number | null,
+  groupsMost: number,
+): string[] {
+  const [first, ...others] = group;
+  const name = foldedName([first.name, ...others.map((other) => other.name)]);
+  const change = first.smallest_change;
+  return [
+    ...hang(waitsLine({ ...first, name }, styled, group.length), width, "    "),
+    ...(change === null ? [] : hang(`  smallest change: ${clean(change)}`, width, "    ")),
+    ...nodesLines(first.nodes, styled, width, groupsMost),
+  ];
+}
+
+type Nodes = BlockedView["nodes"];
+
+const LABEL_MOST = 24;
+
+function nodesLines(nodes: Nodes, styled: Style, width: number | null, most: number): string[] {
+  const groups = [...Map.groupBy(nodes, ({ checks }) => JSON.stringify(checks)).values()].map((those) => ({
+    label: `${clean(namesText(those.map(({ node }) => node)))}${those.length > 1 ? ` (${those.length})` : ""}`,
+    checks: those[0]?.checks ?? [],
+    count: those.length,
+  }));
+  const shown = groups.slice(0, most);
+  const labels = Math.min(LABEL_MOST, Math.max(0, ...shown.map(({ label }) => wide(label))));
+  const indent = " ".repeat(2 + labels + 2);
+  const lines = shown.flatMap(({ label, checks }) => {
+    const said = checks.flatMap(({ check, detail, hopeless }) => {
       const mark = hopeless ? styled.red("✗") : styled.yellow("…");
-      lines.push(`  ${name}  ${mark} ${clean(check)}: ${clean(detail)}`);
-    }
-  }
-  return lines;
+      return hang(`${indent}${mark} ${clean(check)}: ${clean(detail)}`, width, `${indent}  `);
+    });
+    const [first, ...rest] = said;
+    if (first === undefined || wide(label) > labels) return [...wrap(label, width, "  "), ...said];
+    return [`  ${pad(label, labels, "left")}  ${first.slice(indent.length)}`, ...rest];
+  });
+  const left = groups.slice(shown.length).reduce((sum, { count }) => sum + count, 0);
+  return left === 0 ? lines : [...lines, `  … and ${left} more nodes`];
 }
 
 export type PlacedView = Extract<ExplainView, { readonly placed: unknown }>["placed"];
 type Score = PlacedView["scores"][number];
 
-export function placedLines(ref: string, { node, scores, devices }: PlacedView): string[] {
-  const lines = [`${clean(ref)} is on ${clean(node)}`];
-  for (const { id, why } of devices) lines.push(`  ${clean(id)}: ${clean(why)}`);
+/** Returns where a task is, what it is doing there (`reason`), its cards, and the scores, the best node first. */
+export function placedLines(
+  ref: string,
+  { node, scores, devices }: PlacedView,
+  reason: string | null,
+  width: number | null,
+): string[] {
+  const said = reason === null ? "" : `: ${clean(reason)}`;
+  const lines = hang(`${clean(ref)} is on ${clean(node)}${said}`, width, "  ");
+  for (const { id, why } of devices) lines.push(...hang(`  ${clean(id)}: ${clean(why)}`, width, "    "));
   if (scores.length === 0) return lines;
   const parts = [...new Set(scores.flatMap((score) => Object.keys(score.parts)))];
+  const best = scores.toSorted((a, b) => b.total - a.total);
+  const groups = [...Map.groupBy(best, ({ total, parts: each }) => JSON.stringify([total, each])).values()];
+  const score = (group: readonly Score[], part: string): string => (group[0]?.parts[part] ?? 0).toFixed(2);
   const columns = [
-    { title: "NODE", cell: (score: Score) => score.node },
-    { title: "SCORE", align: "right" as const, cell: (score: Score) => score.total.toFixed(2) },
-    ...parts.map((name) => ({
+    {
+      title: "NODE",
+      cell: (group: readonly Score[]) =>
+        `${namesText(group.map((one) => one.node))}${group.length > 1 ? ` (${group.length})` : ""}`,
+    },
+    { title: "SCORE", align: "right" as const, cell: (group: readonly Score[]) => (group[0]?.total ?? 0).toFixed(2) },
+    ...parts.map((name, n) => ({
       title: name.toUpperCase(),
       align: "right" as const,
-      cell: (score: Score) => (score.parts[name] ?? 0).toFixed(2),
+      gives: [[parts.length - n, "below"] as const],
+      cell: (group: readonly Score[]) => score(group, name),
     })),
   ];
-  const best = scores.toSorted((a, b) => b.total - a.total);
-  return [...lines, ...table(columns, best)];
+  return [...lines, ...table(columns, groups, width)];
 }

@@ -1,57 +1,95 @@
-// A plan as `orch plan` and `orch apply` print it: the spec's changes, the operations done at once, and the slots that
-// wait.
+// A plan as `orch plan` and `orch apply` print it: the verdict, the spec's changes, the operations done at once, those
+// of other apps, and the slots that wait.
 
 import type { PlanView } from "../../wire/api/plans";
-import { blockedLines } from "./explain";
+import { changed, changeLines } from "./changes";
 import { clean } from "./clean";
 import type { Style } from "./color";
+import { allBlockedLines } from "./explain";
+import { byName, type Folding, foldedName } from "./fold";
 import { table } from "./table";
+import { hang } from "./wrap";
 
-type Change = PlanView["changes"][number];
+type Op = PlanView["ops"][number];
 
-const MARK: Readonly<Record<Change["change"], string>> = {
-  add: "+",
-  change: "~",
-  restart: "↻",
-  remove: "-",
-  run: "▶",
-  none: "=",
-};
+export interface PlanPrint {
+  readonly style: Style;
+  readonly width: number | null;
+  /** The project of the spec. Names of other projects are written with theirs. */
+  readonly home: string;
+  /** A row for each operation, also for equal ones. */
+  readonly whole: boolean;
+}
 
-/** Returns the changes of the spec itself. */
-export const changed = (plan: Pick<PlanView, "changes">): readonly Change[] =>
-  plan.changes.filter(({ change }) => change !== "none");
-
-export function planLines(plan: PlanView, styled: Style, width: number | null): string[] {
-  const lines: string[] = plan.notices.map((notice) => styled.yellow(`note: ${clean(notice)}`));
-  lines.push(...changed(plan).map((one) => changeLine(one, styled)));
-  if (changed(plan).length === 0) lines.push("nothing to change");
-  lines.push(...goingLines(plan.goes).map((line) => `  ${line}`));
-  if (plan.ops.length > 0) {
-    lines.push(
-      "",
-      "now:",
-      ...table(
-        [
-          { title: "OP", cell: (op) => op.op },
-          { title: "TASK", cell: (op) => op.task },
-          { title: "NODE", cell: (op) => op.node ?? "-" },
-          { title: "DEVICES", cell: (op) => op.devices.join(" ") },
-          { title: "WHY", cell: (op) => op.why },
-        ],
-        plan.ops,
-        width === null ? null : width - 2,
-      ).map((line) => `  ${line}`),
-    );
-  }
+export function planLines(plan: PlanView, print: PlanPrint): string[] {
+  const { style: styled, width } = print;
+  const own = plan.ops.filter((op) => op.own);
+  const others = plan.ops.filter((op) => !op.own);
+  const lines = hang(verdict(plan, own, others), width, "  ");
+  for (const notice of plan.notices) lines.push(...hang(styled.yellow(`note: ${clean(notice)}`), width, "  "));
+  const changes = changed(plan).flatMap((one) => changeLines(one, styled, width));
+  const goes = goingLines(plan.goes).flatMap((line) => hang(`  ${line}`, width, "    "));
+  if (changes.length + goes.length > 0) lines.push("", ...changes, ...goes);
+  if (own.length > 0) lines.push("", "now:", ...opLines(own, print));
+  if (others.length > 0) lines.push("", "others:", ...opLines(others, print));
   if (plan.blocked.length > 0) {
-    lines.push(
-      "",
-      "waits:",
-      ...plan.blocked.flatMap((one) => blockedLines(one, styled, false)).map((line) => `  ${line}`),
-    );
+    const room = width === null ? null : width - 2;
+    lines.push("", "waits:", ...allBlockedLines(plan.blocked, styled, room).map((line) => `  ${line}`));
   }
   return lines;
+}
+
+/** The operations that a verdict counts, in its order. The others are what follows from them. */
+const COUNTED: Readonly<Record<string, string>> = {
+  place: "to place",
+  stop: "to stop",
+  write_off: "to write off",
+  lose: "lost",
+};
+
+const counted = (ops: readonly Op[]): string[] =>
+  Object.entries(COUNTED).flatMap(([name, words]) => {
+    const count = ops.filter(({ op }) => op === name).length;
+    return count === 0 ? [] : [`${count} ${words}`];
+  });
+
+/** Returns what comes of it in one line: `plan: 3 to place, 1 to stop, 2 wait; others: 1 to stop`. */
+function verdict(plan: PlanView, own: readonly Op[], others: readonly Op[]): string {
+  const never = plan.blocked.filter(({ kind }) => kind === "unsatisfiable").length;
+  const waits = plan.blocked.length - never;
+  const changes = changed(plan).length;
+  const happens = counted(own);
+  const quiet = `${changes} ${changes === 1 ? "change" : "changes"} in the spec, nothing to place or to stop`;
+  const parts = [
+    ...(changes === 0 ? ["nothing to change"] : []),
+    ...(changes > 0 && happens.length + plan.blocked.length === 0 ? [quiet] : happens),
+    ...(waits === 0 ? [] : [`${waits} ${waits === 1 ? "waits" : "wait"}`]),
+    ...(never === 0 ? [] : [`${never} cannot run on any node`]),
+  ];
+  const beside = counted(others);
+  return `plan: ${parts.join(", ")}${beside.length === 0 ? "" : `; others: ${beside.join(", ")}`}`;
+}
+
+const opFolding: Folding<Op> = byName(({ task }) => task);
+
+function opLines(ops: readonly Op[], { width, home, whole }: PlanPrint): string[] {
+  const titleOf = ({ project, task }: Op): string =>
+    project === null || project === home ? task : `${project}/${task}`;
+  const columns = [
+    { title: "OP", cell: (op: Op) => op.op, folded: (rows: readonly Op[]) => `${rows.length} ${rows[0]?.op ?? ""}` },
+    {
+      title: "TASK",
+      cut: "middle" as const,
+      gives: [[2, 32] as const],
+      cell: titleOf,
+      folded: ([first, ...rest]: readonly [Op, ...Op[]]) => foldedName([titleOf(first), ...rest.map(titleOf)]),
+    },
+    { title: "NODE", cut: "middle" as const, gives: [[3, 16] as const], cell: (op: Op) => op.node ?? "-" },
+    { title: "DEVICES", gives: [[1, "below"] as const], cell: (op: Op) => op.devices.join(" ") },
+    { title: "WHY", prose: true as const, cell: (op: Op) => op.why },
+  ];
+  const lines = table(columns, ops, width === null ? null : width - 2, whole ? null : opFolding);
+  return lines.map((line) => `  ${line}`);
 }
 
 /** Returns which replicas go since a service has fewer, and why these. */
@@ -61,15 +99,3 @@ export function goingLines(goes: PlanView["goes"]): string[] {
 }
 
 const GOES_SHOWN = 20;
-
-export function changeLine({ name, change, detail }: Change, styled: Style): string {
-  const paint = {
-    add: styled.green,
-    run: styled.green,
-    remove: styled.red,
-    none: styled.dim,
-    change: styled.yellow,
-    restart: styled.yellow,
-  }[change];
-  return paint(`${MARK[change]} ${clean(name)}${detail === "" ? "" : `  ${clean(detail)}`}`);
-}

@@ -39,13 +39,15 @@ function taken(letters: readonly string[], width: number): string[] {
 /** However narrow a terminal is, a line gets so much, and a word that is longer is broken. */
 const LINE_LEAST = 8;
 
-/** Returns a text as lines that fit, each behind `indent`. Without a width it is one line. */
+/**
+ * Returns a text as lines that fit, each behind `indent`. Without a width it is one line. Blanks at its beginning stay.
+ */
 export function wrap(text: string, width: number | null, indent = ""): string[] {
-  if (width === null) return [indent + text];
-  const room = Math.max(width - wide(indent), LINE_LEAST);
-  return Bun.wrapAnsi(text, room, { hard: true })
+  if (width === null || wide(indent + text) <= width) return [indent + text];
+  const lead = indent + (/^ */.exec(text)?.[0] ?? "");
+  return Bun.wrapAnsi(text.trimStart(), Math.max(width - wide(lead), LINE_LEAST), { hard: true })
     .split("\n")
-    .map((line) => indent + line.trimEnd());
+    .map((line, n) => (n === 0 ? lead : indent) + line.trimEnd());
 }
 
 /** Returns a text as lines that fit, all but the first behind `indent`. */

@@ -75,7 +75,12 @@ export const APP_ROUTES = [
         requireRoom(api, who.name);
         return withinReplicas(draft, api.store.members, (noted) => applyApp(noted, wanted));
       });
-      return { ...done, runs: [...done.runs], changes: [...done.changes], goes: [...done.goes] };
+      return {
+        ...done,
+        runs: [...done.runs],
+        changes: done.changes.map(({ name, change, detail }) => ({ name, change, detail })),
+        goes: [...done.goes],
+      };
     },
   }),
   route({

@@ -49,26 +49,29 @@ async function planned(api: Api, wanted: Applying): Promise<PlanView> {
     withinReplicas(draft, members, (noted) => applyApp(noted, wanted)),
   );
   const app_uid = findApp(state, project, decl.app)?.uid;
-  const own = new Set(
-    app_uid === undefined
-      ? []
-      : [
-          ...workloadsOf(state, app_uid).map((workload) => workload.uid),
-          ...state.runs
-            .values()
-            .filter((run) => run.app_uid === app_uid)
-            .map((run) => run.uid),
-        ],
-  );
+  const own = app_uid === undefined ? new Set<string>() : ownedBy(app_uid, [api.store.state, state]);
   return {
     revision: before?.revision ?? 0,
-    ops: ops.map((op) => opView(op, state)).filter((op) => op !== null),
+    ops: ops.map((op) => opView(op, state, own)).filter((op) => op !== null),
     blocked: blocked.filter((one) => own.has(one.owner_uid)).map(blockedView),
-    changes: value.changes.map((line) => ({ ...line })),
+    changes: value.changes.map(({ fields, ...line }) => ({ ...line, fields: fields.map((field) => ({ ...field })) })),
     goes: [...value.goes],
     notices: [...new Set([...api.loop.notices(), ...notices, ...unmatched(api, state, own)])],
   };
 }
+
+/** Returns the uids of an app and of what is its own, before and after: what the plan removes is in the first only. */
+const ownedBy = (app_uid: string, states: readonly State[]): Set<string> =>
+  new Set([
+    app_uid,
+    ...states.flatMap((state) => [
+      ...workloadsOf(state, app_uid).map(({ uid }) => uid),
+      ...state.runs
+        .values()
+        .filter((run) => run.app_uid === app_uid)
+        .map(({ uid }) => uid),
+    ]),
+  ]);
 
 const NAMED = 5;
 

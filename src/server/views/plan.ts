@@ -26,8 +26,8 @@ const checkView = (check: Check): BlockedView["nodes"][number]["checks"][number]
   devices: check.devices.map((device) => ({ ...device })),
 });
 
-/** Returns an operation in words, or null for mere bookkeeping. */
-export function opView(op: Op, state: State): OpView | null {
+/** Returns an operation in words, or null for mere bookkeeping. `own` are the uids of the app that is planned. */
+export function opView(op: Op, state: State, own: ReadonlySet<string>): OpView | null {
   switch (op.op) {
     case "place":
     case "go":
@@ -35,16 +35,24 @@ export function opView(op: Op, state: State): OpView | null {
     case "write_off":
     case "lose":
     case "notify":
-      return taskOp(op.op, op.task, op.why, state);
+      return taskOp(op.op, op.task, op.why, state, own);
     case "node":
     case "quarantine":
-      return { op: op.op, task: "", node: op.node.name, devices: [], why: op.why };
+      return { op: op.op, task: "", node: op.node.name, devices: [], why: op.why, own: false, project: null };
     case "run":
       // The start of a run is shown by the tasks that are placed.
       if (op.run.state === "running") return null;
-      return { op: op.op, task: op.run.name, node: null, devices: [], why: op.why };
+      return {
+        op: op.op,
+        task: op.run.name,
+        node: null,
+        devices: [],
+        why: op.why,
+        own: own.has(op.run.uid),
+        project: op.run.project,
+      };
     case "remove":
-      return { op: op.op, task: op.name, node: null, devices: [], why: op.why };
+      return { op: op.op, task: op.name, node: null, devices: [], why: op.why, own: own.has(op.uid), project: null };
     case "archive":
     case "port":
       return null;
@@ -53,12 +61,14 @@ export function opView(op: Op, state: State): OpView | null {
   }
 }
 
-const taskOp = (op: string, task: TaskRow, why: string, state: State): OpView => ({
+const taskOp = (op: string, task: TaskRow, why: string, state: State, own: ReadonlySet<string>): OpView => ({
   op,
   task: taskName(task),
   node: state.nodes.get(task.node_id)?.name ?? null,
   devices: task.promised.devices.map((device) => device.id),
   why,
+  own: own.has(task.owner_uid),
+  project: task.project,
 });
 
 /**

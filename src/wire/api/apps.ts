@@ -4,7 +4,7 @@ import { z } from "zod";
 import { KINDS } from "../../core/model/workload";
 import { int, ms } from "../scalars";
 import { doneAnswer } from "./answers";
-import { planView } from "./plans";
+import { changeView, planView } from "./plans";
 import { taskView } from "./tasks";
 
 export const workloadView = z
@@ -74,7 +74,7 @@ export const applyAnswer = z.object({
   project: z.string(),
   revision: int,
   runs: z.array(int).describe("the runs that it began"),
-  changes: planView.shape.changes,
+  changes: z.array(changeView).describe("what the spec itself changed, in words: one entry an object"),
   goes: planView.shape.goes,
 });
 

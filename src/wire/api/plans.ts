@@ -41,6 +41,29 @@ export const opView = z.object({
   node: z.string().nullable(),
   devices: z.array(z.string()),
   why: z.string(),
+  own: z
+    .boolean()
+    .default(true)
+    .describe("whether it is of the app that the spec declares; the others are what the cluster does beside it"),
+  project: z.string().nullable().default(null).describe("whose task or run it is; null for a node"),
+});
+
+/** A key of the spec file whose value changes. */
+export const diffField = z.object({
+  key: z.string().describe("as the spec file has it: `resources.gpu`"),
+  before: z.string().nullable().describe("as the spec file has it; null: it is not there"),
+  after: z.string().nullable(),
+  hidden: z.boolean().describe("the values look like secrets and are left out: empty texts stand for them"),
+  acts: z
+    .enum(["new_version", "now", "next_attempt", "next_run"])
+    .nullable()
+    .describe("when: with the new version, or in place; null: not known"),
+});
+
+export const changeView = z.object({
+  name: z.string(),
+  change: z.enum(["add", "change", "restart", "remove", "run", "none"]),
+  detail: z.string(),
 });
 
 /** A replica that goes since its service is scaled down, and why this one. */
@@ -70,13 +93,15 @@ export const planView = z.object({
   blocked: z.array(blockedView).describe("what would have to wait"),
   changes: z
     .array(
-      z.object({
-        name: z.string(),
-        change: z.enum(["add", "change", "restart", "remove", "run", "none"]),
-        detail: z.string(),
+      changeView.extend({
+        version: int.nullable().default(null).describe("the new version; null: it keeps its own, or is the first"),
+        fields: z
+          .array(diffField)
+          .default([])
+          .describe("key by key; empty for what is new or goes, and from a server of an earlier release"),
       }),
     )
-    .describe("what the spec itself changes, in words: one entry an object"),
+    .describe("what the spec itself changes: one entry an object"),
   goes,
   notices: z.array(z.string()),
 });

@@ -19,6 +19,7 @@ import { table } from "../../../src/cli/print/table";
 import { taskColumns, taskListing } from "../../../src/cli/print/tasks";
 import { gpuView } from "../../../src/wire/api/devices";
 import { nodeView } from "../../../src/wire/api/nodes";
+import { planView } from "../../../src/wire/api/plans";
 import { runDetail, runView } from "../../../src/wire/api/runs";
 import { taskView } from "../../../src/wire/api/tasks";
 import { goldenTests, inputOf } from "../../support/golden";
@@ -57,9 +58,10 @@ const printers: Readonly<Record<string, (given: never, width: number | null) => 
   },
   processes: ({ gpus }: { gpus: unknown[] }, width) =>
     table(processColumns(gpuView.array().parse(gpus), PLAIN), processesOf(gpuView.array().parse(gpus)), width),
-  plan: (given: never, width) => planLines(given, PLAIN, width),
-  placed: ({ ref, placed }: { ref: string; placed: PlacedView }) => placedLines(ref, placed),
-  blocked: (given: never) => blockedLines(given, PLAIN, true),
+  plan: (given: unknown, width) =>
+    planLines(planView.parse(given), { style: PLAIN, width, home: "search", whole: false }),
+  placed: ({ ref, placed }: { ref: string; placed: PlacedView }, width) => placedLines(ref, placed, null, width),
+  blocked: (given: never, width) => blockedLines(given, PLAIN, width),
   // Times are printed in the local time zone: only what has none is held here.
   show: (given: never) => block(given, PLAIN),
   run: (given: unknown, width) =>

@@ -174,6 +174,7 @@ describe("texts", () => {
     expect(wrap("one two three four five six", 22, "  ")).toEqual(["  one two three four", "  five six"]);
     expect(wrap("x".repeat(45), 20)).toEqual(["x".repeat(20), "x".repeat(20), "x".repeat(5)]);
     expect(hang("a: one two three four five six", 24, "   ")).toEqual(["a: one two three four", "   five six"]);
+    expect(wrap("    indented text stays so", 20)).toEqual(["    indented text", "stays so"]);
     expect(wrap("x".repeat(300), null)).toEqual(["x".repeat(300)]);
   });
 });

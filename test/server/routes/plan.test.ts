@@ -3,6 +3,8 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { QUOTAS } from "../../../src/core/limits";
 import { GIB } from "../../../src/core/units";
+import { opView } from "../../../src/server/views/plan";
+import { waitUntil } from "../../support/wait";
 import { heardNode } from "../hand-agent";
 import { type Answer, makeStage, machineOf, type Stage } from "../stage";
 
@@ -50,4 +52,44 @@ test("it is refused where an apply is refused", async () => {
   using _spy = spyOn(stage.api.store, "health").mockReturnValue({ is: "low", why: "the disk is almost full" });
   const { status, body } = await planned(1);
   expect([status, body.error?.message]).toEqual([507, "no new work is taken: the disk is almost full"]);
+});
+
+test("each changed key stands by itself, and secrets are left out", async () => {
+  await heardNode(stage, "box1");
+  const spec = (text: string): { as: string; body: unknown } => ({
+    as: "alice",
+    body: { text, file: "f", revision: null },
+  });
+  const project = (await stage.call("GET", "/v1/me", { as: "alice" })).body["project"] as string;
+  const first = spec("app: web\nservices:\n  api: { run: x, env: { A: old, KEY: k }, replicas: 1 }\n");
+  expect((await stage.call("PUT", `/v1/apps/${project}/web`, first)).status).toBe(200);
+  const { body } = await stage.call(
+    "POST",
+    "/v1/plan",
+    spec("app: web\nservices:\n  api: { run: y, env: { A: new, KEY: l }, replicas: 2, resources: { gpu: 1 } }\n"),
+  );
+  expect(body["changes"]).toMatchObject([
+    {
+      version: 2,
+      fields: [
+        { key: "run", before: "x", after: "y", acts: "new_version" },
+        { key: "env.A", before: "old", after: "new", hidden: false },
+        { key: "env.KEY", before: "", after: "", hidden: true },
+        { key: "resources.gpu", before: null, after: "1" },
+        { key: "replicas", before: "1", after: "2", acts: "now" },
+      ],
+    },
+  ]);
+});
+
+test("an operation says whose it is", async () => {
+  await heardNode(stage, "box1");
+  const { body } = await planned(1);
+  expect(body["ops"]).toMatchObject([{ op: "place", task: "web.api.0", own: true, project: "lab" }]);
+  const text = "app: web\nservices:\n  api: { run: x }\n";
+  await stage.call("PUT", "/v1/apps/lab/web", { as: "alice", body: { text, file: "f", revision: null } });
+  const task = await waitUntil("a task", () => stage.api.store.state.tasks.values().next().value);
+  const op = { op: "write_off", task, why: "it is silent" } as const;
+  const own = (uids: readonly string[]): boolean | undefined => opView(op, stage.api.store.state, new Set(uids))?.own;
+  expect([own([task.owner_uid]), own([])]).toEqual([true, false]);
 });
