@@ -341,9 +341,10 @@ async function watchMachine(
 /** Returns the function that reads the logs that the server asks for. */
 const logsOf =
   (data: string, driver: Driver): Reader =>
-  (what, signal) =>
+  (what, signal, begins) =>
     readLog(what, {
       data,
+      begins,
       clocks: clocksNow,
       signal,
       living: (uid) => driver.seen().get(uid)?.process.is === "alive",

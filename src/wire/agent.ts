@@ -144,6 +144,10 @@ const open = z.object({
     follow: z.boolean(),
     /** Only output of the last so many milliseconds; null is all. */
     since_age_ms: int.nullable(),
+    /** Only the last so many lines of what is there. Missing: all. Sent only to an agent that has said `log_lines`. */
+    tail_lines: int.optional(),
+    /** Each line begins with its time, as `timeText` writes it. Sent only to an agent that has said `log_lines`. */
+    times: z.literal(true).optional(),
   }),
 });
 /**
@@ -213,6 +217,8 @@ const hello = z.object({
   leaving: leavingNote.optional(),
   /** Whether the agent answers `look`. Agents of earlier releases leave it out. */
   looks: z.boolean().optional(),
+  /** Whether the agent finds the last lines of a log, and the times of lines. Agents of earlier releases leave it out. */
+  log_lines: z.boolean().optional(),
 });
 
 /**
@@ -286,7 +292,8 @@ const echo = z.object({ type: z.literal("echo"), n: int, data: z.string().max(EC
  * for, and asks for one part after the other, so that nothing piles up on the connection.
  */
 const fetchPart = z.object({ type: z.literal("fetch"), fetch: int, uid: text, offset: int });
-const opened = z.object({ type: z.literal("opened"), stream: int, total_bytes: int });
+/** At which byte of the output a stream begins that was opened with `tail_lines`. */
+const opened = z.object({ type: z.literal("opened"), stream: int, offset: int });
 const end = z.object({ type: z.literal("end"), stream: int, error: prose.nullable() });
 
 export const toServer = z.discriminatedUnion("type", [

@@ -72,6 +72,12 @@ export interface LogQuery {
   readonly follow?: boolean;
   /** Only output that was written since this Unix time. */
   readonly since_ms?: number;
+  /** Only the last so many lines of what is there. */
+  readonly tail?: number;
+  /** Each line begins with its time: `timeText` of wire/log-times.ts. */
+  readonly times?: boolean;
+  /** Only from this byte on. */
+  readonly offset?: number;
   readonly attempt?: number;
   readonly signal?: AbortSignal;
 }
@@ -82,6 +88,8 @@ export interface LogAnswer {
   /** `tail`: only the last 4 KiB are left, and `notice` says why. */
   readonly kept: "whole" | "tail";
   readonly notice: string | null;
+  /** The byte at which the lines of `tail` begin; null if they were not asked for. */
+  readonly offset: number | null;
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
@@ -154,6 +162,7 @@ export function connect(options: ConnectOptions) {
         task: decodeURIComponent(answer.headers.get("x-orch-task") ?? ref),
         kept: answer.headers.get("x-orch-log") === "tail" ? "tail" : "whole",
         notice: noticeOf(answer),
+        offset: offsetOf(answer),
         bytes: answer.body ?? emptyBytes(),
       };
     },
@@ -163,6 +172,11 @@ export function connect(options: ConnectOptions) {
 function noticeOf(answer: Response): string | null {
   const notice = answer.headers.get("x-orch-notice");
   return notice === null ? null : decodeURIComponent(notice);
+}
+
+function offsetOf(answer: Response): number | null {
+  const offset = answer.headers.get("x-orch-log-offset");
+  return offset === null ? null : Number(offset);
 }
 
 async function* emptyBytes(): AsyncGenerator<Uint8Array> {

@@ -65,6 +65,7 @@ function sayHello(link: ServerLink, nonce: string, before: Fence | null): void {
     // Null says that an agent on a fresh disk has applied nothing.
     applied: before === null ? null : { timeline: before.timeline, revision: before.revision, since: before.since },
     sets: true,
+    log_lines: true,
     ...(note === null ? {} : { leaving: note }),
     ...(looker === null ? {} : { looks: true }),
   });

@@ -11,8 +11,15 @@ export interface Outgoing {
   closed(): void;
 }
 
-/** Opens a log and yields its bytes as they come. `signal` ends it when the reader has gone. */
-export type Reader = (what: Request, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+/**
+ * Opens a log and yields its bytes as they come. `signal` ends it when the reader has gone, and `begins` is called with
+ * the offset of the first byte.
+ */
+export type Reader = (
+  what: Request,
+  signal: AbortSignal,
+  begins: (offset: number) => void,
+) => AsyncIterable<Uint8Array>;
 
 interface Stream {
   credit: number;
@@ -27,7 +34,10 @@ export function createOutgoing(send: (data: Uint8Array | string) => void, read: 
   const tell = (message: ToServer): void => send(JSON.stringify(message));
 
   async function pump(id: number, stream: Stream, what: Request): Promise<void> {
-    for await (const bytes of read(what, stream.abort.signal)) {
+    const begins = (offset: number): void => {
+      if (what.tail_lines !== undefined) tell({ type: "opened", stream: id, offset });
+    };
+    for await (const bytes of read(what, stream.abort.signal, begins)) {
       for (let at = 0; at < bytes.length; at += FRAME_BYTES) {
         const part = bytes.subarray(at, at + FRAME_BYTES);
         while (stream.credit < part.length && !stream.abort.signal.aborted) {

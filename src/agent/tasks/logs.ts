@@ -2,9 +2,10 @@
 // ever written, also those that the cap has removed since.
 
 import { pause } from "../../os/clock";
-import { closeFile, readAt, sizeOf } from "../../os/files/files";
+import { changedMs, closeFile, readAt, sizeOf } from "../../os/files/files";
 import { openToReadTask, readTaskFile, wholeLines } from "../../os/files/task-files";
-import { MIB, type Ms } from "../../core/units";
+import { MIB, type Ms, type WallMs } from "../../core/units";
+import { createStamper, startOfLast } from "./log-lines";
 import { recalled, type Clocks, type KeptMoment } from "./moments";
 import { dirOfTask, FILES, readAttempt } from "./taskdir";
 
@@ -15,6 +16,10 @@ export interface TaskLogQuery {
   readonly follow: boolean;
   /** Only output of the last so many milliseconds is read; null for no such bound. */
   readonly since_age_ms: number | null;
+  /** Only the last so many lines of what is there are read. */
+  readonly tail_lines?: number | undefined;
+  /** Each line begins with its time. */
+  readonly times?: true | undefined;
 }
 
 export interface TaskLogOptions {
@@ -24,6 +29,8 @@ export interface TaskLogOptions {
   /** Returns whether the task may still write. */
   readonly living: (uid: string) => boolean;
   readonly signal: AbortSignal;
+  /** Receives the offset at which the reading begins. */
+  readonly begins?: (offset: number) => void;
 }
 
 const CHUNK_BYTES = 64 * 1024;
@@ -77,6 +84,28 @@ function offsetSince(marks: Marks, boot_id: string, age_ms: Ms, now: Clocks): nu
   return older?.offset ?? 0;
 }
 
+/** Returns the offset at which the last lines of what is there begin. */
+async function offsetOfLast(dir: string, name: TaskLogQuery["name"], lines: number, marks: Marks): Promise<number> {
+  const opened = openToReadTask(dir, FILES[name]);
+  if (opened.is !== "open") return marks.from;
+  try {
+    return marks.base + (await startOfLast(opened.fd, lines, marks.from - marks.base));
+  } finally {
+    closeFile(opened.fd);
+  }
+}
+
+/** Returns when a byte was noticed: the time of the first mark behind it. Returns null if none is. */
+function timeAt(marks: Marks, offset: number): WallMs | null {
+  let [from, until] = [0, marks.at.length];
+  while (from < until) {
+    const middle = (from + until) >> 1;
+    if ((marks.at[middle]?.offset ?? 0) > offset) until = middle;
+    else from = middle + 1;
+  }
+  return marks.at[from]?.wall_ms ?? null;
+}
+
 /**
  * Reads the bytes of a task's stream. It stops at the end of the file or, when following, once the task is over and all
  * its output was read.
@@ -88,7 +117,14 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
   const { since_age_ms } = query;
   const boot_id = readAttempt(found)?.boot_id ?? "";
   const since = since_age_ms === null ? 0 : offsetSince(marks, boot_id, since_age_ms, options.clocks());
-  let offset = Math.max(query.offset, since);
+  const tail = query.tail_lines === undefined ? 0 : await offsetOfLast(found, query.name, query.tail_lines, marks);
+  let offset = Math.max(query.offset, since, tail);
+  options.begins?.(offset);
+  const stamper = query.times === true ? createStamper() : null;
+  /** Puts times before the lines of output that begins at an offset; null: they are said now, and are no output. */
+  const timed = (bytes: Uint8Array, at: number | null, written_ms: WallMs): Uint8Array =>
+    stamper?.(bytes, at ?? 0, (of) => (at === null ? null : timeAt(marks, of)) ?? written_ms) ?? bytes;
+  const said = (bytes: Uint8Array): Uint8Array => timed(bytes, null, options.clocks().wall_ms);
   let unread = false;
   for (;;) {
     // This is asked before the last look, so that output from just before the task's end is read too.
@@ -96,17 +132,20 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
     const dir = dirOfTask(options.data, query.uid) ?? found;
     marks = readMarks(dir, query.name);
     if (offset < marks.from) {
-      yield gap(marks.from - offset);
+      yield said(gap(marks.from - offset));
       offset = marks.from;
     }
     const opened = openToReadTask(dir, FILES[query.name]);
     if (opened.is === "failed") {
-      if (!unread) yield note(`this output cannot be read now: ${opened.why}`);
+      if (!unread) yield said(note(`this output cannot be read now: ${opened.why}`));
       unread = true;
     }
+    // The last bytes have no mark yet. They are as old as the file at most.
+    const written_ms = opened.is === "open" ? changedMs(opened.fd) : 0;
     for (const bytes of opened.is === "open" ? chunksOf(opened.fd, offset - marks.base) : []) {
+      const at = offset;
       offset += bytes.length;
-      yield bytes;
+      yield timed(bytes, at, written_ms);
       if (options.signal.aborted) return;
     }
     if (!query.follow || !living || options.signal.aborted) return;

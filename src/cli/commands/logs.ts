@@ -2,11 +2,12 @@
 
 import { readDuration } from "../../spec/grammar/units";
 import type { Client } from "../../wire/client";
+import { splitTime } from "../../wire/log-times";
 import { followRun, hasBegun } from "../follow/attached";
 import { command, flag, reading, whole, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
-import { copyLog } from "../follow/log-copy";
+import { copyLog, type OutputPart, wholeOf } from "../follow/log-copy";
 import { lineSink, namedSink, plainSink, type LogSink } from "../follow/log-sink";
 import { logTargets, type LogTarget, type Targets } from "../follow/log-targets";
 import { complain } from "../print/complain";
@@ -16,12 +17,14 @@ interface Line {
   readonly task: string;
   readonly stream: "stdout" | "stderr";
   readonly line: string;
+  /** With --timestamps. Null for a line that has no time. */
+  readonly time_ms?: number | null;
 }
 
 interface LogWish {
   readonly follow: boolean;
   readonly attempt: number | null;
-  readonly since_ms: number | null;
+  readonly output: OutputPart;
   /** Whether each line begins with the name of its task. */
   readonly named: boolean;
   /** Receives the lines in place of a terminal or file. */
@@ -35,10 +38,13 @@ export const logs = command({
     follow: flag("-f, --follow", "go on until it ends"),
     attempt: whole("--attempt <N>", "of an earlier attempt", 1),
     since: reading("--since <DURATION>", "only what was written so long ago at most", readDuration),
+    tail: whole("-n, --tail <N>", "only the last lines of each output of each task; with -f, what comes too"),
+    timestamps: flag("-t, --timestamps", "each line behind its time (UTC), as its node noticed it: up to 4 s late"),
   },
   examples: [
     ["orch logs", "of my last run"],
     ["orch logs -f recs.api", "all tasks of a workload, as they write"],
+    ["orch logs -f --tail 0 recs.api", "only what they write from now on"],
     ["orch logs recs.api.0 --attempt 1", "why the first one failed"],
   ],
   async run(context, { args: [typed], flags, shape }) {
@@ -56,7 +62,7 @@ export const logs = command({
     }
     if (flags.follow && flags.attempt === null && targets.run !== null && shape === "text") {
       const { signal } = new AbortController();
-      await followRun({ context, client, run: targets.run, since: revision, signal });
+      await followRun({ context, client, run: targets.run, since: revision, signal, output: asked.output });
       return EXIT.done;
     }
     if (tasks.length === 0) throw nothingYet(typed ?? String(targets.run), flags.attempt);
@@ -88,13 +94,19 @@ interface Flags {
   readonly follow: boolean;
   readonly attempt: number | null;
   readonly since: number | null;
+  readonly tail: number | null;
+  readonly timestamps: boolean;
 }
 
 const askedFor = async (context: Context, flags: Flags, shape: OutputShape, named: boolean): Promise<LogWish> => ({
   follow: flags.follow,
   attempt: flags.attempt,
   named,
-  since_ms: flags.since === null ? null : (await context.serverNow()) - flags.since,
+  output: {
+    ...(flags.since === null ? {} : { since_ms: (await context.serverNow()) - flags.since }),
+    ...(flags.tail === null ? {} : { tail: flags.tail }),
+    ...(flags.timestamps ? { times: true } : {}),
+  },
   take: shape === "json" ? (line) => context.jsonLine(line) : null,
 });
 
@@ -107,14 +119,15 @@ async function growing(
   revision: number,
 ): Promise<number> {
   const seen = new Set<string>();
-  const begin = ({ id, name }: LogTarget): void => {
+  const begin = ({ id, name }: LogTarget, wish: LogWish): void => {
     if (id === null || seen.has(id)) return;
     seen.add(id);
-    void copyTask(context, client, { id, name }, asked).catch((error: unknown) => complain(error, context.host.err));
+    void copyTask(context, client, { id, name }, wish).catch((error: unknown) => complain(error, context.host.err));
   };
-  for (const task of tasks) begin(task);
+  for (const task of tasks) begin(task, asked);
+  const later = { ...asked, output: wholeOf(asked.output) };
   for await (const event of watchFrom(context, client, revision)) {
-    if (event.kind === "task" && hasBegun(event.task) && accepts(event.task)) begin(event.task);
+    if (event.kind === "task" && hasBegun(event.task) && accepts(event.task)) begin(event.task, later);
   }
   return EXIT.done;
 }
@@ -133,7 +146,7 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
           stream,
           follow: asked.follow,
           ...(asked.attempt === null ? {} : { attempt: asked.attempt }),
-          ...(asked.since_ms === null ? {} : { since_ms: asked.since_ms }),
+          ...asked.output,
         },
         (bytes) => to.write(bytes),
       );
@@ -142,11 +155,11 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
   );
 }
 
-function sinkFor(context: Context, task: string, stream: Line["stream"], { named, take }: LogWish): LogSink {
+function sinkFor(context: Context, task: string, stream: Line["stream"], { named, take, output }: LogWish): LogSink {
   const { out, err } = context.host;
   if (take !== null)
     return lineSink(
-      (line) => take({ task, stream, line }),
+      (line) => take({ task, stream, ...(output.times === true ? splitTime(line) : { line }) }),
       () => out.drained(),
     );
   const sink = stream === "stdout" ? out : err;

@@ -8,7 +8,7 @@ import { isFinal, type RunState, type TaskState } from "../../core/model/lifecyc
 import { pause } from "../../os/clock";
 import type { Client } from "../../wire/client";
 import type { Context } from "../context";
-import { copyLog } from "./log-copy";
+import { copyLog, type OutputPart, wholeOf } from "./log-copy";
 import { plainSink } from "./log-sink";
 import { waitsLine } from "../print/explain";
 import { clean } from "../print/clean";
@@ -33,11 +33,13 @@ export interface Following {
   readonly signal: AbortSignal;
   /** Resolves when output may be written: no question is open meanwhile. Without it output is always written. */
   readonly quiet?: () => Promise<void>;
+  /** The part of the output that is copied. Without it the whole is. */
+  readonly output?: OutputPart;
 }
 
 interface Copies {
   /** Begins to copy a task's output. A task that is already copied is left alone. */
-  take(task: TaskView): void;
+  take(task: TaskView, output: OutputPart): void;
   /** Resolves when all output was copied, or when none came for `QUIET_MS`. */
   finished(): Promise<void>;
 }
@@ -54,18 +56,19 @@ export async function followRun(following: Following): Promise<RunDetail | null>
   const { client, run, since, signal, context } = following;
   const saidWaiting = waitingNotes(context);
   const copies = copiesOf(following, saidWaiting.waited);
-  const look = async (): Promise<boolean> => {
+  const later = wholeOf(following.output ?? {});
+  const look = async (output: OutputPart): Promise<boolean> => {
     const detail = await readRun(client, run);
-    for (const task of detail.tasks) copies.take(task);
+    for (const task of detail.tasks) copies.take(task, output);
     saidWaiting.look(detail);
     return isOver(detail);
   };
   await planned(following);
-  let over = await look();
+  let over = await look(following.output ?? {});
   if (!over) {
     for await (const event of watchFrom(context, client, since, signal)) {
-      if (event.kind === "resync") over = await look();
-      if (event.kind === "task" && event.task.run === run) copies.take(event.task);
+      if (event.kind === "resync") over = await look(later);
+      if (event.kind === "task" && event.task.run === run) copies.take(event.task, later);
       if (event.kind === "run" && event.run.run === run) {
         saidWaiting.look(event.run);
         over = isOver(event.run);
@@ -75,7 +78,7 @@ export async function followRun(following: Following): Promise<RunDetail | null>
   }
   if (!over) return null;
   // The last tasks may have begun and ended between two events.
-  await look();
+  await look(later);
   await copies.finished();
   return client.runInfo(run);
 }
@@ -117,9 +120,9 @@ function copiesOf({ context, client, signal, quiet: silence }: Following, waited
   const sinks = { stdout: plainSink(context.host.out), stderr: plainSink(context.host.err) };
   let written = 0;
 
-  async function copy(id: string, stream: "stdout" | "stderr"): Promise<void> {
+  async function copy(id: string, stream: "stdout" | "stderr", output: OutputPart): Promise<void> {
     try {
-      await copyLog(context, { client, ref: id, stream, follow: true, signal: either }, async (bytes) => {
+      await copyLog(context, { client, ref: id, stream, follow: true, signal: either, ...output }, async (bytes) => {
         written += 1;
         await silence?.();
         await sinks[stream].write(bytes);
@@ -132,7 +135,7 @@ function copiesOf({ context, client, signal, quiet: silence }: Following, waited
   }
 
   return {
-    take(task) {
+    take(task, output) {
       if (task.id === null || begun.has(task.id) || !hasBegun(task)) return;
       begun.add(task.id);
       const node = clean(task.node ?? "?");
@@ -141,7 +144,7 @@ function copiesOf({ context, client, signal, quiet: silence }: Following, waited
         // A script's standard error stays the job's own, unless it was told of a wait, whose end it is told too.
         context.note(`orch: ${task.app === null ? `run ${clean(task.name)}` : clean(task.name)} runs on ${node}`);
       }
-      running.push(copy(task.id, "stdout"), copy(task.id, "stderr"));
+      running.push(copy(task.id, "stdout", output), copy(task.id, "stderr", output));
     },
     async finished() {
       let done = false;

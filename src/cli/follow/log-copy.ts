@@ -5,14 +5,27 @@ import { ApiError, UnreachableError, type Client, type LogQuery } from "../../wi
 import type { Context } from "../context";
 import { clean } from "../print/clean";
 
-export interface LogSource {
+/** Which part of an output is copied, and how. */
+export interface OutputPart {
+  readonly since_ms?: number;
+  /** Only the last so many lines of what is there. */
+  readonly tail?: number;
+  /** Each line begins with its time. */
+  readonly times?: boolean;
+}
+
+/** Returns the wish for the output of a task that begins later: the whole is new, so none of it is cut off. */
+export function wholeOf({ since_ms, times }: OutputPart): OutputPart {
+  return { ...(since_ms === undefined ? {} : { since_ms }), ...(times === undefined ? {} : { times }) };
+}
+
+export interface LogSource extends OutputPart {
   readonly client: Client;
   /** The task's id or name. */
   readonly ref: string;
   readonly stream: "stdout" | "stderr";
   readonly follow: boolean;
   readonly attempt?: number;
-  readonly since_ms?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -35,12 +48,16 @@ export async function copyLog(
     ...(signal === undefined ? {} : { signal }),
     ...(source.attempt === undefined ? {} : { attempt: source.attempt }),
     ...(source.since_ms === undefined ? {} : { since_ms: source.since_ms }),
+    ...(source.times === true ? { times: true } : {}),
   };
+  // Where the last lines begin is found once. A copy that begins again begins there too.
+  let from: Pick<LogQuery, "tail" | "offset"> = source.tail === undefined ? {} : { tail: source.tail };
   let copied = 0;
   let noticed = false;
   while (!ended()) {
     try {
-      const answer = await client.logs(ref, query);
+      const answer = await client.logs(ref, { ...query, ...from });
+      if (answer.offset !== null) from = { offset: answer.offset };
       if (answer.notice !== null && !noticed && stream === "stdout") {
         context.note(`orch: ${clean(answer.task)}: ${clean(answer.notice)}`);
       }

@@ -215,6 +215,9 @@ export function readAt(fd: number, offset: number, length: number): Uint8Array {
 
 export const sizeOf = (fd: number): number => fstatSync(fd).size;
 
+/** Returns when an open file was written last, on the wall clock. */
+export const changedMs = (fd: number): number => Math.floor(fstatSync(fd).mtimeMs);
+
 export function removeFile(path: string): void {
   try {
     unlinkSync(path);

@@ -181,7 +181,7 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   for (const detail of value.doubts) doubt(hub, node_id, detail);
   const node = hub.store.state.nodes.get(node_id);
   if (node === undefined) return sendHome(hub, session, inventory.entries);
-  session.phase = { is: "live", node_id, instance_id: hello.instance_id };
+  session.phase = { is: "live", node_id, instance_id: hello.instance_id, log_lines: hello.log_lines === true };
   session.socket.patience(null);
   session.orders.told = value.told;
   session.orders.set = hello.sets === true ? new Map() : null;

@@ -54,7 +54,7 @@ export interface Session {
   phase:
     | { readonly is: "challenged" }
     | { readonly is: "inventory"; readonly hello: Hello; readonly pages: InventoryPages }
-    | { readonly is: "live"; readonly node_id: string; readonly instance_id: string };
+    | { readonly is: "live"; readonly node_id: string; readonly instance_id: string; readonly log_lines: boolean };
   readonly orders: Orders;
   /** The order to test the node that was sent last in this session, or null. */
   asked: { readonly id: string; readonly at_ms: Ms } | null;

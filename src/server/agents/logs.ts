@@ -15,6 +15,11 @@ export interface LogWish {
   readonly stream: "stdout" | "stderr";
   readonly follow: boolean;
   readonly since_age_ms: Ms | null;
+  /** Only the last so many lines of what is there; null is all. */
+  readonly tail_lines: number | null;
+  /** Each line begins with its time. */
+  readonly times: boolean;
+  readonly offset: number;
   /** Aborted when the reader is gone. */
   readonly gone: AbortSignal;
 }
@@ -41,18 +46,29 @@ export async function logOf(
   const opened = sessions.openLog(task.node_id, {
     uid: task.uid,
     name: wish.stream,
-    offset: 0,
+    offset: wish.offset,
     follow,
     since_age_ms: wish.since_age_ms,
+    ...(wish.tail_lines === null ? {} : { tail_lines: wish.tail_lines }),
+    ...(wish.times ? { times: true } : {}),
   });
   if (opened === null) return keptTail(task, wish, `${node?.name ?? "its node"} cannot be asked now`);
+  if (opened === "too_old") throw tooOld(node?.name ?? "its node");
   const bytes = opened[Symbol.asyncIterator]();
+  const offset = wish.tail_lines === null ? null : await within(FIRST_BYTES_MS, opened.begins, null);
   // A followed log may have no output for long, so its answer begins at once.
-  if (follow) return streamed(bytes, null, name);
+  if (follow) return streamed(bytes, null, headersOf(name, offset));
   const first = await firstOf(bytes);
   if (first.is === "failed") return keptTail(task, wish, `${node?.name ?? "its node"}: ${first.why}`);
-  return streamed(bytes, first, name);
+  return streamed(bytes, first, headersOf(name, offset));
 }
+
+const tooOld = (node: string): RefusedError =>
+  new RefusedError(
+    "conflict",
+    `the agent of ${node} is of an earlier release, which finds neither the last lines of a log nor their times`,
+    `Ask without --tail and -t, or update orch on ${node}`,
+  );
 
 /** Returns the newest row of a task once it has begun or is over, or its reader is gone. */
 function begun(store: Context["store"], task: TaskRow, gone: AbortSignal): Promise<TaskRow> {
@@ -84,17 +100,19 @@ async function firstOf(bytes: AsyncIterator<Uint8Array>): Promise<First> {
   return first;
 }
 
-const headers = (name: string, kept: "whole" | "tail", notice: string | null): Record<string, string> => ({
+type Headers = Readonly<Record<string, string>>;
+
+const headersOf = (name: string, offset: number | null): Headers => ({
   "content-type": "application/octet-stream",
   "x-orch-task": encodeURIComponent(name),
-  "x-orch-log": kept,
-  ...(notice === null ? {} : { "x-orch-notice": encodeURIComponent(notice) }),
+  "x-orch-log": "whole",
+  ...(offset === null ? {} : { "x-orch-log-offset": String(offset) }),
 });
 
 /**
  * Returns an answer that passes bytes on at the reader's pace. A reader that disconnects closes the stream at the node.
  */
-function streamed(bytes: AsyncIterator<Uint8Array>, first: First | null, name: string): Response {
+function streamed(bytes: AsyncIterator<Uint8Array>, first: First | null, headers: Headers): Response {
   let ahead = first;
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -110,7 +128,7 @@ function streamed(bytes: AsyncIterator<Uint8Array>, first: First | null, name: s
       await bytes.return?.();
     },
   });
-  return new Response(stream, { headers: headers(name, "whole", null) });
+  return new Response(stream, { headers });
 }
 
 function keptTail(task: TaskRow, wish: LogWish, why: string): Response {
@@ -125,5 +143,14 @@ function keptTail(task: TaskRow, wish: LogWish, why: string): Response {
     );
   }
   const text = wish.stream === "stdout" ? tail.stdout : tail.stderr;
-  return new Response(text, { headers: headers(name, "tail", `${why}: these are the last 4 KiB that were kept`) });
+  const notice = `${why}: these are the last 4 KiB that were kept${wish.times ? ", without times" : ""}`;
+  return new Response(wish.tail_lines === null ? text : lastLines(text, wish.tail_lines), {
+    headers: { ...headersOf(name, null), "x-orch-log": "tail", "x-orch-notice": encodeURIComponent(notice) },
+  });
+}
+
+/** Returns the last lines of a text. Its last line may have no end. */
+function lastLines(text: string, count: number): string {
+  const lines = text.split(/(?<=\n)/);
+  return lines.slice(Math.max(0, lines.length - count)).join("");
 }

@@ -10,13 +10,17 @@ import { drop, type Hub, type AgentRefusal, refuse, send, type Session, stamp } 
 import type { AgentSocket, AgentSocketHandlers, Context } from "../context";
 import { ask } from "./testing";
 import { receive } from "./session";
-import { createStreams, type LogRequest } from "./streams";
+import { createStreams, type LogRequest, type OpenedLog } from "./streams";
 import { newOrders, push } from "./orders";
 
 export interface Sessions {
   readonly handlers: AgentSocketHandlers;
   /** Opens a task's log on its node. Returns null if the node is not connected. */
-  openLog(node_id: string, request: LogRequest): AsyncIterable<Uint8Array> | null;
+  /**
+   * Opens a log at a node. Returns null if the node is not connected, and `too_old` if its agent cannot find lines and
+   * these are asked for.
+   */
+  openLog(node_id: string, request: LogRequest): OpenedLog | "too_old" | null;
   /** Returns the test that the node's agent is running for this order, or null if the agent has not reported one. */
   stepOf(node_id: string, order: string): StepView | null;
   /** Returns whether the node's agent has a session now. */
@@ -63,6 +67,12 @@ const newHub = (context: Context): Hub => ({
   doubted: new Map(),
 });
 
+function openLog(session: Session | undefined, request: LogRequest): OpenedLog | "too_old" | null {
+  if (session?.phase.is !== "live") return null;
+  const needsLines = request.tail_lines !== undefined || request.times === true;
+  return needsLines && !session.phase.log_lines ? "too_old" : session.streams.openLog(request);
+}
+
 export function createSessions(context: Context): Sessions {
   const hub = newHub(context);
   let count = 0;
@@ -107,7 +117,7 @@ export function createSessions(context: Context): Sessions {
         if (session !== undefined) drop(hub, session);
       },
     },
-    openLog: (node_id, request) => hub.live.get(node_id)?.streams.openLog(request) ?? null,
+    openLog: (node_id, request) => openLog(hub.live.get(node_id), request),
     stepOf(node_id, order) {
       const step = hub.live.get(node_id)?.step ?? null;
       return step?.id === order ? { name: step.name, n: step.n, of: step.of } : null;

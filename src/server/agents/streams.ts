@@ -12,10 +12,19 @@ export interface LogRequest {
   readonly offset: number;
   readonly follow: boolean;
   readonly since_age_ms: number | null;
+  /** Only the last so many lines of what is there. */
+  readonly tail_lines?: number;
+  /** Each line begins with its time. */
+  readonly times?: true;
+}
+
+export interface OpenedLog extends AsyncIterable<Uint8Array> {
+  /** Resolves with the offset at which a log with `tail_lines` begins; null if it ends before its agent has said so. */
+  readonly begins: Promise<number | null>;
 }
 
 export interface Streams {
-  openLog(request: LogRequest): AsyncIterable<Uint8Array>;
+  openLog(request: LogRequest): OpenedLog;
   take(message: Extract<ToServer, { type: "opened" | "end" }>): void;
   bytes(frame: Uint8Array): void;
   /** Ends every open stream with this error. */
@@ -39,10 +48,12 @@ interface Incoming {
   credit: number;
   end: { readonly error: string | null } | null;
   wake: (() => void) | null;
+  readonly began: (offset: number | null) => void;
 }
 
 function finish(stream: Incoming, error: string | null): void {
   stream.end ??= { error };
+  stream.began(null);
   stream.wake?.();
 }
 
@@ -112,15 +123,19 @@ export function createStreams(socket: AgentSocket): Streams {
   return {
     openLog(request) {
       const id = ++count;
-      const stream: Incoming = { chunks: [], credit: STREAM_CREDIT_BYTES, end: null, wake: null };
+      const { promise: begins, resolve: began } = Promise.withResolvers<number | null>();
+      const stream: Incoming = { chunks: [], credit: STREAM_CREDIT_BYTES, end: null, wake: null, began };
       open.set(id, stream);
       send({ type: "open", stream: id, credit: STREAM_CREDIT_BYTES, what: { kind: "log", ...request } });
       const bytes = read(tunnel, id, stream);
-      return { [Symbol.asyncIterator]: () => ({ next: () => bytes.next(), return: () => leave(tunnel, id, bytes) }) };
+      const iterator = { next: () => bytes.next(), return: () => leave(tunnel, id, bytes) };
+      return { begins, [Symbol.asyncIterator]: () => iterator };
     },
     take(message) {
       const stream = open.get(message.stream);
-      if (stream !== undefined && message.type === "end") finish(stream, message.error);
+      if (stream === undefined) return;
+      if (message.type === "end") finish(stream, message.error);
+      else stream.began(message.offset);
     },
     bytes(frame) {
       const { stream: id, bytes } = decodeFrame(frame);

@@ -12,6 +12,11 @@ const query = z.object({
   stream: z.enum(["stdout", "stderr"]).optional().describe("stdout if it is left out"),
   follow: flag.optional().describe("goes on until the task has ended"),
   since_ms: number.optional().describe("only what was written since this Unix time"),
+  tail: number
+    .optional()
+    .describe("only the last so many lines of what is there; `x-orch-log-offset` says where they begin"),
+  times: flag.optional().describe("each line begins with its time, as its node noticed it: up to 4 s late"),
+  offset: number.optional().describe("only from this byte on, counted from the first byte that the task ever wrote"),
   attempt: number.optional().describe("left out: the newest"),
 });
 
@@ -39,6 +44,9 @@ export const LOG_ROUTES = [
         const answer = await logOf(api, task, {
           stream: wish.stream ?? "stdout",
           follow: wish.follow ?? false,
+          tail_lines: wish.tail ?? null,
+          times: wish.times ?? false,
+          offset: wish.offset ?? 0,
           gone: request.signal,
           since_age_ms: wish.since_ms === undefined ? null : Math.max(0, api.store.now() - wish.since_ms),
         });

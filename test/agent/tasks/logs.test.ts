@@ -1,13 +1,16 @@
 // A task's output as it can be asked for: whole, from an offset, by time, as it grows, and after its cap has cut it.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { utimesSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HOUSE_LIMITS } from "../../../src/core/limits";
 import { lastText } from "../../../src/agent/tasks/tails";
 import { look, watchGrowth } from "../../../src/agent/keeper/growth";
 import { clocksNow } from "../../../src/agent/tasks/moments";
+import { createStamper } from "../../../src/agent/tasks/log-lines";
+import { timeText } from "../../../src/wire/log-times";
 import { readLog, type TaskLogQuery } from "../../../src/agent/tasks/logs";
 import { assignmentFor, begin, ended, makeSite, type OpenTasks, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
@@ -106,6 +109,96 @@ test("growth is marked with its time, so that what is recent can be asked for", 
   expect(await whole(read(uid, { since_age_ms: 2 * 3_600_000 }))).toBe("old\nyoung\n");
   writeFileSync(`${go}.2`, "");
   await ended(tasks, uid);
+});
+
+/** Lays down an output of a task that is over. */
+function laid(uid: string, stdout: string, marks = ""): string {
+  const dir = join(site.data, "tasks", uid);
+  mkdirSync(dir);
+  writeFileSync(join(dir, "stdout"), stdout);
+  writeFileSync(join(dir, "marks"), marks);
+  return dir;
+}
+
+test("the last lines are found from the end, whatever their length and ends", async () => {
+  const texts = [
+    "",
+    "one",
+    "one\n",
+    "\n",
+    "\n\n",
+    "a\nb\nc",
+    "a\nb\nc\n",
+    `${"x".repeat(700_000)}\ny\n`,
+    "z\n".repeat(300_000),
+  ];
+  for (const [n, text] of texts.entries()) {
+    const uid = `a${n}`.padEnd(32, "0");
+    laid(uid, text);
+    const lines = text.split(/(?<=\n)/);
+    for (const count of [0, 1, 2, 3, 200_000]) {
+      const begins: number[] = [];
+      const query = { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null, tail_lines: count } as const;
+      const expected = lines.slice(Math.max(0, lines.length - count)).join("");
+      const options = { data: site.data, clocks: clocksNow, living: () => false, signal: new AbortController().signal };
+      expect(await whole(readLog(query, { ...options, begins: (offset) => begins.push(offset) }))).toBe(expected);
+      expect(begins).toEqual([text.length - expected.length]);
+    }
+  }
+});
+
+test("the last lines of 2 GB are read without the rest, and none of what the cap has removed", async () => {
+  const uid = "b".repeat(32);
+  const dir = laid(uid, "");
+  const fd = openSync(join(dir, "stdout"), "r+");
+  const size = 2 * 1024 * MIB;
+  writeSync(fd, "first\nlast\n", size);
+  closeSync(fd);
+  const began_ms = performance.now();
+  expect(await whole(read(uid, { tail_lines: 1 }))).toBe("last\n");
+  // To read 2 GB takes longer on any disk of today.
+  expect(performance.now() - began_ms).toBeLessThan(100);
+  writeFileSync(join(dir, "marks"), `from stdout ${size}\n`);
+  expect(await whole(read(uid, { tail_lines: 10 }))).toBe("first\nlast\n");
+});
+
+test("a follower of the last lines gets what comes, and nothing from before", async () => {
+  const go = `${site.data}.tail`;
+  const script = `echo a; echo b; echo c; until [ -e ${go} ]; do sleep 0.02; done; echo d`;
+  const uid = await begin(tasks, assignmentFor(script));
+  await waitUntil("its output", async () => (await whole(read(uid))) === "a\nb\nc\n");
+  const got = [0, 2].map((tail_lines) => whole(read(uid, { follow: true, tail_lines })));
+  await waitUntil("a look", () => tasks.driver.seen().get(uid)?.process.is === "alive");
+  writeFileSync(go, "");
+  expect(await Promise.all(got)).toEqual(["d\n", "b\nc\nd\n"]);
+});
+
+test("each line is behind the time of the first mark that has it, else that of the last writing", async () => {
+  const uid = "c".repeat(32);
+  const dir = laid(
+    uid,
+    "one\ntwo\nthree\nfour",
+    "at stdout 4 1000 1\nat stdout 14 61000 61\nat stdout 14 nonsense 1\n",
+  );
+  utimesSync(join(dir, "stdout"), 3_600, 3_600);
+  expect(await whole(read(uid, { times: true }))).toBe(
+    "1970-01-01T00:00:01.000Z one\n1970-01-01T00:01:01.000Z two\n1970-01-01T00:01:01.000Z three\n" +
+      "1970-01-01T01:00:00.000Z four",
+  );
+  expect(await whole(read(uid, { times: true, tail_lines: 2 }))).toBe(
+    "1970-01-01T00:01:01.000Z three\n1970-01-01T01:00:00.000Z four",
+  );
+});
+
+test("a line that comes in parts gets one time", () => {
+  const stamp = createStamper();
+  const text = ["a", "b\nc\n\nd", "", "\n"].map((part) =>
+    new TextDecoder().decode(stamp(Buffer.from(part), 0, () => 0)),
+  );
+  const at = timeText(0);
+  expect(text.join("")).toBe(`${at}ab\n${at}c\n${at}\n${at}d\n`);
+  // A task may write anything into its own marks.
+  for (const odd of [Number.NaN, -1, 1e300, Infinity]) expect(timeText(odd)).toHaveLength(at.length);
 });
 
 test("output is never read through a link", async () => {

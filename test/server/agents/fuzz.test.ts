@@ -53,7 +53,7 @@ function messagesOf(task: TaskRow, machine: ReturnType<typeof machineOf>): reado
     { type: "tested", id: "t", results: [] },
     { type: "testing", id: "t", name: "cpu", n: 1, of: 2 },
     { type: "echo", n: 1, data: "x" },
-    { type: "opened", stream: 1, total_bytes: 1 },
+    { type: "opened", stream: 1, offset: 1 },
     { type: "end", stream: 1, error: "gone" },
   ];
 }
