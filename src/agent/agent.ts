@@ -187,6 +187,7 @@ async function settle(data: string, options: AgentOptions): Promise<Grounds | nu
     joined_as: before?.credential.fingerprint ?? null,
     share_names: [options.capacity === null ? "" : ownName, "", runName(data), before?.credential.name ?? ""],
   });
+  if (cgroups.is === "none") options.say(`cores and memory of tasks are counted and not enforced: ${cgroups.detail}`);
   for (const much of tooMuch(probed.capacity, probed.facts)) options.say(`--capacity: ${much}; tasks may starve`);
   const cards = openCards({ data, cgroups, fakes: options.devices, only: options.cards, clock, say: options.say });
   const ability: Grounds["ability"] = { trouble: () => null, silent: () => null, foreign: () => [] };

@@ -66,10 +66,7 @@ export function makeContext(host: Host, asked: AskedServer): Context {
     return connect({ ...found, heardTime, leftOut });
   };
   const styled = style(wantsColor(host.out.tty, host.env));
-  const tableText = <T>(shown: Listing<T>, rows: readonly T[]): string =>
-    listing(shown, rows, host.out.columns, styled)
-      .map((line) => `${line}\n`)
-      .join("");
+  const lines = <T>(shown: Listing<T>, rows: readonly T[]): string[] => listing(shown, rows, host.out.columns, styled);
   const cleaned = styled.enabled ? cleanLine : clean;
   return {
     host,
@@ -90,9 +87,19 @@ export function makeContext(host: Host, asked: AskedServer): Context {
       const whole = text.endsWith("\n") ? text : `${text}\n`;
       host.out.write(host.out.tty ? cleanLines(whole) : whole);
     },
-    table: (columns, rows, more) => host.out.write(tableText({ columns, ...more }, rows)),
-    screen: (columns, rows, more) => host.out.write(HOME_AND_CLEAR + tableText({ columns, ...more }, rows)),
+    table: (columns, rows, more) => host.out.write(textOf(lines({ columns, ...more }, rows))),
+    screen: (columns, rows, more) =>
+      host.out.write(HOME_AND_CLEAR + textOf(cutTo(lines({ columns, ...more }, rows), host.out.rows))),
   };
+}
+
+const textOf = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join("");
+
+/** Cuts lines to those that fit on the screen with the cursor below them. More would scroll at every redraw. */
+function cutTo(lines: readonly string[], rows: number | null): readonly string[] {
+  if (rows === null || lines.length < rows) return lines;
+  const fitting = Math.max(rows - 2, 1);
+  return [...lines.slice(0, fitting), `… and ${lines.length - fitting} more`];
 }
 
 /**
@@ -111,8 +118,7 @@ async function refuseUnknown({ url, token, pin }: ServerTarget): Promise<void> {
       : "Is it running (orch server), and is the address right (--url, ORCH_URL)?";
     throw new CliError(EXIT.unreachable, `no server answers at ${url}`, hint);
   }
-  const start = isLoopbackHost(new URL(url).hostname) ? "Start a server here with: orch up. " : "";
-  const hint = `${start}Log in with: orch login ${url} (or set ORCH_TOKEN)`;
+  const hint = `Log in with: orch login ${url} (or set ORCH_TOKEN). Its admin makes the token with: orch user add NAME`;
   throw new CliError(EXIT.denied, `not logged in to ${url}`, hint);
 }
 

@@ -7,6 +7,8 @@ export interface Sink {
   readonly tty: boolean;
   /** The terminal's number of columns, or null if the sink is no terminal: then nothing is cut or folded for it. */
   readonly columns: number | null;
+  /** The terminal's number of lines, or null if the sink is no terminal or does not say. */
+  readonly rows: number | null;
   write(data: string | Uint8Array): void;
   /** Resolves when everything written has been taken. Commands that stream output wait for it. */
   drained(): Promise<void>;

@@ -134,8 +134,8 @@ describe("a command line", () => {
     expect(await dispatch(["ps", "--url", url], here.host)).toBe(4);
     listener.stop(true);
     expect(here.err()).toBe(
-      `orch: not logged in to ${url}. Start a server here with: orch up. ` +
-        `Log in with: orch login ${url} (or set ORCH_TOKEN)\n`,
+      `orch: not logged in to ${url}. Log in with: orch login ${url} (or set ORCH_TOKEN). ` +
+        "Its admin makes the token with: orch user add NAME\n",
     );
     expect(heard).toEqual([]);
     const later = stage();

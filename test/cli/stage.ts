@@ -37,6 +37,7 @@ export function stage(given: Given = {}): Stage {
   const sink = (name: "out" | "err"): Sink => ({
     tty: given.tty ?? false,
     columns: given.tty === true ? (given.columns ?? 80) : null,
+    rows: given.tty === true ? 24 : null,
     write: (data) => {
       written[name] += typeof data === "string" ? data : new TextDecoder().decode(data);
     },

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { RunView } from "../../src/wire/api/runs";
 import { Cluster } from "../support/cluster";
 import { BINARY, Program, runOrch } from "../support/program";
+import { onTerminal } from "../support/terminal";
 import { waitUntil } from "../support/wait";
 
 let cluster: Cluster;
@@ -118,36 +119,6 @@ describe("orch run in the foreground", () => {
     expect(out).toBe("\x1b[31mred\x1b]0;t\x07\r\n");
   });
 });
-
-/** A command in a terminal of its own, and what it has written there. */
-function onTerminal(
-  argv: readonly string[],
-  env: Record<string, string>,
-): {
-  readonly child: Bun.Subprocess;
-  readonly shown: () => string;
-  readonly type: (text: string) => void;
-} {
-  const decoder = new TextDecoder();
-  let shown = "";
-  const child = Bun.spawn([BINARY, ...argv], {
-    env,
-    terminal: {
-      cols: 120,
-      rows: 40,
-      data: (_, data) => {
-        shown += decoder.decode(data, { stream: true });
-      },
-    },
-  });
-  return {
-    child,
-    shown: () => shown,
-    type: (text) => {
-      child.terminal?.write(text);
-    },
-  };
-}
 
 describe("on a terminal", () => {
   const env = (): Record<string, string> => {

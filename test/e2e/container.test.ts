@@ -55,4 +55,37 @@ describe(`in a container${why === null ? "" : ` (skipped: ${why})`}`, () => {
     },
     120_000,
   );
+
+  // The first hides the mounts with the directory that they are in, the second each mount below it too.
+  const HIDDEN = [
+    "mount -t tmpfs none /sys/fs/cgroup",
+    "umount -R -l /sys/fs/cgroup/*; mount -t tmpfs none /sys/fs/cgroup",
+  ];
+  test.if(why === null)(
+    "whose control groups are hidden by another mount runs work without them, and says so",
+    async () => {
+      await withCluster({ name: "hidden" }, async (cluster) => {
+        for (const [n, hide] of HIDDEN.entries()) {
+          const name = `n${n}`;
+          const agent = await cluster.startAgentAs(name, [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            `${hide}; exec "$0" "$@"`,
+            BINARY,
+          ]);
+          await cluster.ready();
+          const none = n === 0 ? "the cgroup file system at /sys/fs/cgroup" : "no cgroup file system is mounted";
+          expect(agent.output()).toContain(`cores and memory of tasks are counted and not enforced: ${none}`);
+          expect((await cluster.ok("node", "show", name)).replaceAll(/\s+/g, " ")).toContain(
+            `memory: counted (${none}`,
+          );
+          const { code, out } = await cluster.orch("run", "--host", name, "--memory", "16MiB", "--", "echo", "here");
+          expect([code, out]).toEqual([0, "here\n"]);
+        }
+      });
+    },
+    60_000,
+  );
 });

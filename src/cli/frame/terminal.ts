@@ -116,6 +116,9 @@ function sinkOf(stream: NodeJS.WriteStream, env: Host["env"], lost: (error: Node
     get columns() {
       return tty ? columnsOf(stream.columns, env["COLUMNS"]) : null;
     },
+    get rows() {
+      return tty && stream.rows > 0 ? stream.rows : null;
+    },
     write: (data) => {
       pending++;
       stream.write(data, left);

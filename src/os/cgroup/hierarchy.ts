@@ -1,6 +1,7 @@
 // Which control groups this machine has, found out by trying: version 2, version 1 (or a hybrid), or none with the
 // reason. Also where the directories of orch's groups are.
 
+import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import { kernelText } from "../proc";
 import { tryMake, tryWrite } from "./dirs";
@@ -41,7 +42,7 @@ interface Mount {
   readonly options: readonly string[];
 }
 
-export function mounts(): Mount[] {
+function allMounts(): Mount[] {
   return (kernelText("/proc/self/mounts") ?? "")
     .split("\n")
     .map((line) => line.split(" "))
@@ -51,6 +52,33 @@ export function mounts(): Mount[] {
       kind: kind as Mount["kind"],
       options: (options ?? "").split(","),
     }));
+}
+
+/** Values of `f_type` from statfs(2), by kind. */
+const MAGIC: Readonly<Record<Mount["kind"], number>> = { cgroup: 0x27e0eb, cgroup2: 0x63677270 };
+
+/**
+ * Returns whether what is seen at a mount point is that mount. In some containers something else is mounted over it,
+ * where directories can be made that limit nothing.
+ */
+function isSeen({ point, kind }: Mount): boolean {
+  try {
+    return statfsSync(point).type === MAGIC[kind];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return false;
+  }
+}
+
+/** Returns the mounts of control groups that can be used. */
+export const mounts = (): Mount[] => allMounts().filter(isSeen);
+
+/** Returns why there is no control group to use. */
+function whyNone(): string {
+  const hidden = allMounts()[0];
+  return hidden === undefined
+    ? "no cgroup file system is mounted"
+    : `the cgroup file system at ${hidden.point} is hidden: something else is mounted over it`;
 }
 
 /** Returns the path of this process's group in a hierarchy. On some machines orch may write only below it. */
@@ -79,7 +107,7 @@ export function findCgroups(name: string): Cgroups {
   const v1 = all.filter(({ kind }) => kind === "cgroup");
   if (v1.some(({ options }) => options.includes("memory"))) return findV1(v1, name);
   const v2 = all.find(({ kind }) => kind === "cgroup2");
-  return v2 === undefined ? { is: "none", detail: "no cgroup file system is mounted" } : findV2(v2.point, name);
+  return v2 === undefined ? { is: "none", detail: whyNone() } : findV2(v2.point, name);
 }
 
 function findV1(all: readonly Mount[], name: string): Cgroups {

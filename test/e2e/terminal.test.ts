@@ -1,0 +1,151 @@
+// What people see on a terminal: the question at Ctrl-C, where a run is, the end of a wait, lists that are redrawn.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Cluster } from "../support/cluster";
+import { BINARY, runOrch } from "../support/program";
+import { CTRL_C, onTerminal } from "../support/terminal";
+import { waitUntil } from "../support/wait";
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await Cluster.start({ name: "terminal", agents: ["box1", "box2"] });
+}, 60_000);
+afterAll(async () => expect(await cluster.close()).toEqual([]));
+
+const LITTLE = ["--cpu", "20m", "--memory", "16MiB"];
+const TICKS = "n=0; while :; do n=$((n+1)); echo tick $n; sleep 0.05; done";
+const ticksIn = (text: string): number[] => [...text.matchAll(/tick (\d+)/g)].map(([, n]) => Number(n));
+
+describe("the question at Ctrl-C", () => {
+  test("stands alone while it is asked, is asked again, and costs no output", async () => {
+    const { child, shown, type } = onTerminal(["run", ...LITTLE, "--name", "ticks", "-c", TICKS], cluster.env);
+    await waitUntil("output", () => shown().includes("tick 3"));
+    type(CTRL_C);
+    await waitUntil("the question", () => shown().endsWith("Enter to go on? "));
+    const asked = ticksIn(shown()).at(-1) ?? 0;
+    await waitUntil("more output", async () => (ticksIn(await cluster.ok("logs", "ticks")).at(-1) ?? 0) > asked + 20);
+    expect(shown()).toEndWith("[c]ancel it, [d]etach, or Enter to go on? ");
+    type("what\r");
+    await waitUntil("the question again", () => /c, d or Enter\. run \d+: .*go on\? $/.test(shown()));
+    type("\r");
+    await waitUntil("the output to go on", () => ticksIn(shown()).length > asked + 20);
+    const ticks = ticksIn(shown());
+    expect(ticks).toEqual(ticks.map((_, n) => n + 1));
+    type(CTRL_C);
+    await waitUntil("the question", () => shown().endsWith("Enter to go on? "));
+    type("d\r");
+    expect(await child.exited).toBe(130);
+    expect(shown()).toMatch(/orch: run (\d+) goes on; see: orch logs -f \1\r\n$/);
+    await cluster.ok("cancel", "ticks");
+  });
+
+  test("is answered with c or a second Ctrl-C: the run is cancelled", async () => {
+    for (const [n, answer] of ["c\r", CTRL_C].entries()) {
+      const { child, shown, type } = onTerminal(["run", ...LITTLE, "--name", `gone${n}`, "-c", TICKS], cluster.env);
+      await waitUntil("output", () => shown().includes("tick 1"));
+      type(CTRL_C);
+      await waitUntil("the question", () => shown().endsWith("Enter to go on? "));
+      type(answer);
+      expect(await child.exited).toBe(130);
+      expect(shown()).toMatch(/orch: cancelling run \d+\r\n(.*\r\n)*orch: run \d+ cancelled\r\n$/);
+    }
+  });
+});
+
+describe("orch run", () => {
+  test("says where it runs, on a terminal alone", async () => {
+    const argv = ["run", ...LITTLE, "--host", "box2", "--", "echo", "out"];
+    const { child, shown } = onTerminal(argv, cluster.env);
+    expect(await child.exited).toBe(0);
+    await waitUntil("its output", () => shown().includes("out\r\n"));
+    expect(shown()).toMatch(/orch: run \S+ runs on box2\r\nout\r\n$/);
+    expect(await runOrch(argv, cluster.env)).toEqual({ code: 0, out: "out\n", err: "" });
+  });
+
+  test("says why it waits, and where it runs once it does", async () => {
+    const most = ["--host", "box1", "--cpu", "3", "--memory", "16MiB"];
+    await cluster.ok("run", "-d", ...most, "--name", "first", "--", "sleep", "1000");
+    const { child, shown } = onTerminal(["run", ...most, "--name", "second", "--", "echo", "out"], cluster.env);
+    await waitUntil("the wait", () => /waits: 0 of 2 nodes fit/.test(shown()));
+    await cluster.ok("cancel", "first");
+    expect(await child.exited).toBe(0);
+    await waitUntil("its output", () => shown().includes("out\r\n"));
+    expect(shown()).toMatch(/waits: .*\r\n(.*\r\n)*orch: run \d+ runs on box1\r\nout\r\n$/);
+  });
+});
+
+test("orch up says at Ctrl-C what ended and what goes on", async () => {
+  const env = { ...cluster.env, ORCH_DATA: cluster.dataOf("up") };
+  const argv = ["up", "--listen", "127.0.0.1:0", "--name", "solo", "--capacity", "cpu=1,memory=1GiB"];
+  const { child, shown, type } = onTerminal(argv, env);
+  await waitUntil("the agent", () => shown().includes("joined as solo"), 20_000);
+  type(CTRL_C);
+  expect(await child.exited).toBe(0);
+  expect(shown()).toEndWith(
+    "ended: the server and this machine's agent. Its tasks go on, and orch up takes them on again\r\n",
+  );
+}, 30_000);
+
+test("who is not logged in is told how, and that nothing was sent", async () => {
+  const env = { ...cluster.env, HOME: join(cluster.dir, "stranger"), ORCH_DATA: join(cluster.dir, "nothing") };
+  const { code, err } = await runOrch(["ps", "--url", cluster.url], env);
+  expect(code).toBe(4);
+  expect(err).toBe(
+    `orch: not logged in to ${cluster.url}. Log in with: orch login ${cluster.url} (or set ORCH_TOKEN). ` +
+      "Its admin makes the token with: orch user add NAME\n",
+  );
+});
+
+describe("orch ps -w", () => {
+  const frames = (shown: string): string[] => shown.split("\x1b[H\x1b[J").slice(1);
+
+  test("is redrawn in place, fits the screen, and leaves a clean terminal at Ctrl-C", async () => {
+    const replicas = 12;
+    const web = `{ run: exec sleep 1000, replicas: ${replicas}, resources: { cpu: 20m, memory: 8MiB } }`;
+    await cluster.apply(`app: many\nservices:\n  web: ${web}\n`);
+    await cluster.until("all to run", (all) => all.filter(({ app }) => app === "many").length === replicas);
+    const { child, shown, type } = onTerminal(["ps", "many", "-w"], cluster.env, { cols: 80, rows: 10 });
+    await waitUntil("a frame", () => frames(shown()).length > 0);
+    await cluster.ok("scale", "many.web=2");
+    await waitUntil(
+      "a frame with two",
+      () =>
+        (
+          frames(shown())
+            .at(-1)
+            ?.match(/many\.web\./g) ?? []
+        ).length === 2,
+    );
+    type(CTRL_C);
+    expect(await child.exited).toBe(130);
+    const drawn = frames(shown());
+    expect(drawn[0]).toMatch(/^NAME .*\r\n(many\.web\.\d+ .*\r\n){7}… and 5 more\r\n$/);
+    for (const frame of drawn.slice(0, -1))
+      for (const line of frame.split("\r\n")) expect(line.length).toBeLessThan(81);
+    // The cursor is below the list, and is shown. No other screen is left on.
+    expect(shown()).toMatch(/\r\n(\^C)?$/);
+    expect(shown().replaceAll("\x1b[H\x1b[J", "")).not.toContain("\x1b");
+  });
+
+  test("into a file or pipe prints what changes, each once", async () => {
+    const following = Bun.spawn([BINARY, "ps", "many", "-w"], {
+      env: cluster.env,
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    const decoder = new TextDecoder();
+    let text = "";
+    const read = (async () => {
+      for await (const bytes of following.stdout) text += decoder.decode(bytes);
+    })();
+    await waitUntil("the list", () => text.split("\n").length === 4);
+    await cluster.ok("scale", "many.web=3");
+    await waitUntil("the third", () => new Set(text.match(/^many\.web\.\d+(?= .* running )/gm)).size === 3);
+    following.kill("SIGINT");
+    expect(await following.exited).toBe(130);
+    await read;
+    expect(text.match(/^NAME /gm)).toHaveLength(1);
+    expect(text).not.toContain("\x1b");
+  });
+});
