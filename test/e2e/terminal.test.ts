@@ -101,26 +101,27 @@ describe("orch ps -w", () => {
   const frames = (shown: string): string[] => shown.split("\x1b[H\x1b[J").slice(1);
 
   test("is redrawn in place, fits the screen, and leaves a clean terminal at Ctrl-C", async () => {
-    const replicas = 12;
-    const web = `{ run: exec sleep 1000, replicas: ${replicas}, resources: { cpu: 20m, memory: 8MiB } }`;
-    await cluster.apply(`app: many\nservices:\n  web: ${web}\n`);
-    await cluster.until("all to run", (all) => all.filter(({ app }) => app === "many").length === replicas);
+    const one = "{ run: exec sleep 1000, resources: { cpu: 20m, memory: 8MiB } }";
+    const spec = (count: number): string =>
+      `app: many\nservices:\n${Array.from({ length: count }, (_, n) => `  s${n}: ${one}\n`).join("")}`;
+    await cluster.apply(spec(12));
+    await cluster.until("all to run", (all) => all.filter(({ app }) => app === "many").length === 12);
     const { child, shown, type } = onTerminal(["ps", "many", "-w"], cluster.env, { cols: 80, rows: 10 });
     await waitUntil("a frame", () => frames(shown()).length > 0);
-    await cluster.ok("scale", "many.web=2");
+    await cluster.apply(spec(2));
     await waitUntil(
       "a frame with two",
       () =>
         (
           frames(shown())
             .at(-1)
-            ?.match(/many\.web\./g) ?? []
+            ?.match(/^many\./gm) ?? []
         ).length === 2,
     );
     type(CTRL_C);
     expect(await child.exited).toBe(130);
     const drawn = frames(shown());
-    expect(drawn[0]).toMatch(/^NAME .*\r\n(many\.web\.\d+ .*\r\n){7}… and 5 more\r\n$/);
+    expect(drawn[0]).toMatch(/^NAME .*\r\n(many\.s\d+\.0 .*\r\n){7}… and 5 more\r\n$/);
     for (const frame of drawn.slice(0, -1))
       for (const line of frame.split("\r\n")) expect(line.length).toBeLessThan(81);
     // The cursor is below the list, and is shown. No other screen is left on.
@@ -139,13 +140,14 @@ describe("orch ps -w", () => {
     const read = (async () => {
       for await (const bytes of following.stdout) text += decoder.decode(bytes);
     })();
-    await waitUntil("the list", () => text.split("\n").length === 4);
-    await cluster.ok("scale", "many.web=3");
-    await waitUntil("the third", () => new Set(text.match(/^many\.web\.\d+(?= .* running )/gm)).size === 3);
+    await waitUntil("the list", () => /^many\.s1\.0 /m.test(text));
+    await cluster.ok("scale", "many.s1=2");
+    await waitUntil("the next one", () => /^many\.s1\.1 .* running /m.test(text));
     following.kill("SIGINT");
     expect(await following.exited).toBe(130);
     await read;
     expect(text.match(/^NAME /gm)).toHaveLength(1);
+    expect(text.match(/^many\.s0\.0 /gm)).toHaveLength(1);
     expect(text).not.toContain("\x1b");
   });
 });
