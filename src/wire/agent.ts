@@ -217,7 +217,7 @@ const hello = z.object({
   leaving: leavingNote.optional(),
   /** Whether the agent answers `look`. Agents of earlier releases leave it out. */
   looks: z.boolean().optional(),
-  /** Whether the agent finds the last lines of a log, and the times of lines. Agents of earlier releases leave it out. */
+  /** Whether the agent finds the last lines of a log, and when they were written. Earlier releases leave it out. */
   log_lines: z.boolean().optional(),
 });
 

@@ -1,8 +1,7 @@
 // Tasks for tests of the agent: records with every field set, and a driver over a temporary data directory.
 
 import { accessOf, type DeviceAccess } from "../../src/agent/devices/access";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createAccounts, type AccountMode } from "../../src/agent/machine/account";
 import type { Driver } from "../../src/agent/drivers/driver";
@@ -20,6 +19,7 @@ import { bootId } from "../../src/os/proc";
 import { runDirOf, runName } from "../../src/agent/machine/rundir";
 import { KEEPER_COMMAND } from "./fixtures/keeper";
 import { cgroupsOf, processesOf, signal } from "./processes";
+import { makeScratch, removeScratch } from "./scratch";
 import { waitUntil } from "./wait";
 
 /** Makes an assignment of a shell script, or of an argv. `over` replaces any other field. */
@@ -141,7 +141,7 @@ export interface Site {
 
 /** Makes a temporary data directory for drivers. `close` ends everything that runs for it. */
 export async function makeSite(): Promise<Site> {
-  const dir = await mkdtemp(join(tmpdir(), "orch-agent-"));
+  const dir = makeScratch("agent");
   const data = join(dir, "agent");
   const said: string[] = [];
   const open: OpenTasks[] = [];
@@ -171,14 +171,17 @@ export async function makeSite(): Promise<Site> {
     },
     close: async () => {
       for (const tasks of open) tasks.close();
-      // Keepers end by themselves once their tasks are over, and take their control groups with them.
-      await waitUntil("the keepers to end", () => {
-        const left = processesOf(dir);
-        for (const one of left) if (!one.command.includes(KEEPER_COMMAND[1] ?? "")) signal(one, "SIGKILL");
-        return left.length === 0;
-      });
-      await rm(dir, { recursive: true, force: true });
-      await rm(runDirOf(data), { recursive: true, force: true });
+      try {
+        // Keepers end by themselves once their tasks are over, and take their control groups with them.
+        await waitUntil("the keepers to end", () => {
+          const left = processesOf(dir);
+          for (const one of left) if (!one.command.includes(KEEPER_COMMAND[1] ?? "")) signal(one, "SIGKILL");
+          return left.length === 0;
+        });
+      } finally {
+        removeScratch(dir);
+        await rm(runDirOf(data), { recursive: true, force: true });
+      }
       return cgroupsOf(runName(data));
     },
   };

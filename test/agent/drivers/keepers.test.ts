@@ -1,19 +1,16 @@
 // The keepers of a data directory, as an agent finds them at its start.
 
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { beforeEach, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Keepers } from "../../../src/agent/drivers/keepers";
 import { alive, assignmentFor, begin, ended, makeSite } from "../../support/tasks";
+import { scratchDir } from "../../support/scratch";
 import { waitUntil } from "../../support/wait";
 
 let data: string;
 beforeEach(() => {
-  data = mkdtempSync(join(tmpdir(), "orch-keepers-"));
-});
-afterEach(() => {
-  rmSync(data, { recursive: true });
+  data = scratchDir("keepers");
 });
 
 test("what a dead keeper left, and what cannot be removed like a socket, is no reason not to start", async () => {

@@ -2,13 +2,11 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskRecord } from "../../../src/core/model/record";
 import { blamedUntil, leaseActs } from "../../../src/agent/keeper/lease";
 import { LEASE_TIMES } from "../../../src/core/limits";
 import { bootMs } from "../../../src/os/clock";
-import { randomHex } from "../../../src/os/dice";
 import { AGENT_COMMAND } from "../../support/fixtures/agent";
 import { bareKeeperCommand } from "../../support/fixtures/keeper";
 import { makeDisk, noDisk, type Disk } from "../../support/frozen";
@@ -24,6 +22,7 @@ import {
   type OpenTasks,
   type Site,
 } from "../../support/tasks";
+import { scratchDir } from "../../support/scratch";
 import { waitUntil } from "../../support/wait";
 
 const LEASE_MS = 4_000;
@@ -34,7 +33,7 @@ let disk: Disk | null = null;
 let scratch = "";
 beforeEach(async () => {
   site = await makeSite();
-  scratch = join(tmpdir(), `orch-lease-${randomHex(4)}`);
+  scratch = join(scratchDir("lease"), "times");
 });
 afterEach(async () => {
   disk?.thaw();

@@ -2,13 +2,12 @@
 // tasks go on.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { clocksNow } from "../../../src/agent/tasks/moments";
 import { readLog } from "../../../src/agent/tasks/logs";
 import { randomHex } from "../../../src/os/dice";
 import { alive, assignmentFor, begin, ended, makeSite, output, type OpenTasks, type Site } from "../../support/tasks";
+import { scratchDir } from "../../support/scratch";
 import { waitUntil } from "../../support/wait";
 
 let site: Site;
@@ -63,8 +62,7 @@ describe(`a working directory that hangs${noFuse === null ? "" : ` (skipped: ${n
   test.if(noFuse === null)(
     "hangs its own task alone, which can be stopped",
     async () => {
-      const at = join(tmpdir(), `orch-hangs-${randomHex(4)}`);
-      mkdirSync(at);
+      const at = scratchDir("hangs");
       // A FUSE mount whose program never answers: whoever looks into it waits until the program is gone.
       const options = "fd=7,rootmode=40000,user_id=0,group_id=0";
       const script = `exec 7<>/dev/fuse; mount -i -t fuse -o ${options} x ${at}; exec sleep 60`;
@@ -86,7 +84,6 @@ describe(`a working directory that hangs${noFuse === null ? "" : ` (skipped: ${n
       } finally {
         fuse.kill("SIGKILL");
         await fuse.exited;
-        Bun.spawnSync(["umount", "--lazy", at]);
       }
     },
     30_000,

@@ -1,20 +1,20 @@
 // What the command line learns of the parts that it runs it is told in calls, and never takes from the lines they say.
 
 import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dispatch } from "../../../src/cli/dispatch";
 import { notThere } from "../../../src/cli/commands/agent-leave";
 import { EXIT } from "../../../src/cli/failure";
 import type { Parts } from "../../../src/cli/parts";
 import { formatToken } from "../../../src/wire/token";
+import { scratchDir } from "../../support/scratch";
 import { stage } from "../stage";
 
 const TOKEN = formatToken({ pin: "ab".repeat(32), id: "0123456789", secret: "c0ffee".repeat(6) + "0000" });
 
 async function joinWith(runAgent: Parts["runAgent"]): Promise<boolean> {
-  const dir = mkdtempSync(join(tmpdir(), "orch-join-"));
+  const dir = scratchDir("join");
   const file = join(dir, "token");
   writeFileSync(file, TOKEN);
   const { host } = stage({ cwd: dir, home: dir, parts: { runAgent } });
@@ -37,7 +37,7 @@ test("the token's file goes when the agent has joined, not when a line says some
 });
 
 test("a quiet server says where it listens, and nothing else", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "orch-serve-"));
+  const dir = scratchDir("serve");
   const startServer: Parts["startServer"] = async ({ say }) => {
     say("admin token: /x");
     say("listening on https://box1:4400");
@@ -55,7 +55,7 @@ test("a quiet server says where it listens, and nothing else", async () => {
 });
 
 test("an agent that may not be spoken to is another account's, one that is not there does not run", async () => {
-  const dir = mkdtempSync(join(tmpdir(), "orch-leave-"));
+  const dir = scratchDir("leave");
   expect(await notThere(dir, "EACCES")).toMatchObject({ exit: EXIT.denied });
   expect(await notThere(dir, "ENOENT")).toMatchObject({ exit: EXIT.failed });
 });

@@ -1,7 +1,7 @@
 // Machines with NVIDIA cards as NVML reports them. The stand-in in fixtures/nvml is compiled once, put where a driver
 // puts the library, and reads its answers from a file beside it.
 
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Site, type Rig } from "./rig";
 
@@ -34,21 +34,22 @@ export const compiler = await findCompiler();
 /** Appended to the names of tests that need the library, so that the reason for skipping them is printed. */
 export const without = "why" in compiler ? ` (skipped: ${compiler.why})` : "";
 
-const built = new Map<string, Promise<string>>();
-const workshop = await Site.make();
-process.on("exit", () => workshop.drop(""));
+const built = new Map<string, Promise<Uint8Array>>();
 
-/** Compiles the library and returns its path. `old` has only the calls of a release of 2018. */
-function build(release: "now" | "old"): Promise<string> {
+/** Compiles the library and returns its bytes. `old` has only the calls of a release of 2018. */
+function build(release: "now" | "old"): Promise<Uint8Array> {
   const known = built.get(release);
   if (known !== undefined) return known;
   const making = (async () => {
     if ("why" in compiler) throw new Error(compiler.why);
-    const file = join(workshop.root, `${release}.so`);
+    const workshop = await Site.make();
+    const file = join(workshop.root, "library.so");
     const flags = release === "old" ? ["-DOLD"] : [];
     const { code, err } = await output([compiler.cc, "-shared", "-fPIC", "-O1", ...flags, "-o", file, SOURCE, "-ldl"]);
-    if (code !== 0) throw new Error(`the stand-in for NVML does not compile:\n${err}`);
-    return file;
+    const bytes = code === 0 ? readFileSync(file) : null;
+    await workshop.close();
+    if (bytes === null) throw new Error(`the stand-in for NVML does not compile:\n${err}`);
+    return bytes;
   })();
   built.set(release, making);
   return making;
@@ -65,7 +66,7 @@ export class NvmlMachine {
   static async make(release: "now" | "old" = "now"): Promise<NvmlMachine> {
     const machine = new NvmlMachine(await Site.make());
     mkdirSync(dirname(machine.library), { recursive: true });
-    copyFileSync(await build(release), machine.library);
+    writeFileSync(machine.library, await build(release), { mode: 0o755 });
     machine.site.put({ "proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX x86_64 Kernel Module" });
     return machine;
   }

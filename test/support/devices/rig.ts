@@ -2,11 +2,10 @@
 // which they are removed while probes look.
 
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Card, DeviceLook, ProbePlaces } from "../../../src/agent/devices/device";
 import type { Vendor } from "../../../src/core/model/device";
+import { makeScratch, removeScratch } from "../scratch";
 
 /** What the contract suite needs of a vendor's machine. */
 export interface Rig {
@@ -33,7 +32,7 @@ export class Site {
   private constructor(readonly root: string) {}
 
   static async make(): Promise<Site> {
-    return new Site(await mkdtemp(join(tmpdir(), "orch-devices-")));
+    return new Site(makeScratch("devices"));
   }
 
   /** Writes files, by their path from the root, and makes their directories. */
@@ -88,8 +87,8 @@ export class Site {
     };
   }
 
-  close(): Promise<void> {
-    return rm(this.root, { recursive: true, force: true });
+  async close(): Promise<void> {
+    removeScratch(this.root);
   }
 }
 
