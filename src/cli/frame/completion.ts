@@ -10,11 +10,21 @@ interface Completed {
   readonly name: string;
   readonly about: string;
   readonly options: readonly { readonly flag: string; readonly about: string }[];
+  /** Whether files or directories are typed behind it. */
+  readonly takesFiles: boolean;
 }
+
+const FILES = /FILE|DIR|SCRIPT|CMD/;
 
 /** Returns every command with its long options. */
 async function completed(table: readonly CommandEntry[]): Promise<Completed[]> {
-  return Promise.all(table.map(async ({ name, about, load }) => ({ name, about, options: optionsOf(await load()) })));
+  return Promise.all(
+    table.map(async ({ name, about, load }) => {
+      const loaded = await load();
+      const typed = [...loaded.operands, ...Object.values(loaded.options).map(({ flags }) => flags)];
+      return { name, about, options: optionsOf(loaded), takesFiles: typed.some((one) => FILES.test(one)) };
+    }),
+  );
 }
 
 function optionsOf({ options, reads, talks }: AnyCommand): { flag: string; about: string }[] {
@@ -58,7 +68,13 @@ function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
     ({ name, options }) => `    "${name}") words="${options.map(({ flag }) => flag).join(" ")}" ;;`,
   );
   return [
-    ...(shell === "zsh" ? ["autoload -U +X bashcompinit && bashcompinit"] : []),
+    // A zsh without a framework has not loaded its completion yet.
+    ...(shell === "zsh"
+      ? [
+          "(( $+functions[compdef] )) || { autoload -U compinit && compinit -i; }",
+          "autoload -U +X bashcompinit && bashcompinit",
+        ]
+      : []),
     "_orch() {",
     '  local cur="${COMP_WORDS[COMP_CWORD]}" one="${COMP_WORDS[1]}" two="${COMP_WORDS[1]} ${COMP_WORDS[2]}" words=""',
     `  if [ "$one" = help ] && [ "$COMP_CWORD" -eq 2 ]; then words="${firstWords(commands).join(" ")}"; fi`,
@@ -75,7 +91,8 @@ function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
     '  if [ -z "$words" ] && [ "$COMP_CWORD" -gt 1 ]; then case "$cur" in -*) ;; *)',
     '    words="$(orch __complete $named 2>/dev/null </dev/null)" ;; esac; fi',
     '  COMPREPLY=($(compgen -W "$words" -- "$cur"))',
-    '  if [ -z "$words" ]; then COMPREPLY=($(compgen -f -- "$cur")); fi',
+    // A file may be meant as well as a name, as with submit.
+    '  if [ "${#COMPREPLY[@]}" -eq 0 ] && [ "$COMP_CWORD" -gt 1 ]; then COMPREPLY=($(compgen -f -- "$cur")); fi',
     "}",
     "complete -F _orch orch",
     "",
@@ -84,7 +101,8 @@ function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
 
 function fish(commands: readonly Completed[]): string {
   const quoted = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
-  const lines = ["complete -c orch -f"];
+  const fileWords = commands.filter(({ takesFiles }) => takesFiles).map(({ name }) => name.split(" ").at(-1) ?? name);
+  const lines = [`complete -c orch -f -n 'not __fish_seen_subcommand_from ${[...new Set(fileWords)].join(" ")}'`];
   for (const { name, about, options } of commands) {
     const [first = name, verb] = name.split(" ");
     if (verb === undefined) lines.push(`complete -c orch -n __fish_use_subcommand -a ${first} -d ${quoted(about)}`);
@@ -94,7 +112,8 @@ function fish(commands: readonly Completed[]): string {
         ? `__fish_seen_subcommand_from ${first}`
         : `__fish_seen_subcommand_from ${first}; and __fish_seen_subcommand_from ${verb}`;
     for (const { flag, about: meaning } of options) {
-      lines.push(`complete -c orch -n '${when}' -l ${flag.replace(/^--?/, "")} -d ${quoted(meaning)}`);
+      const option = flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`;
+      lines.push(`complete -c orch -n '${when}' ${option} -d ${quoted(meaning)}`);
     }
   }
   lines.push(

@@ -26,6 +26,10 @@ describe("bash completes", () => {
     expect(await offered("orch node drain bo", "box1 box2 other")).toEqual(["box1", "box2"]);
     expect(await offered("orch logs re", "recs.api.0 12")).toEqual(["recs.api.0"]);
   });
+  test("files where no name fits, behind the command", async () => {
+    expect(await offered("orch submit package.js", "shop.train")).toEqual(["package.json"]);
+    expect(await offered("orch package.js")).toEqual([]);
+  });
   test("commands behind help, and shells behind completion", async () => {
     expect(await offered("orch help no")).toEqual(["nodes", "node"]);
     expect(await offered("orch completion f", "bash zsh fish")).toEqual(["fish"]);
