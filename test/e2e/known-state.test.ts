@@ -2,8 +2,9 @@
 // limits, masks and variables gives its tasks the same state as a plain one. Priorities can only be raised by root.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { Cluster } from "../support/cluster";
-import { BINARY } from "../support/program";
+import { BINARY, Program } from "../support/program";
 
 const isRoot = process.getuid?.() === 0;
 const TOOLS = ["nice", "ionice", "chrt", "taskset", "prlimit", "setarch", "setsid"];
@@ -94,9 +95,14 @@ describe.if(why === null)("the state that a task begins with", () => {
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining("--limit") as string });
   });
 
-  test.if(!canRaise)("cannot have what its node may not give, and says so", async () => {
-    const { code, err } = await cluster.orch("run", "--limit", "memlock=unlimited", "--pool", "plain", "true");
-    expect({ code, err }).toEqual({ code: 125, err: expect.stringContaining("memlock") as string });
+  test.if(!canRaise)("cannot have what its node may not give: it waits, and says so", async () => {
+    const flags = ["--limit", "memlock=unlimited", "--pool", "plain", "--workdir", "/"];
+    const args = ["run", ...flags, "true"];
+    const run = Program.start("run", args, join(cluster.dir, "run.log"), cluster.env);
+    await run.line(
+      /run \d+ waits: 0 of 2 nodes fit: .*1 could not start it: its agent may not give more than .* memlock/,
+    );
+    expect(await run.kill("SIGINT")).toBe(130);
   });
 
   test("is the same under an agent that was started oddly", async () => {

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { BINARY } from "../support/program";
+import { BINARY, Program } from "../support/program";
 import { waitUntil } from "../support/wait";
 import { withCluster } from "../support/with-cluster";
 
@@ -105,4 +105,39 @@ test("a port that somebody else holds: an automatic one moves on, a fixed one wa
   } finally {
     for (const one of [auto, fixed]) one?.stop(true);
   }
+}, 60_000);
+
+test("an attached run that is rejected says at once that it waits and why, once; and so do all lists", async () => {
+  const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+  const { port } = free;
+  free.stop(true);
+  await withCluster({ name: "attached", agents: ["a"], settings: ["avoid=300ms", "port_rest=0s"] }, async (cluster) => {
+    const job = `{ run: echo done, ports: { http: ${port} }, resources: { cpu: 50m, memory: 16MiB } }`;
+    expect((await cluster.apply(`app: lab\njobs:\n  train: ${job}\n`, "--wait")).code).toBe(0);
+    const held = Bun.listen({ hostname: "127.0.0.1", port, socket: { data: () => undefined } });
+    try {
+      const run = Program.start("run", ["run", "lab.train"], join(cluster.dir, "run.log"), cluster.env);
+      const why = `waits: 0 of 1 node fits: 1 could not start it: port ${port} is held by pid ${process.pid}`;
+      await run.line(new RegExp(`run 2 ${why}`));
+      const rejected = (all: readonly Shown[]): number => all.filter(({ state }) => state === "rejected").length;
+      await cluster.until("it to be tried again", (all) => rejected(all) >= 2);
+      const reasons = await waitUntil("all lists to say the same", async () => {
+        const { runs } = await cluster.json<{ runs: Shown[] }>("runs");
+        const { runs: queue } = await cluster.json<{ runs: Shown[] }>("queue");
+        const { tasks } = await cluster.json<{ tasks: Shown[] }>("ps");
+        const { summary } = await cluster.json<{ summary: string }>("explain", "2");
+        const listed = [runs.find(({ state }) => state === "queued"), queue[0], tasks[0]];
+        const said = [...listed.map((one) => one?.reason ?? ""), summary];
+        return said.every((one) => one === summary) ? said : null;
+      });
+      expect(reasons[0]).toContain(why);
+      expect(run.output().split(why).length).toBe(2);
+      held.stop(true);
+      await cluster.ok("node", "resume", "a");
+      expect(await run.exited).toBe(0);
+      expect(run.output()).toMatch(/orch: attempt \d+ on a\ndone\n$/);
+    } finally {
+      held.stop(true);
+    }
+  });
 }, 60_000);

@@ -5,7 +5,7 @@ import { readRun } from "./pages";
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { isFinal, type RunState, type TaskState } from "../../core/model/lifecycle";
-import { pause } from "../../os/clock";
+import { bootMs, pause, within } from "../../os/clock";
 import type { Client } from "../../wire/client";
 import type { Context } from "../context";
 import { copyLog, type OutputPart, wholeOf } from "./log-copy";
@@ -14,7 +14,7 @@ import { waitsLine } from "../print/explain";
 import { clean } from "../print/clean";
 import { style } from "../print/color";
 import { complain } from "../print/complain";
-import { watchFrom } from "./watching";
+import { unlessAway, watchFrom } from "./watching";
 
 /** How long after the run's end no output may come before the rest is given up. */
 const QUIET_MS = 5_000;
@@ -40,6 +40,8 @@ export interface Following {
 interface Copies {
   /** Begins to copy a task's output. A task that is already copied is left alone. */
   take(task: TaskView, output: OutputPart): void;
+  /** Returns whether a task that was taken has not ended. */
+  hasTask(): boolean;
   /** Resolves when all output was copied, or when none came for `QUIET_MS`. */
   finished(): Promise<void>;
 }
@@ -53,7 +55,7 @@ const isOver = ({ state, unknown }: Pick<RunView, "state" | "unknown">): boolean
  * null if `signal` ended the following.
  */
 export async function followRun(following: Following): Promise<RunDetail | null> {
-  const { client, run, since, signal, context } = following;
+  const { client, run, context } = following;
   const saidWaiting = waitingNotes(context);
   const copies = copiesOf(following, saidWaiting.waited);
   const later = wholeOf(following.output ?? {});
@@ -64,23 +66,63 @@ export async function followRun(following: Following): Promise<RunDetail | null>
     return isOver(detail);
   };
   await planned(following);
-  let over = await look(following.output ?? {});
-  if (!over) {
-    for await (const event of watchFrom(context, client, since, signal)) {
-      if (event.kind === "resync") over = await look(later);
-      if (event.kind === "task" && event.task.run === run) copies.take(event.task, later);
-      if (event.kind === "run" && event.run.run === run) {
-        saidWaiting.look(event.run);
-        over = isOver(event.run);
-      }
-      if (over) break;
-    }
-  }
+  const over = (await look(following.output ?? {})) || (await followChanges(following, copies, () => look(later)));
   if (!over) return null;
   // The last tasks may have begun and ended between two events.
   await look(later);
   await copies.finished();
   return client.runInfo(run);
+}
+
+/**
+ * Follows what changes until the run is over, or the following ends. Returns whether the run is over. While the run has
+ * no task it is looked at as well: what it waits for then is found by passes of the plan, and is no change.
+ */
+async function followChanges(following: Following, copies: Copies, look: () => Promise<boolean>): Promise<boolean> {
+  const { context, client, run, since, signal } = following;
+  const later = wholeOf(following.output ?? {});
+  const leave = new AbortController();
+  const changes = watchFrom(context, client, since, AbortSignal.any([signal, leave.signal]));
+  const looks = looksAt();
+  try {
+    for (let next = changes.next(); ;) {
+      const change = copies.hasTask() ? await next : await within(looks.dueIn(), next, null);
+      if (change === null) {
+        looks.done();
+        if ((await unlessAway(look)) === true) return true;
+        continue;
+      }
+      if (change.done === true) return false;
+      next = changes.next();
+      const event = change.value;
+      if (event.kind === "resync" && (await look())) return true;
+      const isOfRun = (event.kind === "task" ? event.task.run : event.kind === "run" ? event.run.run : null) === run;
+      if (isOfRun) looks.again();
+      if (event.kind === "task" && isOfRun) copies.take(event.task, later);
+      if (event.kind === "run" && isOfRun && isOver(event.run)) return true;
+    }
+  } finally {
+    leave.abort();
+  }
+}
+
+/** The pauses between two looks at a run without a task, from its last change on. The last one is repeated. */
+const LOOKS_MS = [250, 500, 1_000, 2_000, 5_000];
+
+function looksAt(): { readonly dueIn: () => number; readonly done: () => void; readonly again: () => void } {
+  let looks = 0;
+  let from_ms = bootMs();
+  return {
+    dueIn: () => Math.max(0, from_ms + (LOOKS_MS[Math.min(looks, LOOKS_MS.length - 1)] ?? 0) - bootMs()),
+    done() {
+      looks += 1;
+      from_ms = bootMs();
+    },
+    again() {
+      looks = 0;
+      from_ms = bootMs();
+    },
+  };
 }
 
 /** Waits until the plan has placed the run or given the reason why it waits. A new run has neither. */
@@ -93,19 +135,23 @@ async function planned({ client, run, signal }: Following): Promise<void> {
 }
 
 interface WaitingNotes {
-  /** Prints why a run waits, and again only when the reason changes. */
+  /** Prints why a run waits, and again when the reason changes in more than its figures, which change all the time. */
   look(run: Pick<RunView, "run" | "state" | "reason">): void;
   /** Returns whether a wait was told. */
   waited(): boolean;
 }
 
+/** An amount, a time or a count: `2`, `24GB`, `1m30s`. A name has its digits behind a letter or a dash. */
+const FIGURE = /(?<![\w.-])\d[\w.]*/g;
+
 function waitingNotes(context: Context): WaitingNotes {
   let said: string | null = null;
   return {
     look({ run, state, reason }) {
-      const waits = (state === "queued" || state === "waiting") && reason !== null;
-      if (!waits || reason === said) return;
-      said = reason;
+      if ((state !== "queued" && state !== "waiting") || reason === null) return;
+      const words = reason.replaceAll(FIGURE, "#");
+      if (words === said) return;
+      said = words;
       context.note(`orch: ${waitsLine({ name: `run ${run}`, kind: "queued", summary: reason }, style(false))}`);
     },
     waited: () => said !== null,
@@ -114,6 +160,7 @@ function waitingNotes(context: Context): WaitingNotes {
 
 function copiesOf({ context, client, signal, quiet: silence }: Following, waited: () => boolean): Copies {
   const begun = new Set<string>();
+  const living = new Set<string>();
   const running: Promise<void>[] = [];
   const quiet = new AbortController();
   const either = AbortSignal.any([signal, quiet.signal]);
@@ -135,7 +182,10 @@ function copiesOf({ context, client, signal, quiet: silence }: Following, waited
   }
 
   return {
+    hasTask: () => living.size > 0,
     take(task, output) {
+      if (task.id !== null && isFinal(task.state as TaskState)) living.delete(task.id);
+      else if (task.id !== null) living.add(task.id);
       if (task.id === null || begun.has(task.id) || !hasBegun(task)) return;
       begun.add(task.id);
       const node = clean(task.node ?? "?");

@@ -2,6 +2,7 @@
 // reported.
 
 import { canonicalJson } from "../canonical";
+import { mayBeSystem } from "../model/account";
 import { identityIn } from "../model/new-task";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
@@ -143,7 +144,7 @@ export function assignmentOf(
     ...(spec.login === undefined ? {} : { login: spec.login }),
     ...(spec.oom === undefined ? {} : { oom: spec.oom }),
     unix_user: task.unix_user,
-    may_be_system: state.users.get(task.user)?.role === "admin",
+    may_be_system: mayBeSystem(state, task.user),
     server_uid: task.boot_id === server.boot_id ? server.uid : null,
     ...(spec.limits === undefined ? {} : { limits: spec.limits }),
     ...(stdin === null ? {} : { stdin }),

@@ -18,6 +18,12 @@ export function accountFor({ users }: Pick<State, "users">, user: string, asked:
   return { is: "none", user, why: `the account ${asked} is not granted to ${user}` };
 }
 
+/**
+ * Returns whether a user's tasks may have accounts of the system on the nodes, which refuse them to everybody else's.
+ */
+export const mayBeSystem = ({ users }: Pick<State, "users">, user: string): boolean =>
+  users.get(user)?.role === "admin";
+
 /** Returns whether a user's specs may name the account. The user's own is always granted, and an admin's is any. */
 export const isGranted = (user: Pick<UserRow, "role" | "unix_user" | "accounts">, account: string): boolean =>
   user.role === "admin" || user.unix_user === account || user.accounts.includes(account);

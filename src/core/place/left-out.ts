@@ -1,8 +1,10 @@
 // Which nodes have rejected the work of a demand, and for how long each is left out. The work is what a spec does under
-// an account: what a node has said of it in one slot holds for all slots, and for all runs of the same spec.
+// an account: what a node has said of it in one slot holds for all slots, and for all runs of the same spec. What an
+// admin may is work of its own, since a node refuses accounts of the system to other people's tasks.
 
-import type { LeftOut } from "../model/rows-work";
-import type { AccountFor } from "../model/account";
+import type { State } from "../model/rows-state";
+import type { LeftOut, RunRow, WorkloadRow } from "../model/rows-work";
+import { mayBeSystem, type AccountFor } from "../model/account";
 import type { Pass } from "../pass/pass";
 import { stillSaid } from "../pass/slot";
 import { formatAge, formatRest } from "../format";
@@ -15,7 +17,10 @@ export type Rejections = ReadonlyMap<string, ReadonlyMap<string, LeftOut>>;
 
 const NONE: ReadonlyMap<string, LeftOut> = new Map();
 
-const workKey = (spec_hash: string, unix_user: string | null): string => `${spec_hash} ${unix_user ?? ""}`;
+type Owner = Pick<RunRow | WorkloadRow, "spec_hash" | "user">;
+
+const workKey = (state: Pick<State, "users">, { spec_hash, user }: Owner, unix_user: string | null): string =>
+  `${spec_hash} ${mayBeSystem(state, user) ? "admin" : "user"} ${unix_user ?? ""}`;
 
 /** Returns everything that nodes have said and not renewed since. */
 export function rejectionsOf({ state }: Pass): Rejections {
@@ -27,7 +32,7 @@ export function rejectionsOf({ state }: Pass): Rejections {
       const node = state.nodes.get(entry.node_id);
       if (owner === undefined || node === undefined) continue;
       if (entry.version !== owner.version || !stillSaid(entry, node)) continue;
-      const key = workKey(owner.spec_hash, entry.unix_user);
+      const key = workKey(state, owner, entry.unix_user);
       const known = all.get(key) ?? new Map<string, LeftOut>();
       all.set(key, known);
       if ((known.get(node.id)?.until_ms ?? 0) < entry.until_ms) known.set(node.id, entry);
@@ -37,8 +42,13 @@ export function rejectionsOf({ state }: Pass): Rejections {
 }
 
 /** Returns what nodes have said of this work, by the node's id. */
-export const saidOf = (rejections: Rejections, spec_hash: string, account: AccountFor): ReadonlyMap<string, LeftOut> =>
-  account.is === "account" ? (rejections.get(workKey(spec_hash, account.name)) ?? NONE) : NONE;
+export const saidOf = (
+  { state }: Pick<Pass, "state">,
+  rejections: Rejections,
+  owner: Owner,
+  account: AccountFor,
+): ReadonlyMap<string, LeftOut> =>
+  account.is === "account" ? (rejections.get(workKey(state, owner, account.name)) ?? NONE) : NONE;
 
 /** Returns the nodes that are left out now, of those that have said something of the work. */
 export function leftOutNow(

@@ -130,7 +130,7 @@ const accountKey = (account: AccountFor): string =>
 export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const { spec } = demand;
   const account = accountOf(pass, demand);
-  const said = saidOf((shapes.rejections ??= rejectionsOf(pass)), demand.owner.spec_hash, account);
+  const said = saidOf(pass, (shapes.rejections ??= rejectionsOf(pass)), demand.owner, account);
   const out = leftOutNow(said, spec, pass.now_ms);
   const apart = apartOf(pass, shapes, demand);
   const needs = contestedNeeds(pass, shapes, demand, account);

@@ -30,7 +30,7 @@ export function commandNowhere(pass: Pass, demand: Demand): NoCommand | null {
   const possible = rooms.list.filter(
     (room) => isCandidate(look, room) && !findings(look, room).some(({ hopeless }) => hopeless),
   );
-  const said = saidOf(rejectionsOf(pass), demand.owner.spec_hash, shape.account);
+  const said = saidOf(pass, rejectionsOf(pass), demand.owner, shape.account);
   const lacking = possible.filter(({ node }) => lacks(said.get(node.id)));
   const [first] = lacking;
   const entry = said.get(first?.node.id ?? "");
