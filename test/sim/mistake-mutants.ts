@@ -49,9 +49,9 @@ export const MISTAKE_MUTANTS: readonly Mutant[] = [
     rule: "I5: finished work never runs again",
     edits: [
       edit(
-        "src/core/plan/jobs.ts",
-        "slot !== null && slot.ends.length === spec.members",
-        "slot !== null && slot.ends.length > spec.members",
+        "src/core/plan/outcome.ts",
+        "slot !== null && slot.ends.length === members",
+        "slot !== null && slot.ends.length > members",
       ),
     ],
   },
