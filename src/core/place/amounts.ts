@@ -68,15 +68,16 @@ export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Roo
       name !== "disk" && by_default?.[name as "cpu" | "memory"] === true;
     const given = key !== "disk_bytes" && shape.spec.request[key] === null ? " (default)" : "";
     const capacity = room.node.capacity[key];
+    const left = Math.max(0, free);
     if (need > capacity) {
       return found(name, `have ${less} ${asked(need)}`, {
         hopeless: true,
         best: { value: capacity, text: `largest ${text(capacity)}` },
         detail: `asks for ${asked(need)}${given}, the node has ${text(capacity)}`,
-        change: lessOf(down(capacity), ask),
+        change: lessOf(down(left), ask),
+        ever: lessOf(down(capacity), ask),
       });
     }
-    const left = Math.max(0, free);
     return found(name, `have ${none}`, {
       best: mostFree(left, text(left)),
       detail:
@@ -134,15 +135,16 @@ export function checkCountables(look: Look, room: Room): Tell | null {
 function tellCountable({ pass, rooms }: Look, room: Room, name: string, need: number): Found {
   const capacity = room.node.capacity.countables[name] ?? 0;
   const ask = (n: number): RequestChange => askForCountable(name, n);
+  const left = Math.max(0, room.free.countables?.get(name) ?? 0);
   if (capacity === 0) return found("countable", `have no ${name}`, { hopeless: true });
   if (need > capacity) {
     return found("countable", `have fewer than ${need} ${name}`, {
       hopeless: true,
       best: { value: capacity, text: `most ${capacity}` },
-      change: lessOf(capacity, ask),
+      change: lessOf(left, ask),
+      ever: lessOf(capacity, ask),
     });
   }
-  const left = Math.max(0, room.free.countables?.get(name) ?? 0);
   return found("countable", `have too few free ${name}`, {
     best: mostFree(left, String(left)),
     detail:

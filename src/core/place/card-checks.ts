@@ -60,7 +60,7 @@ function tellGpu(look: Look, room: Room, gpu: GpuRequest): Found {
     else refused.push({ card, refusal, detail: tellRefusal(look, room, card, refusal) });
   }
   const able = [...free, ...refused.filter(({ refusal }) => mayPass(refusal)).map(({ card }) => card)];
-  if (able.length < gpu.count) return tooFew(gpu, able.length, refused);
+  if (able.length < gpu.count) return tooFew(gpu, able.length, free.length, refused);
   if (gpu.linked === "demanded" && !areConnected(gpu, room.cards, able)) return notConnected(gpu, free, refused, true);
   if (free.length >= gpu.count) return notConnected(gpu, free, refused, false);
   return taken(gpu, room, fitting, free, refused);
@@ -177,7 +177,7 @@ function smallerShare(gpu: GpuRequest, room: Room, fitting: readonly Promisable[
 
 // ---- what a node does not have
 
-function tooFew(gpu: GpuRequest, able: number, refused: readonly Refused[]): Found {
+function tooFew(gpu: GpuRequest, able: number, free: number, refused: readonly Refused[]): Found {
   const barred = refused.filter(({ refusal }) => !mayPass(refusal));
   const text = barred.length === 0 ? "" : `: ${tellCards(barred)}`;
   const reason =
@@ -189,7 +189,8 @@ function tooFew(gpu: GpuRequest, able: number, refused: readonly Refused[]): Fou
     best: able === 0 ? null : { value: able, text: `most ${able}` },
     ...(text === "" ? {} : { detail: `asks for ${askOf(gpu)}${text}` }),
     devices: dataOf(refused),
-    change: fewerCards(gpu, able),
+    change: fewerCards(gpu, free),
+    ever: fewerCards(gpu, able),
   });
 }
 

@@ -8,8 +8,10 @@ export interface Found extends Check {
   readonly reason: string;
   /** How near this node comes. The nearest node is shown behind the reason: `largest 16 GB`. */
   readonly best: { readonly value: number; readonly text: string } | null;
-  /** Null if no change to the request would help. */
+  /** The change to the request with which the check holds now; null if none helps. */
   readonly change: RequestChange | null;
+  /** The change with which it can ever hold, where that asks less of the user. */
+  readonly ever: RequestChange | null;
 }
 
 /** Words a failed check. */
@@ -32,7 +34,7 @@ export function singular(reason: string): string {
 
 /** Completes a failed check. Its detail is the reason in words for one node, unless that node has more to say. */
 export function found(check: string, reason: string, rest: Partial<Omit<Found, "check" | "reason">> = {}): Found {
-  const { best = null, hopeless = false, change = null, devices = [] } = rest;
+  const { best = null, hopeless = false, change = null, ever = change, devices = [] } = rest;
   const detail = rest.detail ?? singular(reason) + (best === null ? "" : ` (${best.text})`);
-  return { check, reason, detail, hopeless, devices, best, change };
+  return { check, reason, detail, hopeless, devices, best, change, ever };
 }

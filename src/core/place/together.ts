@@ -110,6 +110,7 @@ const ofAnother = (found: Found, name: string): Found => ({
   reason: `${found.reason} for ${name}`,
   detail: `${name} ${found.detail}`,
   change: null,
+  ever: null,
 });
 
 export const nameInApp = ({ owner }: Demand): string => `${owner.app}.${workloadNameOf(owner)}`;

@@ -4,6 +4,7 @@
 import { compareText } from "../canonical";
 import { type Candidacy } from "../place/checks";
 import type { Demand } from "../pass/pass";
+import type { Found } from "../place/found";
 import type { NamedChange } from "../pass/snapshot";
 import { askForNodes, costOf, type RequestChange } from "../place/request-changes";
 
@@ -81,11 +82,11 @@ function waysOf(examined: readonly Candidacy[], more: readonly Way[], members: n
  */
 function waysTo(found: Candidacy["found"]): Way[] {
   const hopeless = found.filter((one) => one.hopeless);
-  const sets = hopeless.length === found.length ? [found] : [found, hopeless];
-  return sets.flatMap((set) => {
-    const changes = set.flatMap(({ change }) => change ?? []);
+  const all = (set: Candidacy["found"], of: (one: Found) => RequestChange | null): Way[] => {
+    const changes = set.flatMap((one) => of(one) ?? []);
     return set.length === 0 || changes.length < set.length ? [] : [changes];
-  });
+  };
+  return [...all(found, ({ change }) => change), ...all(hopeless, ({ ever }) => ever)];
 }
 
 /** Returns the changes that make the next `count` nodes of a gang fit, or null where one node's are enough. */

@@ -19,7 +19,7 @@ import {
 import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
 import { askNodes } from "../work/asking";
-import { blockedIn, emptyCluster } from "../work/dry";
+import { neverIn } from "../work/dry";
 import { requireGrants, requireLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
 import { requireRoom, withinReplicas } from "../work/require-room";
@@ -229,9 +229,9 @@ function settled({ api, ref, who, touch, draft }: Settling, as: Settled["as"]): 
 function requirePossible(api: Api, draft: Draft, making: Making): void {
   const { decl } = making;
   const alone = { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
-  const on = { base: emptyCluster(draft.state), asks: decl.settings.after.length === 0 };
-  const blocked = blockedIn(api, making.who.name, (dry) => makeRun(dry, alone), on);
-  requireSatisfiable(blocked, making.uid);
+  const make = (dry: Draft): RunRow => makeRun(dry, alone);
+  const asks = decl.settings.after.length === 0;
+  requireSatisfiable(neverIn(api, draft, { uid: making.uid, make, actor: making.who.name, asks }));
 }
 
 function declaredJob(job: Record<string, unknown>, name: string | null): WorkloadDecl {

@@ -11,7 +11,7 @@ import { runAgainRequest, runAnswer } from "../../wire/api/runs";
 import { requireGrants, requireLeases } from "../access/grants";
 import { jobAgain, makeRunAgain } from "../work/again";
 import { askNodes } from "../work/asking";
-import { blockedIn, emptyCluster } from "../work/dry";
+import { neverIn } from "../work/dry";
 import { requireInput, requireSatisfiable } from "../work/runs";
 import { mayTouch } from "../access/access";
 import { requireRoom, withinReplicas } from "../work/require-room";
@@ -111,8 +111,8 @@ export const WORKLOAD_ROUTES = [
         if (!body.wait_for_nodes) {
           const alone = { ...again, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
           const make = (dry: Draft): RunRow => makeRunAgain(dry, alone);
-          const on = { base: emptyCluster(draft.state), asks: decl.settings.after.length === 0 };
-          requireSatisfiable(blockedIn(api, who.name, make, on), again.uid);
+          const asks = decl.settings.after.length === 0;
+          requireSatisfiable(neverIn(api, draft, { uid: again.uid, make, actor: who.name, asks }));
         }
         const { run, name, state } = withinReplicas(draft, api.store.members, (noted) => makeRunAgain(noted, again));
         return { run, name, state };

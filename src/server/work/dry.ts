@@ -47,12 +47,34 @@ export async function dryRun<T>(context: Context, actor: string, transact: Trans
  * Returns what must wait after one pass over `base` with the changes of `transact`. `asks`: whether what nodes say of
  * directories counts.
  */
-export const blockedIn = (
+const blockedIn = (
   context: Context,
   actor: string,
   transact: Transact<unknown>,
   { base, asks }: { readonly base: State; readonly asks: boolean },
 ): readonly Blocked[] => begin(context, actor, transact, base, asks).pass().planned.blocked;
+
+/** A run that would be made. */
+interface Possible {
+  readonly uid: string;
+  readonly make: Transact<unknown>;
+  readonly actor: string;
+  /** Whether what nodes say of directories counts. */
+  readonly asks: boolean;
+}
+
+/**
+ * Returns why no node could run a run even if all nodes were empty, or null. The changes that would help are those that
+ * help on the cluster as it is.
+ */
+export function neverIn(context: Context, draft: Draft, { uid, make, actor, asks }: Possible): Blocked | null {
+  const own = (base: State): Blocked | undefined =>
+    blockedIn(context, actor, make, { base, asks }).find((one) => one.owner_uid === uid);
+  const never = own(emptyCluster(draft.state));
+  if (never?.kind !== "unsatisfiable") return null;
+  const now = own(draft.state);
+  return now?.kind === "unsatisfiable" ? now : never;
+}
 
 /** A dry run under way. `base` must not change meanwhile. */
 function begin<T>(
@@ -127,4 +149,4 @@ export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
 }
 
 /** Returns the cluster's nodes without work. A task that cannot be placed here can never be placed. */
-export const emptyCluster = ({ cluster, nodes, users }: State): State => ({ ...emptyState(cluster), nodes, users });
+const emptyCluster = ({ cluster, nodes, users }: State): State => ({ ...emptyState(cluster), nodes, users });

@@ -112,9 +112,8 @@ export function metBy(
 }
 
 /** Throws RefusedError if no known node could ever run the run. Drained and silent nodes count as known. */
-export function requireSatisfiable(blocked: readonly Blocked[], uid: string): void {
-  const never = blocked.find((one) => one.owner_uid === uid && one.kind === "unsatisfiable");
-  if (never === undefined) return;
+export function requireSatisfiable(never: Blocked | null): void {
+  if (never === null) return;
   const issues = never.nodes.slice(0, 50).flatMap((node) =>
     node.checks
       .filter((check) => check.hopeless)

@@ -142,6 +142,18 @@ describe("a run", () => {
     expect(body.error?.hint).toEndWith("or wait for such a node with --wait-for-nodes");
     expect(stage.api.store.state.cluster.next_run).toBe(1);
   });
+  test("is refused with changes that are true on the cluster as it is, not on an empty one", async () => {
+    await heardNode(stage, "box1");
+    const hintOf = async (): Promise<string | null | undefined> =>
+      (await run({ run: "true", resources: { cpu: 9, memory: "1GiB" } })).body.error?.hint;
+    expect(await hintOf()).toStartWith("Smallest change: ask for 8 cores (runs now)");
+    expect((await run({ run: "true", resources: { cpu: 6, memory: "1GiB" } })).status).toBe(200);
+    await stage.planned();
+    expect(await hintOf()).toStartWith("Smallest change: ask for 2 cores (runs now)");
+    expect((await run({ run: "true", resources: { cpu: 2, memory: "1GiB" } })).status).toBe(200);
+    await stage.planned();
+    expect(await hintOf()).toStartWith("Smallest change: ask for 8 cores (then waits for room)");
+  });
   test("waits when what it needs is only taken", async () => {
     await heardNode(stage, "box1");
     for (let n = 0; n < 3; n++)
