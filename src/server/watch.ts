@@ -10,6 +10,7 @@ import type { WatchEvent } from "../wire/api/watch";
 import { eventView } from "./views/event";
 import type { HeardNode } from "./facts/listening";
 import { nodeView, tasksByNode } from "./views/node";
+import { runByNumber } from "./work/resolve";
 import { rowLook, runView } from "./views/run";
 import { taskView } from "./views/task";
 
@@ -262,7 +263,7 @@ function* eventsOf(
         };
         break;
       case "events":
-        yield { kind: "event", revision, event: eventView(change.row, state) };
+        yield { kind: "event", revision, event: eventView(change.row, state, (run) => runByNumber(store, run)) };
         break;
       default:
     }

@@ -120,7 +120,11 @@ export function draftOn(layer: Layer, facts: DraftFacts): { readonly draft: Draf
     },
     event(event) {
       put([
-        { table: "events", key: "", row: { node_id: null, ...event, id: "", at_ms: facts.now_ms, actor: facts.actor } },
+        {
+          table: "events",
+          key: "",
+          row: { node_id: null, run: null, ...event, id: "", at_ms: facts.now_ms, actor: facts.actor },
+        },
       ]);
     },
     takeRunNumber() {

@@ -146,7 +146,7 @@ const FEW_EVENTS = 2_000;
 
 function eventHistory(db: Db): Pick<History, "events"> {
   return {
-    events({ object, node_id, project, since_ms, before_id, limit }) {
+    events({ object, node_id, run, project, since_ms, before_id, limit }) {
       const most = bounded(limit);
       const between = (id: SQL): (SQL | undefined)[] => [
         since_ms === undefined ? undefined : sql`${id} >= ${eventIdFrom(since_ms)}`,
@@ -157,7 +157,11 @@ function eventHistory(db: Db): Pick<History, "events"> {
       const rows = (wanted: SQL | undefined): EventRow[] =>
         db.select().from(events).where(wanted).orderBy(desc(events.id)).limit(most).all();
       if (object === undefined) return rows(and(inProject, ...byId));
-      const exact = [eq(events.object, object), ...(node_id === undefined ? [] : [eq(events.node_id, node_id)])];
+      const exact = [
+        eq(events.object, object),
+        ...(node_id === undefined ? [] : [eq(events.node_id, node_id)]),
+        ...(run === undefined ? [] : [eq(events.run, run)]),
+      ];
       const parts = PARTS.map((part) => within(object + part));
       const areFew = (): boolean =>
         db

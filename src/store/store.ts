@@ -18,8 +18,10 @@ export interface Draft {
   put(changes: readonly Change[]): void;
   /** Stores a spec by its content, and returns its hash. The same content gives the same hash. */
   putSpec(spec: TaskSpec): string;
-  /** Records an event. An event without `node_id` concerns no node. */
-  event(event: Omit<EventRow, "id" | "at_ms" | "actor" | "node_id"> & { readonly node_id?: string | null }): void;
+  /** Records an event. An event without `node_id` or `run` concerns no node or run. */
+  event(
+    event: Omit<EventRow, "id" | "at_ms" | "actor" | "node_id" | "run"> & Partial<Pick<EventRow, "node_id" | "run">>,
+  ): void;
   /** Takes the next run number, which is never given out twice. */
   takeRunNumber(): number;
 }
@@ -122,12 +124,13 @@ export interface History {
     limit: number;
   }): RunRow[];
   /**
-   * Returns events of an object and its parts, newest first. `node_id` adds the events that concern the node, and has
-   * no effect without `object`.
+   * Returns events of an object and its parts, newest first. `node_id` and `run` add the events that concern the node
+   * or the run, and have no effect without `object`.
    */
   events(filter: {
     object?: string;
     node_id?: string;
+    run?: number;
     project?: string;
     since_ms?: Ms;
     before_id?: string;

@@ -348,10 +348,12 @@ export const events = sqliteTable(
     project: text("project"),
     node_id: text("node_id"),
     detail: text("detail").notNull(),
+    run: integer("run"),
   },
   (table) => [
     index("events_object").on(table.object, table.id, table.project),
     index("events_node").on(table.node_id, table.id, table.project),
+    index("events_run").on(table.run, table.id, table.project),
   ],
 );
 

@@ -83,3 +83,10 @@ export const tableOf = <S extends z.ZodType>(value: S, most: number = HOUSE_LIMI
     }),
     { is: "table", most },
   );
+
+/** What tables call a thing. An answer of a server of an earlier release has none, and the name stands for it. */
+export const title = z
+  .string()
+  .nullable()
+  .default(null)
+  .describe("the name for people: of a run in no app the one that it was given; null from an earlier release");

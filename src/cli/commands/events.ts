@@ -33,7 +33,7 @@ export const events = command({
       ...(object === undefined ? {} : { object }),
       ...(flags.since === null ? {} : { since_ms: (await context.serverNow()) - flags.since }),
     };
-    const { items, next, subject } = await readEvents(client, query, { most: flags.limit ?? SHOWN });
+    const { items, next, subject, run } = await readEvents(client, query, { most: flags.limit ?? SHOWN });
     if (shape === "json" && !flags.follow) context.json({ events: items, next });
     else for (const event of items.toReversed()) show(context, event, shape);
     if (!flags.follow) {
@@ -42,7 +42,7 @@ export const events = command({
       return EXIT.done;
     }
     for await (const change of watchFrom(context, client, revision)) {
-      if (change.kind !== "event" || (subject !== null && !isAbout(change.event, subject))) continue;
+      if (change.kind !== "event" || (subject !== null && !isAbout(change.event, subject, run))) continue;
       show(context, change.event, shape);
       await context.host.out.drained();
     }
@@ -57,8 +57,8 @@ function show(context: Context, event: EventView, shape: "text" | "json" | "ids"
   if (shape === "json") context.jsonLine(event);
   else if (shape === "ids") context.print(event.id);
   else {
-    const { at_ms, actor, verb, object, detail } = event;
-    const words = `${clean(actor)} ${clean(verb)} ${context.style.bold(clean(object))}`;
+    const { at_ms, actor, verb, object, title, detail } = event;
+    const words = `${clean(actor)} ${clean(verb)} ${context.style.bold(clean(title ?? object))}`;
     context.print(`${context.style.dim(timestamp(at_ms))}  ${words}${detail === "" ? "" : `  ${clean(detail)}`}`);
   }
 }

@@ -3,6 +3,7 @@
 import { command } from "../frame/command";
 import { EXIT } from "../failure";
 import { blockedLines, placedLines } from "../print/explain";
+import { fullTitle } from "../print/tasks";
 
 export const explain = command({
   reads: true,
@@ -18,8 +19,9 @@ export const explain = command({
     else if ("placed" in view) {
       if (shape === "ids") context.print(view.placed.node);
       else {
-        const { name, reason } = await client.task(ref);
-        for (const line of placedLines(name, view.placed, reason, context.host.out.columns)) context.print(line);
+        const task = await client.task(ref);
+        const { columns } = context.host.out;
+        for (const line of placedLines(fullTitle(task), view.placed, task.reason, columns)) context.print(line);
       }
     } else if (shape === "ids") for (const { node } of view.nodes) context.print(node);
     else for (const line of blockedLines(view, context.style, context.host.out.columns)) context.print(line);

@@ -35,11 +35,12 @@ export async function waitForDrain(context: Context, client: Client, node: strin
 
 function sayChanges(context: Context, { left }: DrainProgress, said: Map<string, string>): void {
   const there = new Set(left.map(({ task_id }) => task_id));
-  for (const { task_id, name, why } of left) {
+  for (const { task_id, name, title, why } of left) {
+    const called = title ?? name;
     const news = withoutTimes(why);
     if (said.get(task_id)?.endsWith(`\n${news}`) === true) continue;
-    said.set(task_id, `${name}\n${news}`);
-    context.print(`${clean(name)}: ${clean(why)}`);
+    said.set(task_id, `${called}\n${news}`);
+    context.print(`${clean(called)}: ${clean(why)}`);
   }
   for (const [task_id, text] of said) {
     if (there.has(task_id)) continue;

@@ -83,14 +83,16 @@ export async function readEvents(
   client: Client,
   query: { readonly object?: string; readonly since_ms?: number },
   length: Length,
-): Promise<Paged<EventView> & { readonly subject: string | null }> {
+): Promise<Paged<EventView> & { readonly subject: string | null; readonly run: number | null }> {
   let subject: string | null = null;
+  let run: number | null = null;
   const read = await readPages(async (page) => {
-    const { events, next, subject: of } = await client.events({ ...query, ...page });
+    const { events, next, subject: of, run: of_run } = await client.events({ ...query, ...page });
     subject = of;
+    run = of_run;
     return { items: events, next };
   }, length);
-  return { ...read, subject };
+  return { ...read, subject, run };
 }
 
 /** Reads a run with all of its tasks, ended ones included. */

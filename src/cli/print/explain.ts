@@ -45,7 +45,8 @@ function waitingLines(
   groupsMost: number,
 ): string[] {
   const [first, ...others] = group;
-  const name = foldedName([first.name, ...others.map((other) => other.name)]);
+  const titleOf = ({ name: plain, title }: BlockedView): string => title ?? plain;
+  const name = foldedName([titleOf(first), ...others.map(titleOf)]);
   const change = first.smallest_change;
   return [
     ...hang(waitsLine({ ...first, name }, styled, group.length), width, "    "),

@@ -73,15 +73,13 @@ const unit = (value: number | null | undefined, text: string): string =>
 
 const sizeOf = (bytes: number | null): string => (bytes === null || bytes === 0 ? "" : ` ${formatBytes(bytes)}`);
 
-/** A run that belongs to no app is shown as `run 12`, since a bare number could be anything. */
-const titleOf = (task: string): string => (/^\d/.test(task) ? `run ${task}` : task);
-
 /** Returns why the card is not available, then the tasks that it is promised to, then its foreign users. */
 function whoOf(gpu: GpuView, now_ms: Ms): string {
   const { state, reason, state_ms, promised, foreign, foreign_bytes, reading } = gpu;
   const trouble = state === "ok" ? [] : [`for ${formatAge(now_ms - state_ms)}${reason === null ? "" : `: ${reason}`}`];
   const tasks = promised.map(
-    ({ user, task, memory_bytes }) => `${user === null ? "" : `${user} `}${titleOf(task)}${sizeOf(memory_bytes)}`,
+    ({ user, task, title, memory_bytes }) =>
+      `${user === null ? "" : `${user} `}${title ?? task}${sizeOf(memory_bytes)}`,
   );
   const strangers = (reading?.processes ?? [])
     .filter((one) => one.foreign)
@@ -187,8 +185,7 @@ export function processColumns(all: readonly GpuView[], styled: Style): Column<G
       title: "TASK",
       cut: "middle",
       gives: [[3, 24]],
-      cell: ({ process }) =>
-        process.foreign ? "foreign" : process.task === null ? (process.task_id ?? "-") : titleOf(process.task),
+      cell: ({ process }) => (process.foreign ? "foreign" : (process.title ?? process.task ?? process.task_id ?? "-")),
       paint: (row, cell) => (isForeign(row) ? styled.yellow(cell) : cell),
     },
     { title: "STALE", align: "right", cell: ({ gpu }) => staleOf(gpu) },

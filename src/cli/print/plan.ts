@@ -73,8 +73,8 @@ function verdict(plan: PlanView, own: readonly Op[], others: readonly Op[]): str
 const opFolding: Folding<Op> = byName(({ task }) => task);
 
 function opLines(ops: readonly Op[], { width, home, whole }: PlanPrint): string[] {
-  const titleOf = ({ project, task }: Op): string =>
-    project === null || project === home ? task : `${project}/${task}`;
+  const titleOf = ({ project, task, title }: Op): string =>
+    project === null || project === home ? (title ?? task) : `${project}/${title ?? task}`;
   const columns = [
     { title: "OP", cell: (op: Op) => op.op, folded: (rows: readonly Op[]) => `${rows.length} ${rows[0]?.op ?? ""}` },
     {

@@ -1,6 +1,7 @@
 // Tasks as `orch ps` shows them.
 
 import { isFinal, type TaskState } from "../../core/model/lifecycle";
+import { calledAs } from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import type { TaskView } from "../../wire/api/tasks";
 import { paintState, type Style } from "./color";
@@ -17,10 +18,14 @@ type Titled = Pick<TaskView, "name" | "project" | "app" | "workload" | "run">;
  */
 export const taskTitle = (task: Titled, home: string | null): string =>
   task.app === null
-    ? `${task.workload}${task.name.slice(String(task.run).length)}`
+    ? calledAs(task.workload, task)
     : home !== null && task.project !== home
       ? `${task.project}/${task.name}`
       : task.name;
+
+/** Returns a task's title for a sentence, where no column has the number of its run: `sweep (run 12)`. */
+export const fullTitle = (task: Titled): string =>
+  task.app === null && task.run !== null ? `${taskTitle(task, null)} (run ${task.run})` : taskTitle(task, null);
 
 type Ended = Pick<TaskView, "state" | "exit_code" | "signal" | "reason">;
 

@@ -63,6 +63,7 @@ export function endEvent(
       object: taskName(task),
       project: task.project,
       node_id: task.node_id,
+      run: task.run,
       detail,
     },
   };

@@ -91,6 +91,8 @@ export interface EventRow {
   /** The node that the event concerns: where a task was placed or ended, whose agent said it. Null for none. */
   readonly node_id: string | null;
   readonly detail: string;
+  /** The number of the run that it concerns, or whose task. Null for none, and in rows of earlier releases. */
+  readonly run: number | null;
 }
 
 /** A uid that was removed for good. A task of it that comes back gets an explicit stop. */

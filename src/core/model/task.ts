@@ -26,6 +26,24 @@ export function slotName(task: Omit<TaskIdentity, "attempt">): string {
   return `${task.app}.${task.workload}.${task.slot}`;
 }
 
+/** Returns what a task of a run in no app is called by the name that its run was given: `sweep.1#2` for `12.1#2`. */
+export function calledAs(given: string, { name, run }: { readonly name: string; readonly run: number | null }): string {
+  return run === null ? name : `${given}${name.slice(String(run).length)}`;
+}
+
+/**
+ * Returns a task's name for sentences. That of a run in no app has the name that the run was given: `sweep (run 12)`.
+ */
+export function fullName(task: TaskIdentity): string {
+  const name = taskName(task);
+  const { app, run, workload } = task;
+  return app !== null || run === null ? name : `${calledAs(workload, { name, run })} (run ${run})`;
+}
+
+/** Returns a run's name for sentences: `sweep (run 12)`. */
+export const fullRunName = ({ name, run }: { readonly name: string; readonly run: number }): string =>
+  `${name} (run ${run})`;
+
 /** The tasks of a workload or run that a name means. Null: the name does not say it. */
 export interface NamedPart {
   readonly slot: number | null;

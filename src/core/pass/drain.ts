@@ -7,7 +7,7 @@ import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { NodeRow, Orphan } from "../model/rows-node";
 import type { Blocked } from "./snapshot";
-import { isWanted, shortId, slotKey, taskName } from "../model/task";
+import { fullName, isWanted, shortId, slotKey, taskName } from "../model/task";
 import { SECOND_MS, type Ms } from "../units";
 
 /**
@@ -87,6 +87,7 @@ export function goneDueAt(node: Pick<DrainFacts, "leaving">, grace_ms: Ms): Ms |
 export interface LeftTask {
   readonly task_id: string;
   readonly name: string;
+  readonly title: string;
   readonly kind: TaskRow["kind"] | "orphan";
   readonly state: string;
   readonly why: string;
@@ -103,6 +104,7 @@ export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[],
     .map((task) => ({
       task_id: shortId(task.uid),
       name: taskName(task),
+      title: fullName(task),
       kind: task.kind,
       state: task.observed.state as string,
       why: whyLeft(state, task, drainingOf(node, graceOf(state, task)), waits, now_ms),
@@ -118,6 +120,7 @@ const graceOf = (state: State, { owner_uid }: TaskRow): Ms =>
 const orphanLeft = (node: NodeRow, { uid, name }: Orphan): LeftTask => ({
   task_id: shortId(uid),
   name,
+  title: name,
   kind: "orphan",
   state: "running",
   why: `no server knows it; to end it: orch stop ${node.name}/${shortId(uid)}`,

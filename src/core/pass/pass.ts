@@ -6,7 +6,7 @@ import type { RunRow, SlotRow, WorkloadRow } from "../model/rows-work";
 import type { StopOrder, TaskRow } from "../model/rows-task";
 import { formatAge, formatRest } from "../format";
 import type { Blocked, Op, PlanLimits, Snapshot, TimedWords } from "./snapshot";
-import { jobName, slotKey } from "../model/task";
+import { fullRunName, jobName, slotKey } from "../model/task";
 import type { Ms } from "../units";
 import type { Kind, StopSettings, TaskSpec } from "../model/workload";
 import type { NodeFact } from "./contact";
@@ -155,6 +155,10 @@ export function ownerSlotName(owner: WorkloadRow | RunRow, slot: number): string
   if ("run" in owner && owner.app === null) return String(owner.run);
   return `${owner.app}.${workloadNameOf(owner)}.${slot}`;
 }
+
+/** Returns the name of an owner's slot for sentences. */
+export const fullSlotName = (owner: WorkloadRow | RunRow, slot: number): string =>
+  "run" in owner && owner.app === null ? fullRunName(owner) : ownerSlotName(owner, slot);
 
 /** Returns words as they are so long after the pass that made them. */
 export const sayTimed = ({ before, is, ms, after }: TimedWords, gone_ms: Ms): string =>

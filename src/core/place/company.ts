@@ -4,7 +4,7 @@
 import { hostKey } from "./queue";
 import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
-import { isWanted, taskName } from "../model/task";
+import { fullName, isWanted } from "../model/task";
 import type { Pass } from "../pass/pass";
 import type { Hosts, KeptRoom, NamedPromise, Room, Rooms } from "./room";
 
@@ -50,8 +50,8 @@ export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly
     for (const { node } of rooms.byId.values())
       for (const { name, held } of node.orphans) addHolder(rooms.lazy.holders, `${name}, an orphan`, held);
     for (const tasks of pass.tasks.values())
-      for (const task of tasks) addHolder(rooms.lazy.holders, holderName(task), task.promised);
-    for (const task of rooms.placed) addHolder(rooms.lazy.holders, holderName(task), task.promised);
+      for (const task of tasks) addHolder(rooms.lazy.holders, fullName(task), task.promised);
+    for (const task of rooms.placed) addHolder(rooms.lazy.holders, fullName(task), task.promised);
     for (const { name, promised } of rooms.kept) addHolder(rooms.lazy.holders, name, promised);
     for (const names of rooms.lazy.holders.values()) names.sort();
   }
@@ -79,7 +79,7 @@ export function promisesOn(pass: Pass, rooms: Rooms, node_id: string): readonly 
 function addPromise(pass: Pass, byNode: Map<string, NamedPromise[]>, task: TaskRow): void {
   const { promised, node_id } = task;
   const by_default = { cpu: isCpuDefault(pass, task), memory: !promised.memory_limited };
-  byNode.get(node_id)?.push({ name: holderName(task), promised, by_default });
+  byNode.get(node_id)?.push({ name: fullName(task), promised, by_default });
 }
 
 /** Returns whether nobody asked for a task's cores. Of an earlier version, it is not known any more. */
@@ -87,8 +87,6 @@ function isCpuDefault({ state, snapshot }: Pass, { owner_uid, spec_hash }: TaskR
   const owner = state.runs.get(owner_uid) ?? state.workloads.get(owner_uid);
   return owner?.spec_hash === spec_hash && snapshot.spec(spec_hash).request.cpu_milli === null;
 }
-
-const holderName = (task: TaskRow): string => (task.app === null ? `run ${taskName(task)}` : taskName(task));
 
 function addHolder(holders: Map<string, string[]>, name: string, held: Promised | null): void {
   for (const { id } of held?.devices ?? []) {
@@ -102,7 +100,7 @@ function addHolder(holders: Map<string, string[]>, name: string, held: Promised 
 export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
   if (rooms.lazy.hosts !== null) countHost(rooms, rooms.lazy.hosts, task);
   rooms.lazy.byNode = null;
-  if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, holderName(task), task.promised);
+  if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, fullName(task), task.promised);
   // What is still to come of the daemons is less by this one.
   if (task.kind === "daemon") rooms.lazy.daemons = null;
   rooms.placed.push(task);

@@ -4,6 +4,7 @@ import { isFinal, type RunState } from "../model/lifecycle";
 import type { RunAfter, RunRow } from "../model/rows-work";
 import { waitFor, type ReconcileDraft } from "./draft";
 import { runOf, setRun, slotOf, tasksOf } from "../pass/pass";
+import { fullRunName } from "../model/task";
 import { askedEnds } from "../model/unknown";
 import { isServiceUp } from "./services";
 
@@ -141,7 +142,7 @@ const WAITS_FOR = { succeeded: "to succeed", ended: "to end", failed: "to fail",
 function askedAbout({ pass }: ReconcileDraft, uid: string): string {
   const run = pass.state.runs.get(uid);
   if (run === undefined || askedEnds(run, slotOf(pass, uid, 0), tasksOf(pass, uid)).length === 0) return "";
-  return ` (nobody knows how run ${run.run} ended: orch explain ${run.run})`;
+  return ` (nobody knows how ${fullRunName(run)} ended: orch explain ${run.run})`;
 }
 
 function note({ draft, asked }: Waiting, run: RunRow): void {

@@ -7,7 +7,8 @@ import type { NodeRow } from "../model/rows-node";
 import type { TaskRow } from "../model/rows-task";
 import type { Pass } from "../pass/pass";
 import type { Op } from "../pass/snapshot";
-import { taskName } from "../model/task";
+import type { RunRow } from "../model/rows-work";
+import { fullRunName, taskName } from "../model/task";
 
 type NewEvent = Omit<EventRow, "id" | "at_ms" | "actor">;
 
@@ -40,22 +41,30 @@ function tell(op: Op, pass: Pass): NewEvent | null {
     case "lose":
       return about(op.task, "lost", op.why);
     case "node":
-      return { verb: contactVerb(op.node), object: op.node.name, project: null, node_id: op.node.id, detail: op.why };
+      return {
+        verb: contactVerb(op.node),
+        object: op.node.name,
+        project: null,
+        node_id: op.node.id,
+        run: null,
+        detail: op.why,
+      };
     case "quarantine":
-      return { verb: "quarantined", object: op.node.name, project: null, node_id: op.node.id, detail: op.why };
+      return {
+        verb: "quarantined",
+        object: op.node.name,
+        project: null,
+        node_id: op.node.id,
+        run: null,
+        detail: op.why,
+      };
     case "run":
       // A run's success is reported by the end of its task.
       return op.run.state !== "failed" && op.run.state !== "cancelled"
         ? null
-        : {
-            verb: `run ${op.run.state}`,
-            object: String(op.run.run),
-            project: op.run.project,
-            node_id: null,
-            detail: op.why,
-          };
+        : { verb: `run ${op.run.state}`, node_id: null, detail: op.why, ...aboutRun(op.run) };
     case "remove":
-      return { verb: "removed", object: op.name, project: null, node_id: null, detail: op.why };
+      return { verb: "removed", object: op.name, project: null, node_id: null, run: null, detail: op.why };
     case "go":
     case "archive":
     case "port":
@@ -68,7 +77,15 @@ const about = (task: TaskRow, verb: string, detail: string): NewEvent => ({
   object: taskName(task),
   project: task.project,
   node_id: task.node_id,
+  run: task.run,
   detail,
+});
+
+/** Returns what an event of a run is about. */
+export const aboutRun = (run: RunRow): Pick<EventRow, "object" | "project" | "run"> => ({
+  object: run.app === null ? String(run.run) : fullRunName(run),
+  project: run.project,
+  run: run.run,
 });
 
 const contactVerb = (node: NodeRow): string => (isBack(node) ? "back" : node.contact);
@@ -84,11 +101,13 @@ export function subjectOf(typed: string): { readonly project: string | null; rea
     : { project: typed.slice(0, slash), object: typed.slice(slash + 1) };
 }
 
-/** Returns whether an event is about the thing that was typed, or about a part of it. */
+/** Returns whether an event is about the thing that was typed, or about a part of it. `run`: the run that it is. */
 export function isAbout(
-  event: Pick<EventRow, "object" | "project"> & { readonly node: string | null },
+  event: Pick<EventRow, "object" | "project" | "run"> & { readonly node: string | null },
   typed: string,
+  run: number | null = null,
 ): boolean {
+  if (run !== null && event.run === run) return true;
   const { project, object } = subjectOf(typed);
   if (project !== null && event.project !== project) return false;
   if (project === null && event.node === object) return true;

@@ -8,7 +8,7 @@ import type { RunRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import {
   draftAfter,
-  ownerSlotName,
+  fullSlotName,
   runOf,
   setRun,
   stopTask,
@@ -192,7 +192,5 @@ function whyIdle({ settings, tasks }: Idle, for_whom: Demand | null): string {
   const what = cards === 1 ? "its GPU was" : `its ${cards} GPUs were`;
   const text = `${what} below ${settings.gpu_below_percent} % for ${formatDuration(settings.for_ms)}`;
   if (for_whom === null) return text;
-  const { owner, slot } = for_whom;
-  const name = ownerSlotName(owner, slot);
-  return `${text}, and ${"run" in owner && owner.app === null ? `run ${name}` : name} waits for a card`;
+  return `${text}, and ${fullSlotName(for_whom.owner, for_whom.slot)} waits for a card`;
 }

@@ -2,7 +2,7 @@
 // members.
 
 import { compareText } from "../canonical";
-import { taskName } from "../model/task";
+import { fullName } from "../model/task";
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { formatAge, formatDuration } from "../format";
 import type { RunRow, SlotRow } from "../model/rows-work";
@@ -304,5 +304,5 @@ function isReady(pass: Pass, task: TaskRow): boolean {
 function sayUnready(pass: Pass, task: TaskRow): string {
   const node = pass.nodes.get(task.node_id)?.node.name ?? task.node_id;
   const reason = task.observed.state === "preparing" && task.observed.reason !== null ? ` ${task.observed.reason}` : "";
-  return `${taskName(task)} on ${node}${reason}`;
+  return `${fullName(task)} on ${node}${reason}`;
 }

@@ -2,7 +2,7 @@
 // room that becomes free, for ever. It is kept on the nodes where the demand fits first.
 
 import { hasRoom, isCandidate } from "../place/checks";
-import type { Demand, Pass } from "../pass/pass";
+import { fullSlotName, type Demand, type Pass } from "../pass/pass";
 import { holdKept } from "../place/company";
 import { formatAge } from "../format";
 import { pickIn, takeRoom, trialOf, type Room } from "../place/room";
@@ -42,16 +42,14 @@ export function keepRoom(look: Look, demand: Demand): Ms | null {
     look.shape.never_kept = true;
     return null;
   }
-  const name = `room for ${nameOf(demand)}, which has waited for ${formatAge(pass.now_ms - since_ms)}`;
+  const who = fullSlotName(demand.owner, demand.slot);
+  const name = `room for ${who}, which has waited for ${formatAge(pass.now_ms - since_ms)}`;
   for (const { room, promised } of first) {
     takeRoom(rooms, room, promised);
     holdKept(rooms, { room, promised, demand, name });
   }
   return null;
 }
-
-const nameOf = ({ owner, slot }: Demand): string =>
-  "run" in owner ? `run ${owner.run}` : `${owner.app}.${owner.name}.${slot}`;
 
 /** Where a demand would fit, once some jobs have ended. */
 interface Fit {

@@ -4,6 +4,7 @@
 import { isFinal } from "../../core/model/lifecycle";
 import { withCancel } from "../../core/model/new-run";
 import type { RunRow } from "../../core/model/rows-work";
+import { aboutRun } from "../../core/plan/events";
 import type { ToServer } from "../../wire/agent";
 import { encodeFrame } from "../../wire/tunnel";
 import { atOnce, type Handlers, whileLive } from "./handlers";
@@ -57,6 +58,6 @@ async function cancelWithout({ store }: Hub, { uid }: RunRow): Promise<void> {
     const run = draft.state.runs.get(uid);
     if (run === undefined || isFinal(run.state) || run.cancel !== null) return;
     draft.put([{ table: "runs", key: uid, row: withCancel(run, "the server", draft.now_ms, `${GONE}: run it again`) }]);
-    draft.event({ verb: "cancelled", object: String(run.run), project: run.project, detail: GONE });
+    draft.event({ verb: "cancelled", ...aboutRun(run), detail: GONE });
   });
 }

@@ -5,9 +5,11 @@ import type { NameKind } from "../../wire/api/names";
 import { taskName } from "../../core/model/task";
 import { subjectOf } from "../../core/plan/events";
 import type { Principal } from "../access/auth";
+import type { RunRow } from "../../core/model/rows-work";
+import type { Store } from "../../store/store";
 import { RefusedError } from "../refused";
 import type { NamedThing } from "../work/named";
-import { resolve } from "../work/resolve";
+import { resolve, runByNumber } from "../work/resolve";
 import type { Api } from "./api";
 import { route } from "./route";
 import { eventView as viewOf } from "../views/event";
@@ -19,6 +21,8 @@ const EVENT_ID = /^[0-9a-z]{1,40}$/;
 /** What the events of a typed name are about. `unknown`: nothing that there is has the name. */
 interface Subject {
   readonly subject: string;
+  /** The whole run that is meant. Its events, and those of its tasks, tell its number. */
+  readonly run: number | null;
   readonly unknown: RefusedError | null;
 }
 
@@ -26,11 +30,24 @@ interface Subject {
 function subjectNamed({ store }: Api, ref: string, { name, project }: Pick<Principal, "name" | "project">): Subject {
   try {
     const found = resolve(store, ref, { name, project, kinds: WITH_EVENTS });
-    return { subject: subjectIn(found) ?? ref, unknown: null };
+    const run = found.kind === "run" ? (found.run?.run ?? null) : null;
+    return { subject: subjectIn(found) ?? ref, run, unknown: null };
   } catch (error) {
     if (!(error instanceof RefusedError) || error.code !== "not_found") throw error;
-    return { subject: ref, unknown: error };
+    return { subject: ref, run: null, unknown: error };
   }
+}
+
+/** Returns a look-up of runs by number that asks for each once. */
+function runsOf(store: Pick<Store, "state" | "history">): (run: number) => RunRow | null {
+  const known = new Map<number, RunRow | null>();
+  return (run) => {
+    const found = known.get(run);
+    if (found !== undefined) return found;
+    const row = runByNumber(store, run);
+    known.set(run, row);
+    return row;
+  };
 }
 
 const WITH_EVENTS: readonly NameKind[] = ["run", "task", "workload", "app", "node"];
@@ -68,21 +85,23 @@ export const EVENT_ROUTES = [
       const { project, object } = about === null ? NOTHING : subjectOf(about.subject);
       const named = project === null && object !== null;
       const node = named ? api.store.state.nodes.values().find(({ name }) => name === object) : undefined;
+      const runOf = runsOf(api.store);
       const read = (limit: number, after: string | null) =>
         api.store.history
           .events({
             limit,
             ...(object === null ? {} : { object }),
             ...(node === undefined ? {} : { node_id: node.id }),
+            ...(about === null || about.run === null ? {} : { run: about.run }),
             ...(project === null ? {} : { project }),
             ...(since_ms === undefined ? {} : { since_ms }),
             ...(after === null ? {} : { before_id: after }),
           })
-          .map((row) => ({ key: row.id, view: viewOf(row, api.store.state) }));
+          .map((row) => ({ key: row.id, view: viewOf(row, api.store.state, runOf) }));
       const { items: events, next } = pageOf(query, [], read, EVENT_ID);
       // What is gone still has events, so that only a name without any is unknown.
       if (events.length === 0 && about !== null && about.unknown !== null) throw about.unknown;
-      return { events, next, subject: about?.subject ?? null };
+      return { events, next, subject: about?.subject ?? null, run: about?.run ?? null };
     },
   }),
   route({

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { isFinal } from "../../core/model/lifecycle";
-import { isPart, taskName } from "../../core/model/task";
+import { calledAs, fullName, isPart } from "../../core/model/task";
 import { explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
 import { RefusedError } from "../refused";
@@ -20,7 +20,7 @@ function overText(api: Api, ref: string, meant: Meant): string {
     const { state, reason, exit_code, signal } = taskView(last, api.store.state);
     const code = exit_code === null || exit_code === 0 ? null : `exit ${exit_code}`;
     const why = reason ?? (signal === null ? code : `killed by ${signal}`);
-    return `${taskName(last)} is over: ${state}${why === null ? "" : `: ${why}`}`;
+    return `${fullName(last)} is over: ${state}${why === null ? "" : `: ${why}`}`;
   }
   if (meant.run === null) return `${ref} neither runs nor waits`;
   const { state, reason } = meant.run;
@@ -41,13 +41,16 @@ export const EXPLAIN_ROUTES = [
         .blocked()
         .find((one) => owners.has(one.owner_uid) && (meant.slot === null || one.slot === meant.slot));
       const task = tasksOf(api.store, meant).find((one) => !isFinal(one.observed.state));
-      if (blocked !== undefined && (task === undefined || meant.task === null)) return blockedView(blocked);
+      if (blocked !== undefined && (task === undefined || meant.task === null))
+        return blockedView(blocked, api.store.state);
       if (task !== undefined) return { placed: placedView(api, task) };
       const pending = pendingOf(api, ({ owner_uid }) => owners.has(owner_uid)).find((one) => isPart(meant, one));
       if (pending !== undefined) {
-        const { name, reason } = pending.view();
+        const view = pending.view();
+        const { name, run, workload, reason } = view;
         const summary = reason ?? "waits for the next pass of the plan";
-        return { name, slot: pending.slot, kind: "queued", summary, smallest_change: null, nodes: [] };
+        const title = view.app !== null || run === null ? name : `${calledAs(workload, { name, run })} (run ${run})`;
+        return { name, title, slot: pending.slot, kind: "queued", summary, smallest_change: null, nodes: [] };
       }
       throw new RefusedError(
         "conflict",

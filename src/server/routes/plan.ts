@@ -53,7 +53,7 @@ async function planned(api: Api, wanted: Applying): Promise<PlanView> {
   return {
     revision: before?.revision ?? 0,
     ops: ops.map((op) => opView(op, state, own)).filter((op) => op !== null),
-    blocked: blocked.filter((one) => own.has(one.owner_uid)).map(blockedView),
+    blocked: blocked.filter((one) => own.has(one.owner_uid)).map((one) => blockedView(one, state)),
     changes: value.changes.map(({ fields, ...line }) => ({ ...line, fields: fields.map((field) => ({ ...field })) })),
     goes: [...value.goes],
     notices: [...new Set([...api.loop.notices(), ...notices, ...unmatched(api, state, own)])],

@@ -5,7 +5,7 @@ import type { State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
-import { shortId, taskName } from "../../core/model/task";
+import { fullName, shortId, taskName } from "../../core/model/task";
 import type { GpuView } from "../../wire/api/devices";
 import { shownState } from "./node";
 
@@ -62,10 +62,10 @@ function promisesOn(id: string, node: NodeRow, tasks: readonly TaskRow[]): Promi
       .map(({ bytes }) => ({ ...who, memory_bytes: bytes }));
   return [
     ...tasks.flatMap((task) =>
-      held(task.promised, { task_id: shortId(task.uid), task: taskName(task), user: task.user }),
+      held(task.promised, { task_id: shortId(task.uid), task: taskName(task), title: fullName(task), user: task.user }),
     ),
     ...node.orphans.flatMap((orphan) =>
-      held(orphan.held, { task_id: shortId(orphan.uid), task: orphan.name, user: null }),
+      held(orphan.held, { task_id: shortId(orphan.uid), task: orphan.name, title: orphan.name, user: null }),
     ),
   ];
 }
@@ -88,13 +88,18 @@ function readingView(reading: Reading | undefined, node: NodeRow, state: State):
       memory_bytes,
       foreign: task_uid === null,
       task_id: task_uid === null ? null : shortId(task_uid),
-      task: task_uid === null ? null : nameOf(task_uid, node, state),
+      ...namesOf(task_uid, node, state),
     })),
   };
 }
 
-function nameOf(uid: string, node: NodeRow, state: State): string | null {
-  const task = state.tasks.get(uid);
-  if (task !== undefined) return taskName(task);
-  return node.orphans.find((orphan) => orphan.uid === uid)?.name ?? null;
+function namesOf(
+  uid: string | null,
+  { orphans }: NodeRow,
+  { tasks }: State,
+): { readonly task: string | null; readonly title: string | null } {
+  const task = uid === null ? undefined : tasks.get(uid);
+  if (task !== undefined) return { task: taskName(task), title: fullName(task) };
+  const orphan = orphans.find((one) => one.uid === uid)?.name ?? null;
+  return { task: orphan, title: orphan };
 }

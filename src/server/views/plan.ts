@@ -5,21 +5,26 @@ import { explainPlaced } from "../../core/why/explain";
 import type { State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { Blocked, Check, Op } from "../../core/pass/snapshot";
-import { taskName } from "../../core/model/task";
+import { fullName, fullRunName, taskName } from "../../core/model/task";
 import type { BlockedView, ExplainView, PlanView } from "../../wire/api/plans";
 import type { Context } from "../context";
 
 type OpView = PlanView["ops"][number];
 type Placed = Extract<ExplainView, { placed: unknown }>["placed"];
 
-export const blockedView = ({ name, slot, kind, summary, smallest_change, nodes }: Blocked): BlockedView => ({
-  name,
-  slot,
-  kind,
-  summary,
-  smallest_change,
-  nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map(checkView) })),
-});
+export function blockedView(blocked: Blocked, { runs }: State): BlockedView {
+  const { name, owner_uid, slot, kind, summary, smallest_change, nodes } = blocked;
+  const run = runs.get(owner_uid);
+  return {
+    name,
+    title: run?.app === null ? fullRunName(run) : name,
+    slot,
+    kind,
+    summary,
+    smallest_change,
+    nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map(checkView) })),
+  };
+}
 
 const checkView = (check: Check): BlockedView["nodes"][number]["checks"][number] => ({
   ...check,
@@ -38,13 +43,23 @@ export function opView(op: Op, state: State, own: ReadonlySet<string>): OpView |
       return taskOp(op.op, op.task, op.why, state, own);
     case "node":
     case "quarantine":
-      return { op: op.op, task: "", node: op.node.name, devices: [], why: op.why, own: false, project: null };
+      return {
+        op: op.op,
+        task: "",
+        title: "",
+        node: op.node.name,
+        devices: [],
+        why: op.why,
+        own: false,
+        project: null,
+      };
     case "run":
       // The start of a run is shown by the tasks that are placed.
       if (op.run.state === "running") return null;
       return {
         op: op.op,
         task: op.run.name,
+        title: op.run.app === null ? fullRunName(op.run) : op.run.name,
         node: null,
         devices: [],
         why: op.why,
@@ -52,7 +67,16 @@ export function opView(op: Op, state: State, own: ReadonlySet<string>): OpView |
         project: op.run.project,
       };
     case "remove":
-      return { op: op.op, task: op.name, node: null, devices: [], why: op.why, own: own.has(op.uid), project: null };
+      return {
+        op: op.op,
+        task: op.name,
+        title: op.name,
+        node: null,
+        devices: [],
+        why: op.why,
+        own: own.has(op.uid),
+        project: null,
+      };
     case "archive":
     case "port":
       return null;
@@ -64,6 +88,7 @@ export function opView(op: Op, state: State, own: ReadonlySet<string>): OpView |
 const taskOp = (op: string, task: TaskRow, why: string, state: State, own: ReadonlySet<string>): OpView => ({
   op,
   task: taskName(task),
+  title: fullName(task),
   node: state.nodes.get(task.node_id)?.name ?? null,
   devices: task.promised.devices.map((device) => device.id),
   why,

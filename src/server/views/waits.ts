@@ -7,7 +7,7 @@ import type { RunAfter, RunRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { Blocked } from "../../core/pass/snapshot";
 import { goesOn, type RunBounds } from "../../core/plan/outcome";
-import { slotKey, taskName } from "../../core/model/task";
+import { fullName, slotKey } from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/model/workload";
 
@@ -57,7 +57,7 @@ export function waitsIn({ state, now_ms, blocked, queue, spec, limits }: WaitsFr
       const found = why().get(slotKey(owner_uid, slot))?.summary ?? reasonIn(run);
       if (found !== null) return found;
       const ending = tasks(owner_uid).filter((task) => task.slot === slot && task.desired === "stop");
-      if (ending.length > 0) return `waits for ${ending.map(taskName).sort().join(", ")} to end`;
+      if (ending.length > 0) return `waits for ${ending.map(fullName).sort().join(", ")} to end`;
       const rest_ms = (state.slots.get(slotKey(owner_uid, slot))?.not_before_ms ?? 0) - now_ms;
       return rest_ms > 0 ? `waits ${formatRest(rest_ms)} before its next attempt` : null;
     },

@@ -4,6 +4,7 @@ import { newRun } from "../../core/model/new-run";
 import type { RunAfter, RunRow, WorkloadRow } from "../../core/model/rows-work";
 import type { InputRef, TaskSpec, WorkloadDecl } from "../../core/model/workload";
 import { parseJob } from "../../spec/parse";
+import { aboutRun } from "../../core/plan/events";
 import type { Draft } from "../../store/store";
 import { RefusedError } from "../refused";
 import { workloadsOf } from "./apps";
@@ -69,7 +70,7 @@ export function makeRunAgain(draft: Draft, { job, decl, user, uid, stdin }: Agai
     { table: "workloads", key: job.uid, row: { ...job, last_run } },
     { table: "runs", key: uid, row },
   ]);
-  draft.event({ verb: "queued", object: `${row.name} (run ${row.run})`, project: row.project, detail: "run again" });
+  draft.event({ verb: "queued", ...aboutRun(row), detail: "run again" });
   return row;
 }
 

@@ -6,6 +6,7 @@ import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
 import { isFinal } from "../../core/model/lifecycle";
 import type { After, InputRef, WorkloadDecl } from "../../core/model/workload";
+import { aboutRun } from "../../core/plan/events";
 import { sayBlocked } from "../../core/why/failure";
 import { sayRunEnd } from "../../core/plan/after";
 import type { Draft, History, Store } from "../../store/store";
@@ -61,7 +62,7 @@ export function makeRun(draft: Draft, making: Making): RunRow {
     created_ms: draft.now_ms,
   });
   draft.put([{ table: "runs", key: uid, row }]);
-  draft.event({ verb: "queued", object: String(row.run), project, detail: row.name });
+  draft.event({ verb: "queued", ...aboutRun(row), detail: row.name });
   return row;
 }
 
@@ -147,8 +148,7 @@ export function cancelRun(draft: Draft, run: RunRow, by: string, signal: string 
   draft.put([{ table: "runs", key: run.uid, row }]);
   draft.event({
     verb: "cancelled",
-    object: run.app === null ? String(run.run) : `${run.name} (run ${run.run})`,
-    project: run.project,
+    ...aboutRun(run),
     detail: signal === null ? "" : `with signal ${signal}`,
   });
   return row;

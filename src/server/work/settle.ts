@@ -4,6 +4,7 @@ import type { State } from "../../core/model/rows-state";
 import type { RunRow, Settled, TaskEnd } from "../../core/model/rows-work";
 import { slotKey } from "../../core/model/task";
 import { askedEnds, settledAs } from "../../core/model/unknown";
+import { aboutRun } from "../../core/plan/events";
 import type { Draft } from "../../store/store";
 import { RefusedError } from "../refused";
 
@@ -30,8 +31,7 @@ export function settleRun(draft: Draft, run: RunRow, as: Settled["as"], by: stri
   draft.put([{ table: "slots", key: slot.key, row: { ...slot, ends, not_before_ms: 0 } }]);
   draft.event({
     verb: as === "again" ? "retried" : "settled",
-    object: run.app === null ? String(run.run) : `${run.name} (run ${run.run})`,
-    project: run.project,
+    ...aboutRun(run),
     detail: as === "again" ? "" : `as ${as}`,
   });
 }

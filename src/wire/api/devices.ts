@@ -5,7 +5,7 @@ import { nodeState } from "./drains";
 import { VENDORS, DEVICE_STATES } from "../../core/model/device";
 
 import { device, reading as told } from "../nouns";
-import { int, ms } from "../scalars";
+import { int, ms, title } from "../scalars";
 
 export const deviceView = z
   .object({
@@ -24,6 +24,7 @@ export const deviceView = z
 const promise = z.object({
   task_id: z.string().describe("of the task, or of the orphan, that holds the promise"),
   task: z.string(),
+  title,
   user: z.string().nullable().describe("null for an orphan, whose user is unknown"),
   memory_bytes: int.nullable().describe("null is the whole card"),
 });
@@ -36,6 +37,7 @@ const process = z.object({
   foreign: z.boolean().describe("orch did not start it"),
   task_id: z.string().nullable(),
   task: z.string().nullable().describe("null for a foreign process, and for a task that has ended for the server"),
+  title,
 });
 
 const reading = told.omit({ id: true }).extend({ processes: z.array(process) });

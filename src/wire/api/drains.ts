@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { NODE_STATES } from "../../core/model/lifecycle";
-import { ms } from "../scalars";
+import { ms, title } from "../scalars";
 
 export const nodeState = z.enum(NODE_STATES);
 
@@ -23,7 +23,9 @@ export const drainProgress = z.object({
   state: nodeState,
   drain: drainView.nullable(),
   left: z
-    .array(z.object({ task_id: z.string(), name: z.string(), kind: z.string(), state: z.string(), why: z.string() }))
+    .array(
+      z.object({ task_id: z.string(), name: z.string(), title, kind: z.string(), state: z.string(), why: z.string() }),
+    )
     .describe("the tasks that are still there, and what each waits for"),
 });
 export type DrainProgress = z.infer<typeof drainProgress>;

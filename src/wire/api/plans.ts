@@ -2,11 +2,12 @@
 
 import { z } from "zod";
 import { WHY_GOES } from "../../core/plan/scale";
-import { int } from "../scalars";
+import { int, title } from "../scalars";
 
 export const blockedView = z
   .object({
     name: z.string(),
+    title,
     slot: int,
     kind: z
       .enum(["queued", "unsatisfiable"])
@@ -38,6 +39,7 @@ export type BlockedView = z.infer<typeof blockedView>;
 export const opView = z.object({
   op: z.string(),
   task: z.string(),
+  title,
   node: z.string().nullable(),
   devices: z.array(z.string()),
   why: z.string(),

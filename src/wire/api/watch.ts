@@ -1,7 +1,7 @@
 // Events, and the stream of changes.
 
 import { z } from "zod";
-import { int, ms } from "../scalars";
+import { int, ms, title } from "../scalars";
 import { list } from "./answers";
 import { taskView } from "./tasks";
 import { runView } from "./runs";
@@ -14,6 +14,8 @@ export const eventView = z
     actor: z.string().describe("the user, or `server` or `plan`"),
     verb: z.string(),
     object: z.string().describe("what it happened to"),
+    title,
+    run: int.nullable().default(null).describe("the number of the run that it concerns, or whose task"),
     project: z.string().nullable(),
     node: z.string().nullable().describe("the node that it concerns"),
     detail: z.string(),
@@ -27,6 +29,7 @@ export const eventsAnswer = list("events", eventView).extend({
     .nullable()
     .default(null)
     .describe("the name under which the events of the asked object are written, with its project"),
+  run: int.nullable().default(null).describe("the run that was asked for"),
 });
 
 /** One server-sent event of `GET /v1/watch`. `resync` tells a watcher to read everything again. */

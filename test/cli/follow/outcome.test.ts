@@ -229,7 +229,15 @@ describe("the progress of an app", () => {
       {
         tasks: [task, pending],
         blocked: [
-          { name: "recs.api.1", slot: 1, kind: "unsatisfiable", summary: "no card", smallest_change: null, nodes: [] },
+          {
+            name: "recs.api.1",
+            title: null,
+            slot: 1,
+            kind: "unsatisfiable",
+            summary: "no card",
+            smallest_change: null,
+            nodes: [],
+          },
         ],
       },
       "stuck 1/2 up: no card",

@@ -15,9 +15,17 @@ test("an event says in a field which node it concerns", () => {
 });
 
 test("a node is meant by its name in the field, not in another thing's", () => {
-  const event = { object: "recs.api.0", project: "lab", node: "box1" };
+  const event = { object: "recs.api.0", project: "lab", node: "box1", run: null };
   expect(isAbout(event, "box1")).toBe(true);
   expect(isAbout({ ...event, node: "box2" }, "box1")).toBe(false);
   expect(isAbout({ ...event, node: null }, "recs")).toBe(true);
   expect(isAbout(event, "lab/box1")).toBe(false);
+});
+
+test("a run is meant by its number in the field: its own events, and those of its tasks", () => {
+  const event = { object: "recs.train.0", project: "lab", node: "box1", run: 7 };
+  expect(isAbout(event, "lab/7", 7)).toBe(true);
+  expect(isAbout({ ...event, run: 8 }, "lab/7", 7)).toBe(false);
+  // Events of earlier releases have no number.
+  expect(isAbout({ ...event, object: "7#2", run: null }, "lab/7", 7)).toBe(true);
 });

@@ -92,8 +92,8 @@ describe("a run whose card is idle", () => {
 
   test("is cancelled, with the reason, for one who waits for a card", () => {
     expect(done({ runs: [lazy, waits(2)], tasks: [task], idle: [[task, 31]] })).toEqual([
-      `stop 1 v1 on a: ${WHY}, and run 2 waits for a card`,
-      `run 1 running: ${WHY}, and run 2 waits for a card`,
+      `stop 1 v1 on a: ${WHY}, and job-2 (run 2) waits for a card`,
+      `run 1 running: ${WHY}, and job-2 (run 2) waits for a card`,
     ]);
     const { ops } = planned({ runs: [lazy, waits(2)], tasks: [task], idle: [[task, 31]] });
     const run = ops.find((op): op is Extract<Op, { op: "run" }> => op.op === "run")?.run;
@@ -189,7 +189,7 @@ describe("of several that are idle", () => {
         [members[1]!, 31],
       ],
     });
-    expect(all).toContain("stop 1.1 v1 on b: its 2 GPUs were below 5 % for 30m, and run 2 waits for a card");
+    expect(all).toContain("stop 1.1 v1 on b: its 2 GPUs were below 5 % for 30m, and job-2 (run 2) waits for a card");
     expect(all.filter((line) => line.startsWith("stop")).length).toBe(2);
   });
 });
@@ -200,7 +200,7 @@ describe("a replica whose card is idle", () => {
 
   test("is stopped for another, never for one of its own", () => {
     expect(done({ workloads: [lazy], runs: [waits(2)], tasks: [task], idle: [[task, 31]] })).toEqual([
-      `stop recs.api.0 v1 on a: ${WHY}, and run 2 waits for a card`,
+      `stop recs.api.0 v1 on a: ${WHY}, and job-2 (run 2) waits for a card`,
     ]);
     const two = service("api", { idle: idle(), replicas: 2 });
     const own = on(two, "a", ["g0"]);
@@ -208,7 +208,7 @@ describe("a replica whose card is idle", () => {
   });
   const end = {
     ...buildEnd(task, { state: "stopped", exit_code: null }),
-    reason: `${WHY}, and run 2 waits`,
+    reason: `${WHY}, and job-2 (run 2) waits`,
     idle: true,
   };
   const gave = buildSlot(task, { ends: [end] });
@@ -218,7 +218,9 @@ describe("a replica whose card is idle", () => {
     expect(ops).toEqual([]);
     expect(blocked[0]).toMatchObject({
       name: "recs.api.0",
-      summary: expect.stringMatching(/^was stopped .* ago: its GPU was below 5 % for 30m, and run 2 waits$/) as string,
+      summary: expect.stringMatching(
+        /^was stopped .* ago: its GPU was below 5 % for 30m, and job-2 \(run 2\) waits$/,
+      ) as string,
       smallest_change: "orch restart recs.api",
     });
   });
@@ -237,11 +239,11 @@ describe("one who wants to be told", () => {
   const given: Given = { runs: [tells, waits(2)], tasks: [task], idle: [[task, 31]] };
 
   test("is told while somebody waits, and keeps the card", () => {
-    expect(done(given)).toEqual([`notify 1 v1 on a: ${WHY}, and run 2 waits for a card`]);
+    expect(done(given)).toEqual([`notify 1 v1 on a: ${WHY}, and job-2 (run 2) waits for a card`]);
     expect(planned(given).changes.filter(({ table }) => table === "tasks" || table === "runs")).toEqual([]);
     const events = planned(given).changes.flatMap((change) => (change.table === "events" ? [change.row] : []));
     expect(events.map(({ verb, object, detail }) => [verb, object, detail])).toEqual([
-      ["idle", "1", `${WHY}, and run 2 waits for a card`],
+      ["idle", "1", `${WHY}, and job-2 (run 2) waits for a card`],
     ]);
     expect(done({ ...given, runs: [tells] })).toEqual([]);
   });

@@ -99,7 +99,7 @@ describe("the card of a run", () => {
     expect(ordered()).toBeNull();
     await wait();
     await stage.planned();
-    expect(ordered()).toBe("its GPU was below 5 % for 1m, and run 2 waits for a card");
+    expect(ordered()).toBe("its GPU was below 5 % for 1m, and wants (run 2) waits for a card");
     expect(run(1)).toMatchObject({ state: "running", cancel: { by: "idle reclaim" } });
   });
   const DOUBTS: readonly (readonly [what: string, doubt: () => Promise<void>])[] = [

@@ -108,7 +108,9 @@ describe("a card", () => {
     ]);
     const gpu = (await devices()).find(({ id }) => id === held);
     const short = task?.uid.slice(0, 10) ?? "";
-    expect(gpu?.promised).toEqual([{ task_id: short, task: "1", user: "alice", memory_bytes: null }]);
+    expect(gpu?.promised).toEqual([
+      { task_id: short, task: "1", title: "train (run 1)", user: "alice", memory_bytes: null },
+    ]);
     expect([gpu?.promised_bytes, gpu?.task_ids]).toEqual([80 * GIB, [short]]);
     expect(
       gpu?.reading?.processes.map(({ pid, foreign, task: name, task_id }) => [pid, foreign, name, task_id]),

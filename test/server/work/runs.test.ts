@@ -379,7 +379,13 @@ test("events come newest first and in pages, of a thing and of what belongs to i
     return (answer.body["events"] as EventView[]).map((event) => `${event.actor} ${event.verb} ${event.object}`);
   };
   const all = await told("web", String(body["next"]));
-  expect(all).toEqual(["plan removed web.api", "plan removed web.prep", "alice removed web", "alice applied web"]);
+  expect(all).toEqual([
+    "plan removed web.api",
+    "plan removed web.prep",
+    "plan run cancelled web.prep (run 1)",
+    "alice removed web",
+    "alice applied web",
+  ]);
   expect((await told("web.prep")).at(0)).toBe("plan removed web.prep");
   expect((await told("lab/web")).at(-1)).toBe("alice applied web");
   for (const object of ["other/web", "we"]) {
