@@ -8,6 +8,7 @@ import { didYouMeanLine, insteadOf, shown, withoutKind, type Instead } from "./f
 import type { Host } from "./host";
 import { parseCommand } from "./frame/parse";
 import { LATER, TABLE } from "./table";
+import { withBatchLines } from "./typed/batch-lines";
 import type { CommandEntry } from "./frame/command";
 
 /** Runs one command line and returns its exit code. Errors are printed, never thrown. */
@@ -15,7 +16,7 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
   let isOurs = false;
   try {
     if (argv[0] === COMPLETE) return await completed(argv.slice(1), host);
-    const found = find(argv);
+    const found = find(argv[0] === "sbatch" ? await withBatchLines(argv, host) : argv);
     isOurs = true;
     if (found.kind === "text") {
       host.out.write(found.text);
@@ -77,7 +78,7 @@ export function find(argv: readonly string[]): Found {
 
 function unknown(argv: readonly string[]): Found {
   const [first = "", second] = argv;
-  const instead = insteadOf(argv);
+  const instead = insteadOf(argv) ?? behindTool(argv);
   const asked = second === undefined || second.startsWith("-") ? first : `${first} ${second}`;
   const isUnder = (name: string): boolean => name.startsWith(`${first} `);
   const built = TABLE.map((entry) => entry.name).filter(isUnder);
@@ -114,6 +115,17 @@ function withoutKinds(argv: readonly string[]): readonly string[] | null {
   const own = argv.includes("--") ? argv.indexOf("--") : argv.length;
   const meant = argv.map((word, at) => (at > own ? word : (withoutKind(word) ?? word)));
   return meant.some((word, at) => word !== argv[at]) ? meant : null;
+}
+
+const TOOLS: readonly string[] = ["docker", "podman", "kubectl", "nomad"];
+
+/** Returns what to type instead of `docker ps`: a line of another tool with the tool's own name in front. */
+function behindTool([tool = "", ...rest]: readonly string[]): Instead | null {
+  const [first] = rest;
+  if (first === undefined || !TOOLS.includes(tool)) return null;
+  const isOurs = TABLE.some(({ name }) => name.split(" ")[0] === first);
+  const same = insteadOf(rest) ?? (isOurs ? { why: null, line: shown(rest) } : null);
+  return same === null ? null : { ...same, tool, typed: `${tool} ${first}` };
 }
 
 function otherWord(instead: Instead): UsageError {

@@ -32,7 +32,7 @@ test("each task shows its last lines, also one that is over", async () => {
   const { out, err } = await cluster.orch("logs", "--tail", "2", "shop.once");
   expect(out).toBe("line 2\nline 3\n");
   expect(err).toBe("error 2\nerror 3\n");
-  expect(await cluster.ok("logs", "-n", "0", "shop.once")).toBe("");
+  expect(await cluster.ok("logs", "--tail", "0", "shop.once")).toBe("");
   expect(await cluster.ok("logs", "--tail", "100", "shop.once")).toBe("line 1\nline 2\nline 3\n");
   expect(await cluster.orch("logs", "--tail", "x", "shop.once")).toMatchObject({ code: 2 });
 });

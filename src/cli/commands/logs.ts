@@ -1,6 +1,7 @@
 // `orch logs`: output of tasks, also of those that are gone.
 
 import { readDuration } from "../../spec/grammar/units";
+import { invalid, parsed, type Parsed } from "../../spec/issue";
 import type { Client } from "../../wire/client";
 import { splitTime } from "../../wire/log-times";
 import { followRun, hasBegun } from "../follow/attached";
@@ -38,7 +39,11 @@ export const logs = command({
     follow: flag("-f, --follow", "go on until it ends"),
     attempt: whole("--attempt <N>", "of an earlier attempt", 1),
     since: reading("--since <DURATION>", "only what was written so long ago at most", readDuration),
-    tail: whole("-n, --tail <N>", "only the last lines of each output of each task; with -f, what comes too"),
+    tail: reading(
+      "--tail <N>",
+      "only the last lines of each output of each task, or all; with -f, what comes too",
+      readTail,
+    ),
     timestamps: flag("-t, --timestamps", "each line behind its time (UTC), as its node noticed it: up to 4 s late"),
   },
   examples: [
@@ -82,6 +87,13 @@ export const logs = command({
     return EXIT.done;
   },
 });
+
+/** Reads a number of lines. docker says `all` for no bound, and kubectl -1. */
+function readTail(typed: string): Parsed<number | null> {
+  if (typed === "all" || typed === "-1") return parsed(null);
+  if (/^\d{1,9}$/.test(typed)) return parsed(Number(typed));
+  return invalid("must be a whole number of at least 0, or all");
+}
 
 function nothingYet(what: string, attempt: number | null): CliError {
   const name = /^\d+$/.test(what) ? `run ${what}` : what;

@@ -32,7 +32,11 @@ export const stop = command({
 /** Finds an orphan by its name or the start of its id. */
 async function findOrphan(client: Client, typed: string): Promise<{ node: string; uid: string; name: string }> {
   const [, node = "", task = ""] = /^([^/]+)\/(.+)$/.exec(typed) ?? [];
-  if (task === "") throw new UsageError(`${typed}: not NODE/TASK`, "Unknown tasks of a node: orch node show NODE");
+  if (task === "")
+    throw new UsageError(
+      `${typed}: not NODE/TASK`,
+      "Unknown tasks of a node: orch node show NODE. A run or a task of it: orch cancel RUN",
+    );
   const { orphans } = await client.node(node);
   // Nodes show the short id, and people may have the whole uid from a log, so only that many digits are compared.
   const byId = withUid(orphans, task.slice(0, shortId(task).length), ({ id }) => id);

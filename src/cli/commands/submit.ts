@@ -3,6 +3,8 @@
 import { command, flag, texts } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
 import { isJobName, runJobAgain } from "../follow/again";
+import { insteadOf } from "../frame/instead";
+import { scriptAt, withBatchLines } from "../typed/batch-lines";
 import { environmentOf } from "../typed/files";
 
 export const submit = command({
@@ -18,11 +20,10 @@ export const submit = command({
     ["orch submit recs.train -- --lr 3", "arguments are added to the job's own"],
   ],
   async run(context, { args: [typed = "", ...args], flags, shape }) {
-    if (!isJobName(typed)) {
-      throw new UsageError(
-        `${typed}: scripts are not submitted yet, only jobs of apps`,
-        `Until then: orch run -d -- bash ${typed} (its #SBATCH lines are not read)`,
-      );
+    // A script may have a name that a job could have, as train.sh.
+    if (!isJobName(typed) || (await scriptAt(typed, context.host)) !== null) {
+      const line = insteadOf(await withBatchLines(["sbatch", typed, ...args], context.host))?.line ?? "run -d -- CMD";
+      throw new UsageError(`${typed}: scripts are not submitted yet, only jobs of apps`, `Until then: orch ${line}`);
     }
     const env = await environmentOf(context, flags);
     const made = await runJobAgain(await context.client(), typed, { args, env, wait_for_nodes: flags.waitForNodes });

@@ -90,7 +90,8 @@ function bash(commands: readonly Completed[], shell: "bash" | "zsh"): string {
     `  local named="$one"; case "$one" in ${groups.map(({ first }) => first).join("|")}) named="$two" ;; esac`,
     '  if [ -z "$words" ] && [ "$COMP_CWORD" -gt 1 ]; then case "$cur" in -*) ;; *)',
     '    words="$(orch __complete $named 2>/dev/null </dev/null)" ;; esac; fi',
-    '  COMPREPLY=($(compgen -W "$words" -- "$cur"))',
+    // In zsh, compgen -W chooses nothing.
+    '  local word; COMPREPLY=(); for word in $words; do case "$word" in "$cur"*) COMPREPLY+=("$word") ;; esac; done',
     // A file may be meant as well as a name, as with submit.
     '  if [ "${#COMPREPLY[@]}" -eq 0 ] && [ "$COMP_CWORD" -gt 1 ]; then COMPREPLY=($(compgen -f -- "$cur")); fi',
     "}",

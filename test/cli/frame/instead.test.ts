@@ -1,6 +1,8 @@
 // What the words and flags of other tools are answered with: every row of both tables, and lines as people type them.
 
 import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { dispatch } from "../../../src/cli/dispatch";
 import { UsageError } from "../../../src/cli/failure";
 import { parseCommand } from "../../../src/cli/frame/parse";
@@ -9,6 +11,7 @@ import { OTHER_FLAGS } from "../../../src/cli/frame/other-flags";
 import { OTHER_WORDS } from "../../../src/cli/frame/other-words";
 import { TABLE } from "../../../src/cli/table";
 import { goldenTests } from "../../support/golden";
+import { scratchDir } from "../../support/scratch";
 import { stage } from "../stage";
 
 const WORDS = Object.values(OTHER_WORDS).flatMap((table) => Object.keys(table).map((typed) => typed.split(" ")));
@@ -100,6 +103,14 @@ describe("what is typed first", () => {
     ["ps -o json", "-o is kubectl's. Did you mean: orch ps --json"],
     ["nodes ls", "unknown command: nodes ls. Did you mean: orch nodes"],
     ["job run web.nomad", "job run is nomad's. Did you mean: orch apply -f web.nomad"],
+    ["docker ps -a", "docker ps is docker's. Did you mean: orch ps -a"],
+    ["kubectl get pods", "kubectl get is kubectl's. Did you mean: orch ps"],
+    ["docker nonsense", "unknown command: docker. See: orch --help"],
+    [
+      "logs -n lab web --tail 5",
+      "-n is kubectl's: lists show every project; names may be written PROJECT/APP. " +
+        "Did you mean: orch logs web --tail 5",
+    ],
     ["top", "top: not built yet. Until then: orch ps"],
     ["run -t 1:00:00 -- x", "-t is no time here. Did you mean: orch run --time 1:00:00 -- x"],
     ["run -c 4 -- x", "-c takes a text for the shell. Did you mean: orch run --cpu 4 -- x"],
@@ -107,5 +118,29 @@ describe("what is typed first", () => {
     const here = stage();
     expect(await dispatch(line.split(" "), here.host)).toBe(2);
     expect(here.err()).toBe(`orch: ${said}\n`);
+  });
+
+  test("sbatch and submit read the options of the script", async () => {
+    const dir = scratchDir("batch");
+    const lines = [
+      "#!/bin/bash",
+      "#SBATCH --job-name='my job' # a note",
+      "# a comment",
+      "#SBATCH --gres=gpu:1 -t 10",
+      "",
+    ];
+    writeFileSync(join(dir, "train.sh"), [...lines, "#SBATCH --mem=1G", "echo", "#SBATCH -N 9", ""].join("\n"));
+    writeFileSync(join(dir, "data.txt"), "#SBATCH -N 9\n");
+    const until = "orch run -d --name 'my job' --gpu 1 --time 10m --memory 1G -- bash train.sh a";
+    for (const [typed, said] of [
+      ["sbatch train.sh a", `sbatch is Slurm's. Did you mean: ${until}`],
+      ["submit train.sh a", `train.sh: scripts are not submitted yet, only jobs of apps. Until then: ${until}`],
+      ["sbatch data.txt", "sbatch is Slurm's. Did you mean: orch run -d -- bash data.txt"],
+      ["sbatch nowhere.sh", "sbatch is Slurm's. Did you mean: orch run -d -- bash nowhere.sh"],
+    ] as const) {
+      const here = stage({ cwd: dir });
+      expect(await dispatch(typed.split(" "), here.host)).toBe(2);
+      expect(here.err()).toBe(`orch: ${said}\n`);
+    }
   });
 });
