@@ -8,6 +8,7 @@ import { isAbout } from "../../core/plan/events";
 import type { EventView } from "../../wire/api/watch";
 import { clean } from "../print/clean";
 import { timestamp } from "../print/figures";
+import { hang } from "../print/wrap";
 import { readEvents } from "../follow/pages";
 import { watchFrom } from "../follow/watching";
 
@@ -59,6 +60,7 @@ function show(context: Context, event: EventView, shape: "text" | "json" | "ids"
   else {
     const { at_ms, actor, verb, object, title, detail } = event;
     const words = `${clean(actor)} ${clean(verb)} ${context.style.bold(clean(title ?? object))}`;
-    context.print(`${context.style.dim(timestamp(at_ms))}  ${words}${detail === "" ? "" : `  ${clean(detail)}`}`);
+    const line = `${context.style.dim(timestamp(at_ms))}  ${words}${detail === "" ? "" : `  ${clean(detail)}`}`;
+    for (const each of hang(line, context.host.out.columns, "    ")) context.print(each);
   }
 }

@@ -19,7 +19,7 @@ export const scale = command({
       const { project, app, workload } = await ownWorkload(client, typed);
       const { goes } = await client.scale(project, app, workload, replicas);
       context.print(`${typed}: ${replicas} ${replicas === 1 ? "replica" : "replicas"}`);
-      for (const line of goingLines(goes)) context.print(`  ${line}`);
+      for (const line of goingLines(goes, context.host.out.columns)) context.print(line);
     }
     return EXIT.done;
   },

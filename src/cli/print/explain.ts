@@ -58,6 +58,8 @@ function waitingLines(
 type Nodes = BlockedView["nodes"];
 
 const LABEL_MOST = 24;
+/** What does not fit beside its nodes stands below them. */
+const BELOW = "      ";
 
 function nodesLines(nodes: Nodes, styled: Style, width: number | null, most: number): string[] {
   const groups = [...Map.groupBy(nodes, ({ checks }) => JSON.stringify(checks)).values()].map((those) => ({
@@ -67,15 +69,18 @@ function nodesLines(nodes: Nodes, styled: Style, width: number | null, most: num
   }));
   const shown = groups.slice(0, most);
   const labels = Math.min(LABEL_MOST, Math.max(0, ...shown.map(({ label }) => wide(label))));
-  const indent = " ".repeat(2 + labels + 2);
+  const beside = " ".repeat(2 + labels + 2);
   const lines = shown.flatMap(({ label, checks }) => {
-    const said = checks.flatMap(({ check, detail, hopeless }) => {
+    const said = checks.map(({ check, detail, hopeless }) => {
       const mark = hopeless ? styled.red("✗") : styled.yellow("…");
-      return hang(`${indent}${mark} ${clean(check)}: ${clean(detail)}`, width, `${indent}  `);
+      return `${mark} ${clean(check)}: ${clean(detail)}`;
     });
-    const [first, ...rest] = said;
-    if (first === undefined || wide(label) > labels) return [...wrap(label, width, "  "), ...said];
-    return [`  ${pad(label, labels, "left")}  ${first.slice(indent.length)}`, ...rest];
+    const most = Math.max(...said.map(wide)) + beside.length;
+    if (wide(label) <= labels && (width === null || most <= width)) {
+      return said.map((line, n) => (n === 0 ? `  ${pad(label, labels, "left")}  ${line}` : beside + line));
+    }
+    const room = width === null ? null : width - BELOW.length;
+    return [...wrap(label, width, "  "), ...said.flatMap((line) => hang(line, room, "  ").map((each) => BELOW + each))];
   });
   const left = groups.slice(shown.length).reduce((sum, { count }) => sum + count, 0);
   return left === 0 ? lines : [...lines, `  … and ${left} more nodes`];

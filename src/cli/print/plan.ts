@@ -6,7 +6,7 @@ import { changed, changeLines } from "./changes";
 import { clean } from "./clean";
 import type { Style } from "./color";
 import { allBlockedLines } from "./explain";
-import { byName, type Folding, foldedName } from "./fold";
+import { byName, FEW, fold, type Folding, foldedName } from "./fold";
 import { table } from "./table";
 import { hang } from "./wrap";
 
@@ -28,7 +28,7 @@ export function planLines(plan: PlanView, print: PlanPrint): string[] {
   const lines = hang(verdict(plan, own, others), width, "  ");
   for (const notice of plan.notices) lines.push(...hang(styled.yellow(`note: ${clean(notice)}`), width, "  "));
   const changes = changed(plan).flatMap((one) => changeLines(one, styled, width));
-  const goes = goingLines(plan.goes).flatMap((line) => hang(`  ${line}`, width, "    "));
+  const goes = goingLines(plan.goes, width);
   if (changes.length + goes.length > 0) lines.push("", ...changes, ...goes);
   if (own.length > 0) lines.push("", "now:", ...opLines(own, print));
   if (others.length > 0) lines.push("", "others:", ...opLines(others, print));
@@ -92,10 +92,24 @@ function opLines(ops: readonly Op[], { width, home, whole }: PlanPrint): string[
   return lines.map((line) => `  ${line}`);
 }
 
-/** Returns which replicas go since a service has fewer, and why these. */
-export function goingLines(goes: PlanView["goes"]): string[] {
-  const lines = goes.slice(0, GOES_SHOWN).map(({ name, detail }) => `${clean(name)} goes: ${clean(detail)}`);
-  return goes.length > GOES_SHOWN ? [...lines, `and ${goes.length - GOES_SHOWN} more go`] : lines;
+type Going = PlanView["goes"][number];
+
+const goingFolding: Folding<Going> = { ...byName<Going>(({ name }) => name), least: () => FEW };
+
+/** Returns which replicas go since a service has fewer, and why these. On a terminal many of one reason are one. */
+export function goingLines(goes: PlanView["goes"], width: number | null): string[] {
+  // They come in the order in which they go: of equal ones the highest number first.
+  const upward = [...Map.groupBy(goes, ({ detail }) => detail).values()].flatMap((those) => those.toReversed());
+  const groups = width === null ? [] : fold(upward, goingFolding, ({ detail }) => detail);
+  const isFolded = groups.length < goes.length && width !== null;
+  const rows = isFolded ? groups : goes.map((one) => [one] as const);
+  const lines = rows.slice(0, GOES_SHOWN).map(([{ name, detail }, ...others]) => {
+    const title = clean(foldedName([name, ...others.map((other) => other.name)]));
+    const many = others.length > 0 ? ` (${others.length + 1}) go, of each: ` : " goes: ";
+    return `${title}${many}${clean(detail)}`;
+  });
+  const more = rows.slice(GOES_SHOWN).reduce((sum, row) => sum + row.length, 0);
+  return (more > 0 ? [...lines, `and ${more} more go`] : lines).flatMap((line) => hang(`  ${line}`, width, "    "));
 }
 
 const GOES_SHOWN = 20;
