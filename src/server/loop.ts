@@ -5,6 +5,7 @@ import { plan } from "../core/plan/plan";
 import { sayTimed } from "../core/pass/pass";
 import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/pass/snapshot";
 import type { Change, State } from "../core/model/rows-state";
+import type { RunRow } from "../core/model/rows-work";
 import type { Ms } from "../core/units";
 import { messageOf } from "../os/errors";
 import { StorageError } from "../store/errors";
@@ -168,15 +169,19 @@ function passOver(draft: Draft, snapshot: Loop["snapshot"], { tried, blocked }: 
   return { planned, now_ms: draft.now_ms, recovering: draft.state.cluster.recovering !== null };
 }
 
-/** Writes into the runs that begin in this pass what the pass before has left them waiting for. */
+/** Writes into the runs whose wait is over in this pass what the pass before has left them waiting for. */
 function withWaits(changes: readonly Change[], now_ms: Ms, before: readonly Blocked[]): readonly Change[] {
-  const begins = ({ table, row }: Change): boolean => table === "runs" && row !== null && row.started_ms === now_ms;
+  // Its wait is over when it begins, or ends without having begun.
+  const isOver = ({ started_ms, finished_ms }: RunRow): boolean => (started_ms ?? finished_ms) === now_ms;
+  const rowOf = (change: Change): RunRow | null =>
+    change.table === "runs" || change.table === "ended_runs" ? change.row : null;
   // What waits says why only when it is asked, and few runs begin in a pass.
-  if (!changes.some(begins)) return changes;
+  if (!changes.map(rowOf).some((row) => row !== null && isOver(row))) return changes;
   const waits = new Map(before.map((one) => [one.owner_uid, one]));
   return changes.map((change): Change => {
-    if (change.table !== "runs" || change.row === null || !begins(change)) return change;
-    return { ...change, row: { ...change.row, waited_for: waits.get(change.row.uid)?.summary ?? null } };
+    const row = rowOf(change);
+    if (row === null || !isOver(row) || (change.table !== "runs" && change.table !== "ended_runs")) return change;
+    return { ...change, row: { ...row, waited_for: waits.get(row.uid)?.summary ?? row.waited_for } };
   });
 }
 

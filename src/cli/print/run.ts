@@ -30,6 +30,7 @@ export function runLines(run: RunDetail, { now_ms, style, width }: RunPrint): st
       environment: run.env,
       stdin: inputOf(run),
       after: run.after.map(({ name, when, met }) => `${name} ${when}${met === null ? "" : met ? ": yes" : ": no"}`),
+      smallest_change: run.smallest_change,
       position: run.position,
       created: timestamp(run.created_ms),
       waited: waitedOf(run),

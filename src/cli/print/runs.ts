@@ -9,7 +9,7 @@ import { age, ages } from "./figures";
 import { byName, foldedName, summary } from "./fold";
 import type { Listing } from "./listing";
 import type { Column } from "./table";
-import { taskWhy } from "./tasks";
+import { askedName, taskWhy, waitsWhy } from "./tasks";
 
 export const runColumns = (now_ms: Ms, styled: Style): Column<RunView>[] => [
   { title: "RUN", align: "right", cell: (run) => String(run.run) },
@@ -51,7 +51,7 @@ export const runColumns = (now_ms: Ms, styled: Style): Column<RunView>[] => [
     ],
     cell: ({ command }) => command ?? "",
   },
-  { title: "WHY", prose: true, cell: runWhy },
+  { title: "WHY", prose: true, cell: (run) => waitsWhy(runWhy(run), run.blocked, String(run.run)) },
 ];
 
 /** Returns why a run is in its state, for one cell. */
@@ -63,8 +63,10 @@ const took = ({ state, started_ms, finished_ms }: RunView, now_ms: Ms): string =
   started_ms === null || state === "queued" ? "-" : formatAge(Math.max(0, (finished_ms ?? now_ms) - started_ms));
 
 /** What waits: a run, or a slot of a service or a daemon. */
-export type QueuedView = Pick<RunView, "name" | "project" | "user" | "created_ms" | "reason"> & {
+export type QueuedView = Pick<RunView, "name" | "project" | "user" | "created_ms" | "reason" | "blocked"> & {
   readonly run: number | null;
+  /** What `orch explain` is asked for. */
+  readonly asked: string;
   readonly position: number | null;
   readonly priority: number | null;
   readonly state: string;
@@ -72,8 +74,8 @@ export type QueuedView = Pick<RunView, "name" | "project" | "user" | "created_ms
 
 /** Returns what waits: slots of services and daemons first, then runs in the order of the plan. */
 export const queued = (runs: readonly RunView[], slots: readonly TaskView[]): QueuedView[] => [
-  ...slots.map((slot) => ({ ...slot, position: null, priority: null })),
-  ...runs,
+  ...slots.map((slot) => ({ ...slot, asked: askedName(slot), position: null, priority: null })),
+  ...runs.map((run) => ({ ...run, asked: String(run.run) })),
 ];
 
 /** Slots of one workload that wait for the same reason are one row. `whole`: each has its own. */
@@ -132,5 +134,5 @@ export const queueColumns = (now_ms: Ms): Column<QueuedView>[] => [
         now_ms,
       ),
   },
-  { title: "WHY", prose: true, cell: ({ reason }) => reason ?? "" },
+  { title: "WHY", prose: true, cell: ({ reason, blocked, asked }) => waitsWhy(reason ?? "", blocked, asked) },
 ];

@@ -40,6 +40,17 @@ export function taskWhy({ state, exit_code, signal, reason }: Ended): string {
   return state === "running" ? said : `${code}: ${said}`;
 }
 
+/**
+ * Returns why something waits, with the command that says what would help, where no node can run it as it is. `name`:
+ * how it is asked for.
+ */
+export const waitsWhy = (why: string, blocked: TaskView["blocked"], name: string): string =>
+  blocked === "unsatisfiable" ? `${why}; what would help: orch explain ${name}` : why;
+
+/** Returns the name that is the same for slots of which the same is told. */
+export const askedName = ({ app, workload, run }: Pick<TaskView, "app" | "workload" | "run">): string =>
+  run === null ? `${app ?? ""}.${workload}` : String(run);
+
 const ended = (task: TaskView): boolean => task.state !== "pending" && isFinal(task.state as TaskState);
 
 /** Returns since when the task is in its state, as far as that is known. */
@@ -119,6 +130,6 @@ export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Col
           .map(([name, port]) => `${name}:${port}`)
           .join(" "),
     },
-    { title: "WHY", prose: true, cell: taskWhy },
+    { title: "WHY", prose: true, cell: (task) => waitsWhy(taskWhy(task), task.blocked, askedName(task)) },
   ];
 }

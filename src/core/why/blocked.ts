@@ -4,7 +4,7 @@
 import { compareText } from "../canonical";
 import { examine } from "../place/checks";
 import { companionsOf } from "../place/companions";
-import { failureOf, NEVER } from "./failure";
+import { failureOf, NEVER, sayBlocked } from "./failure";
 import { whyNever } from "./never";
 import { ownerSlotName, tasksOf, type Demand, type Pass } from "../pass/pass";
 import type { TaskRow } from "../model/rows-task";
@@ -53,7 +53,8 @@ const asRead = ({ owner, slot }: Demand, why: () => Failure, changes: () => read
     return why().kind;
   },
   get summary() {
-    return why().summary;
+    const { words, rest } = sayBlocked(why());
+    return words + rest;
   },
   get nodes() {
     return why().nodes;

@@ -34,11 +34,12 @@ export function sayBlocked({ kind, summary }: Pick<Failure, "kind" | "summary">)
 } {
   const [, words, rest] = BEGINNING.exec(summary) ?? [null, null, `: ${summary}`];
   if (kind === "queued") return { words: "waits", rest };
-  return { words: words === NEVER ? NEVER : "cannot run on any node", rest };
+  return { words: words === NEVER ? NEVER : NO_NODE, rest };
 }
 
 export const NEVER = "can never run";
-const BEGINNING = /^(waits|can never run)\b(.*)$/s;
+const NO_NODE = "cannot run on any node";
+const BEGINNING = new RegExp(`^(waits|${NEVER}|${NO_NODE})\\b(.*)$`, "s");
 
 const checkOf = ({ check, detail, hopeless, devices }: Found): Check => ({ check, detail, hopeless, devices });
 

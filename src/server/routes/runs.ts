@@ -85,7 +85,7 @@ export const RUN_ROUTES = [
     handle({ api, query, who }) {
       const { state, history } = api.store;
       const waits = waitsOf(api);
-      const placed = ({ uid }: RunRow): number => waits.position(uid) ?? Number.MAX_SAFE_INTEGER;
+      const placed = ({ uid }: RunRow): number => waits.order(uid);
       const wanted = (run: RunRow): boolean =>
         (query.user === undefined || run.user === query.user) &&
         (query.project === undefined || run.project === query.project) &&

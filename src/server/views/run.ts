@@ -6,6 +6,7 @@ import type { State } from "../../core/model/rows-state";
 import { askedOf } from "../work/settle";
 import { formatGpu } from "../../core/format";
 import { jobName, shortId, taskName } from "../../core/model/task";
+import type { Blocked } from "../../core/pass/snapshot";
 import type { Promised } from "../../core/model/promised";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { TaskSpec } from "../../core/model/workload";
@@ -15,7 +16,7 @@ import { mayTouch } from "../access/access";
 import type { Principal } from "../access/auth";
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import { firstOf, reasonOf } from "./task";
-import { runReason, shownRunState, waitsIn, type Waits, type WaitsFrom } from "./waits";
+import { runReason, shownRunState, waitsFor, waitsIn, type Waits, type WaitsFrom } from "./waits";
 
 /** What views of runs are made from. */
 export interface RunLook {
@@ -67,6 +68,7 @@ export function runView(run: RunRow, look: RunLook): RunView {
     priority: run.settings.priority,
     state: shownRunState(run, waits),
     position: waits.position(run.uid),
+    blocked: blockedOf(run, waits)?.kind ?? null,
     ahead_gpu_hours: null,
     start_estimate_ms: null,
     reason: runReason(run, waits, unknown, (task) => reasonOf(task, state)),
@@ -86,6 +88,10 @@ export function runView(run: RunRow, look: RunLook): RunView {
     unknown,
   };
 }
+
+/** Returns what keeps a run that has not ended from its next attempt, or undefined. */
+const blockedOf = (run: RunRow, waits: Waits): Blocked | undefined =>
+  isFinal(run.state) ? undefined : waits.blocked(run.uid, 0);
 
 /** The parts of a run's detail beside its view and its tasks. */
 export type RunInside = Omit<RunDetail, keyof RunView | "tasks" | "next">;
@@ -109,9 +115,16 @@ export function runInside(
     stdin: run.stdin === null ? null : { bytes: run.stdin.bytes, sha256: mayTouch(who, run) ? run.stdin.sha256 : null },
     after: run.after.map(({ name, when, met }) => ({ name, when, met })),
     waited_ms: Math.max(0, until - run.created_ms),
-    waited_for: run.started_ms === null && !isFinal(run.state) ? waits.say(run.uid, 0, run) : run.waited_for,
+    smallest_change: blockedOf(run, waits)?.smallest_change ?? null,
+    waited_for: waitedFor(run, waits),
     logs: inside ? tasks.map((one) => logsOf(one, state)) : [],
   };
+}
+
+/** Returns what a run waits for, or waited for last before it began or was cancelled. */
+function waitedFor(run: RunRow, waits: Waits): string | null {
+  if (run.started_ms !== null) return run.waited_for;
+  return isFinal(run.state) ? (run.waited_for ?? waitsFor(run)) : waits.say(run.uid, 0, run);
 }
 
 function requestOf({ request, members }: TaskSpec, got: Promised | null): NonNullable<RunInside["request"]> {

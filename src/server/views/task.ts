@@ -34,6 +34,7 @@ export function taskView(task: TaskRow, state: State): TaskView {
     desired: task.desired,
     state: observed.state,
     reason: reasonOf(task, state),
+    blocked: null,
     health: null,
     pid: pidOf(observed),
     exit_code: "exit_code" in observed ? observed.exit_code : null,
@@ -166,7 +167,8 @@ function pendingSlot(
   const attempt = (row?.attempts ?? 0) + 1;
   const view = (): TaskView => {
     const reason = waits.say(owner_uid, slot, owner.row);
-    return pendingView(owner, slot, member, attempt, crashesIn(row, owner.version), reason, left_ms);
+    const blocked = waits.blocked(owner_uid, slot)?.kind ?? null;
+    return { ...pendingView(owner, slot, member, attempt, crashesIn(row, owner.version), reason, left_ms), blocked };
   };
   return { owner_uid, workload_uid, app_uid, app, run, workload, slot, member, attempt, view };
 }
@@ -247,6 +249,7 @@ function pendingView(
     desired: "run",
     state: "pending",
     reason,
+    blocked: null,
     health: null,
     pid: null,
     exit_code: null,

@@ -19,8 +19,13 @@ export interface Waits {
    * a run.
    */
   say(owner_uid: string, slot: number, run: RunRow | null): string | null;
-  /** Returns the place of a run in the queue, from 1; null if it does not wait for room. */
+  /**
+   * Returns the place of a run in the queue, from 1; null if it does not wait for room, or if no node can run it as it
+   * is. Those that no node can run are not before anybody.
+   */
   position(run_uid: string): number | null;
+  /** Returns a number by which runs are sorted in the order in which they get room. */
+  order(run_uid: string): number;
   /** Returns the living tasks of an owner. */
   tasks(owner_uid: string): readonly TaskRow[];
   /** Returns whether a run that has begun has no task and gets another attempt. Its rows alone say so. */
@@ -42,12 +47,15 @@ const NO_TASKS: readonly TaskRow[] = [];
 /** Makes the answers for one request. What they need is collected when it is first asked for. */
 export function waitsIn({ state, now_ms, blocked, queue, spec, limits }: WaitsFrom): Waits {
   const why = once(() => new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one])));
-  const places = once(() => new Map(queue.map((uid, at) => [uid, at + 1])));
+  const order = once(() => new Map(queue.map((uid, at) => [uid, at])));
+  const isNever = (uid: string): boolean => why().get(slotKey(uid, 0))?.kind === "unsatisfiable";
+  const places = once(() => new Map(queue.filter((uid) => !isNever(uid)).map((uid, at) => [uid, at + 1])));
   const living = once(() => Map.groupBy(state.tasks.values(), ({ owner_uid }) => owner_uid));
   const tasks = (owner_uid: string): readonly TaskRow[] => living().get(owner_uid) ?? NO_TASKS;
   return {
     blocked: (owner_uid, slot) => why().get(slotKey(owner_uid, slot)),
-    position: (uid) => places().get(uid) ?? null,
+    position: (uid) => (order().has(uid) ? (places().get(uid) ?? null) : null),
+    order: (uid) => order().get(uid) ?? Number.MAX_SAFE_INTEGER,
     tasks,
     between: (run) =>
       run.state === "running" &&
@@ -79,7 +87,7 @@ const FOR: Readonly<Record<RunAfter["when"], string>> = {
 };
 
 /** Returns what a run still comes after, in words, or null. */
-function waitsFor({ after, app }: RunRow): string | null {
+export function waitsFor({ after, app }: RunRow): string | null {
   const open = after.filter(({ met }) => met === null);
   const names = open.map(({ name, when }) => `${app === null ? name : `${app}.${name}`} ${FOR[when]}`);
   return open.length === 0 ? null : `waits for ${names.join(", ")}`;

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { RUN, type RunState } from "../../core/model/lifecycle";
 import { inputRef, sha256 } from "../nouns";
 import { int, ms } from "../scalars";
-import { endCause, taskView } from "./tasks";
+import { blockedKind, endCause, taskView } from "./tasks";
 
 export const runView = z
   .object({
@@ -14,7 +14,8 @@ export const runView = z
     user: z.string(),
     priority: z.int(),
     state: z.enum(Object.keys(RUN) as [RunState, ...RunState[]]).describe("the last three are final"),
-    position: int.nullable().describe("in the queue, from 1"),
+    position: int.nullable().describe("in the queue, from 1; null for what does not wait, or cannot run on any node"),
+    blocked: blockedKind,
     ahead_gpu_hours: z.number().nullable().describe("what is asked for by those before it in the queue"),
     start_estimate_ms: ms.nullable(),
     reason: z.string().nullable().describe("why it waits, or ended as it did, for people"),
@@ -70,6 +71,11 @@ export const runDetail = runView.extend({
   env: z.array(z.string()).nullable().describe("the names of its variables; null for those who may not see its inside"),
   after: z.array(z.object({ name: z.string(), when: z.string(), met: z.boolean().nullable() })),
   waited_ms: int.describe("from when it was made to its first start, or to now"),
+  smallest_change: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("what of its request would have to change to let it run, while it waits"),
   waited_for: z.string().nullable().describe("what it waits for, or waited for last before it began"),
   logs: z
     .array(z.object({ task: z.string(), node: z.string(), path: z.string().nullable() }))

@@ -11,6 +11,13 @@ export const taskState = z.enum(["pending", ...(Object.keys(TASK) as TaskState[]
 
 export const endCause = z.enum(Object.keys(END_CAUSES) as [EndCause, ...EndCause[]]);
 
+/** Servers of earlier releases do not say it. */
+export const blockedKind = z
+  .enum(["queued", "unsatisfiable"])
+  .nullable()
+  .default(null)
+  .describe("of what waits for room: time may help, or no known node can do it as it is; else null");
+
 export const taskView = z
   .object({
     id: z.string().nullable().describe("short id; null while the slot waits, since it has no task yet"),
@@ -30,6 +37,7 @@ export const taskView = z
     desired: z.enum(["prepare", "run", "stop"]).describe("what is wanted of it"),
     state: taskState,
     reason: z.string().nullable().describe("why it waits, or ended as it did, for people"),
+    blocked: blockedKind,
     health: z.string().nullable(),
     pid: int.nullable(),
     exit_code: z.int().nullable(),

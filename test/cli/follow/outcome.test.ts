@@ -178,6 +178,7 @@ describe("the progress of an app", () => {
     desired: "run" as const,
     state: "running" as const,
     reason: null,
+    blocked: null,
     health: null,
     pid: 1,
     exit_code: null,

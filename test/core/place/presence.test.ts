@@ -38,7 +38,7 @@ describe("a directory that a node says it does not have", () => {
     const [blocked] = planned(both({ [WORKDIR]: "missing" }), { workdir: "/data/x" }).blocked;
     expect({ ...blocked }).toMatchObject({
       kind: "unsatisfiable",
-      summary: "waits: 0 of 2 nodes fit: 2 have no /data/x",
+      summary: "cannot run on any node: 0 of 2 nodes fit: 2 have no /data/x",
       smallest_change: "start in a directory that is there (--workdir) (runs now)",
       nodes: [
         { node: "a", checks: [{ check: "workdir", detail: "has no /data/x", hopeless: true }] },
@@ -50,11 +50,11 @@ describe("a directory that a node says it does not have", () => {
   test("may be the environment, or be closed, or no directory", () => {
     const reason = (said: Said): string | undefined =>
       planned(both(said), { activate: venv, workdir: "/data/x" }).blocked[0]?.summary;
-    expect(reason({ [VENV]: "missing" })).toBe("waits: 0 of 2 nodes fit: 2 have no /home/alice/venv");
-    expect(reason({ [WORKDIR]: "closed" })).toBe("waits: 0 of 2 nodes fit: 2 have a /data/x that alice may not enter");
+    expect(reason({ [VENV]: "missing" })).toBe("cannot run on any node: 0 of 2 nodes fit: 2 have no /home/alice/venv");
+    expect(reason({ [WORKDIR]: "closed" })).toBe("cannot run on any node: 0 of 2 nodes fit: 2 have a /data/x that alice may not enter");
     expect(reason({ [WORKDIR]: "no_directory" })).toContain("2 have something else than a directory at /data/x");
     expect(reason({ [ACCOUNT]: "missing", [WORKDIR]: "unknown" })).toBe(
-      "waits: 0 of 2 nodes fit: 2 have no account alice",
+      "cannot run on any node: 0 of 2 nodes fit: 2 have no account alice",
     );
   });
 

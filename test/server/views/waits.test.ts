@@ -49,9 +49,27 @@ describe("what waits", () => {
       ]);
     }
     expect(runs.map(({ state, position }) => [state, position])).toEqual([
-      ["queued", 1],
+      ["queued", null],
       ["waiting", null],
     ]);
+  });
+  test("and can run on no node has no place in the queue, and is before nobody", async () => {
+    await heardNode(stage, "box1");
+    await run({ resources: { memory: "900GiB" } }, "never");
+    for (const name of ["holds", "waits", "last"]) await run({ resources: { cpu: 8 } }, name);
+    await stage.planned();
+    const runs = (await get("/v1/runs")).body["runs"] as RunView[];
+    expect(runs.map(({ name, position, blocked }) => [name, position, blocked])).toEqual([
+      ["holds", null, null],
+      ["never", null, "unsatisfiable"],
+      ["waits", 1, "queued"],
+      ["last", 2, "queued"],
+    ]);
+    const [never, waits] = (await get("/v1/tasks?pending=true")).body["tasks"] as TaskView[];
+    expect([never?.blocked, waits?.blocked]).toEqual(["unsatisfiable", "queued"]);
+    const detail = (await get("/v1/runs/never")).body as unknown as RunDetail;
+    expect(detail.reason).toStartWith("cannot run on any node: 0 of 1 node fits");
+    expect(detail.smallest_change).toContain("memory");
   });
   test("says how long it still waits when it is asked, not when the plan looked", async () => {
     await run({ resources: { memory: "900GiB" } });
@@ -137,12 +155,22 @@ describe("a run", () => {
   test("keeps what it waited for before it began", async () => {
     await run({});
     await stage.planned();
-    expect((await get("/v1/runs/1")).body["waited_for"]).toBe("waits: no node has joined yet");
+    expect((await get("/v1/runs/1")).body["waited_for"]).toBe("cannot run on any node: no node has joined yet");
     stage.clock += 5_000;
     await heardNode(stage, "box1");
     await stage.planned();
     expect((await get("/v1/runs/1")).body).toMatchObject({ state: "running", waited_ms: 5_000 });
     expect((await get("/v1/runs/1")).body["waited_for"]).toStartWith("waits: ");
+  });
+  test("keeps what it waited for also where it was cancelled before it began", async () => {
+    await heardNode(stage, "box1");
+    await run({ resources: { memory: "900GiB" } });
+    await stage.planned();
+    const waited_for = (await get("/v1/runs/1")).body["waited_for"];
+    expect(waited_for).toStartWith("cannot run on any node: 0 of 1 node fits");
+    await stage.call("POST", "/v1/runs/1/cancel", { as: "alice", body: {} });
+    await stage.planned();
+    expect((await get("/v1/runs/1")).body).toMatchObject({ state: "cancelled", started_ms: null, waited_for });
   });
 });
 

@@ -292,7 +292,7 @@ describe("tasks", () => {
         state: "pending",
         attempt: 1,
         node: null,
-        reason: "waits: no node has joined yet",
+        reason: "cannot run on any node: no node has joined yet",
       },
       { id: null, name: "web.api.1", state: "pending" },
     ]);
@@ -361,7 +361,7 @@ describe("a task's output", () => {
     await apply(WEB);
     await stage.planned();
     const { status, body } = await stage.call("GET", "/v1/tasks/web.api/logs", { as: "alice" });
-    expect([status, body.error?.message]).toEqual([409, "web.api has no output yet: waits: no node has joined yet"]);
+    expect([status, body.error?.message]).toEqual([409, "web.api has no output yet: cannot run on any node: no node has joined yet"]);
   });
 });
 
