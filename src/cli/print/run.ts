@@ -81,9 +81,11 @@ function inputOf({ stdin }: RunDetail): string | null {
 }
 
 /** Returns how long a run waited and what for. A wait too short to see that was for nothing is none. */
-function waitedOf({ waited_ms, waited_for, started_ms, finished_ms }: RunDetail): string | null {
+function waitedOf({ waited_ms, waited_for, started_ms, finished_ms, reason }: RunDetail): string | null {
   if (waited_for === null && waited_ms < 1_000) return null;
   const open = started_ms === null && finished_ms === null;
+  // The line of the state says it already.
+  if (open && waited_for === reason) return formatAge(waited_ms);
   return `${formatAge(waited_ms)}${waited_for === null ? "" : `${open ? "" : ", last"}: ${waited_for}`}`;
 }
 

@@ -51,7 +51,9 @@ describe("a directory that a node says it does not have", () => {
     const reason = (said: Said): string | undefined =>
       planned(both(said), { activate: venv, workdir: "/data/x" }).blocked[0]?.summary;
     expect(reason({ [VENV]: "missing" })).toBe("cannot run on any node: 0 of 2 nodes fit: 2 have no /home/alice/venv");
-    expect(reason({ [WORKDIR]: "closed" })).toBe("cannot run on any node: 0 of 2 nodes fit: 2 have a /data/x that alice may not enter");
+    expect(reason({ [WORKDIR]: "closed" })).toBe(
+      "cannot run on any node: 0 of 2 nodes fit: 2 have a /data/x that alice may not enter",
+    );
     expect(reason({ [WORKDIR]: "no_directory" })).toContain("2 have something else than a directory at /data/x");
     expect(reason({ [ACCOUNT]: "missing", [WORKDIR]: "unknown" })).toBe(
       "cannot run on any node: 0 of 2 nodes fit: 2 have no account alice",

@@ -361,7 +361,10 @@ describe("a task's output", () => {
     await apply(WEB);
     await stage.planned();
     const { status, body } = await stage.call("GET", "/v1/tasks/web.api/logs", { as: "alice" });
-    expect([status, body.error?.message]).toEqual([409, "web.api has no output yet: cannot run on any node: no node has joined yet"]);
+    expect([status, body.error?.message]).toEqual([
+      409,
+      "web.api has no output yet: cannot run on any node: no node has joined yet",
+    ]);
   });
 });
 
