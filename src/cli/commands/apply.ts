@@ -22,6 +22,9 @@ export const apply = command({
     ["orch apply app.yaml", "show what it changes, ask, do it; -f app.yaml is the same"],
     ["orch apply -f app.yaml --yes --wait", "in a script: exit 0 when everything runs"],
   ],
+  notes:
+    "--wait: a service is up once each replica runs the new version, is healthy, and has run for 2 s, or for 10 s\n" +
+    "if it has crashed; after 3 crashes in a row it is stuck. What crashes later is seen in: orch ps",
   async run(context, { args: [named], flags, shape }) {
     const path = requireFile(flags.file, named);
     const { host, style } = context;

@@ -9,7 +9,7 @@ import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
 import { paintState } from "../print/color";
-import { unlessAway } from "./watching";
+import { unlessAway, withoutTimes } from "./watching";
 
 const LOOK_MS: Ms = 500;
 
@@ -48,6 +48,3 @@ function sayChanges(context: Context, { left }: DrainProgress, said: Map<string,
     context.print(`${clean(text.split("\n")[0] ?? "")}: ${context.style.green("gone")}`);
   }
 }
-
-/** Returns the reason without its durations, so that passing time alone is no change. */
-const withoutTimes = (why: string): string => why.replaceAll(/\b(\d+[dhms])+\b/g, "");

@@ -1,5 +1,6 @@
 // The progress of an applied app, from the server's views: each workload or run is done, going, or stuck for a reason.
 
+import { formatAge } from "../../core/format";
 import type { Ms } from "../../core/units";
 import type { WorkloadView } from "../../wire/api/apps";
 import type { BlockedView } from "../../wire/api/plans";
@@ -56,7 +57,7 @@ function workloadLine(
   const detail =
     up.length === running.length
       ? `${up.length}/${wanted} up`
-      : `${running.length}/${wanted} running${sayCrashes(running)}`;
+      : `${running.length}/${wanted} running${sayCrashes(running, now_ms)}`;
   if (up.length === wanted && tasks.length === wanted) return { state: "done", detail };
   const names = new Set(tasks.map((task) => task.name));
   const impossible = blocked.find((one) => one.kind === "unsatisfiable" && names.has(one.name));
@@ -79,18 +80,22 @@ const isCrashing = ({ state, crashes }: TaskView): boolean =>
   (state === "pending" || state === "preparing") && crashes >= CRASHES;
 
 /**
- * How long a task must have run to count as up: longer the more often its slot has crashed in a row, since one that
- * crashes some seconds after its start runs at most looks.
+ * How long a task must have run to count as up. What runs well waits no longer than the server itself does. What has
+ * crashed has to show more, as in Nomad (`min_healthy_time`), since one that crashes some seconds after its start runs
+ * at most looks.
  */
-const UP_AFTER_MS: Ms = 2_000;
-const UP_AFTER_CRASH_MS: Ms = 10_000;
+export const UP_AFTER_MS: Ms = 2_000;
+export const UP_AFTER_CRASH_MS: Ms = 10_000;
 
 const isSettled = ({ started_ms, crashes }: TaskView, now_ms: Ms): boolean =>
   started_ms !== null && now_ms - started_ms >= (crashes === 0 ? UP_AFTER_MS : UP_AFTER_CRASH_MS);
 
-function sayCrashes(tasks: readonly TaskView[]): string {
-  const worst = tasks.reduce((most, { crashes }) => Math.max(most, crashes), 0);
-  return worst === 0 ? "" : `, crashed ${worst}×`;
+/** Says how often the worst one has crashed, and for how long it runs again. */
+function sayCrashes(tasks: readonly TaskView[], now_ms: Ms): string {
+  const [worst] = tasks.toSorted((a, b) => b.crashes - a.crashes);
+  if (worst === undefined || worst.crashes === 0) return "";
+  const again = formatAge(Math.max(0, now_ms - (worst.started_ms ?? now_ms)));
+  return `, crashed ${worst.crashes}×, runs again for ${again} (up after ${formatAge(UP_AFTER_CRASH_MS)})`;
 }
 
 const isRunning = ({ state, health, desired }: TaskView): boolean =>

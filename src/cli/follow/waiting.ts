@@ -11,7 +11,7 @@ import { EXIT } from "../failure";
 import { clean } from "../print/clean";
 import { readTasks } from "./pages";
 import { progressOf, type Line, type SeenApp } from "./progress";
-import { unlessAway } from "./watching";
+import { unlessAway, withoutTimes } from "./watching";
 
 const LOOK_MS = 300;
 
@@ -99,8 +99,9 @@ async function blockedOf(client: Client, tasks: readonly TaskView[]): Promise<Bl
 
 function sayChanges(context: Context, lines: readonly Line[], said: Map<string, string>): void {
   for (const { name, state, detail } of lines) {
-    if (said.get(name) === detail) continue;
-    said.set(name, detail);
+    const news = withoutTimes(detail);
+    if (said.get(name) === news) continue;
+    said.set(name, news);
     const { style } = context;
     const paint = { done: style.green, going: style.yellow, stuck: style.red }[state];
     context.print(`${clean(name)}: ${paint(clean(detail))}`);

@@ -44,3 +44,6 @@ export async function unlessAway<T>(ask: () => Promise<T>): Promise<T | null> {
     throw error;
   }
 }
+
+/** Returns a text without its durations, so that passing time alone is no change. */
+export const withoutTimes = (why: string): string => why.replaceAll(/\b(\d+[dhms])+\b/g, "");

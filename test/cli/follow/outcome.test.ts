@@ -222,7 +222,7 @@ describe("the progress of an app", () => {
     [
       "goes on longer with one that has crashed, and says so",
       { tasks: [task, { ...task, slot: 1, started_ms: 95_000, crashes: 1 }] },
-      "going 2/2 running, crashed 1×",
+      "going 2/2 running, crashed 1×, runs again for 5s (up after 10s)",
     ],
     ["goes on until it is healthy", { tasks: [task, { ...task, health: "starting" }] }, "going 1/2 up"],
     [
