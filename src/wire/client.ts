@@ -8,6 +8,7 @@ import {
   meView,
   tokenAnswer,
   tokenView,
+  userAnswer,
   userView,
   type grantRequest,
   type tokenRequest,
@@ -333,9 +334,9 @@ function access(get: Get, post: Post, remove: Remove, whole: Whole) {
     newToken: (body: z.infer<typeof tokenRequest>) => post("/v1/tokens", tokenAnswer, body),
     tokens: () => whole("/v1/tokens", "tokens", tokenView),
     revokeToken: (id: string, only = false) => remove(`/v1/tokens/${part(id)}${only ? "?only=true" : ""}`, doneAnswer),
-    addUser: (body: z.infer<typeof userRequest>) => post("/v1/users", userView, body),
+    addUser: (body: z.infer<typeof userRequest>) => post("/v1/users", userAnswer, body),
     grantAccounts: (name: string, body: z.infer<typeof grantRequest>) =>
-      post(`/v1/users/${part(name)}/accounts`, userView, body),
+      post(`/v1/users/${part(name)}/accounts`, userAnswer, body),
     users: () => whole("/v1/users", "users", userView),
     removeUser: (name: string) => remove(`/v1/users/${part(name)}`, doneAnswer),
   };

@@ -51,9 +51,6 @@ describe.if(isRoot)(`the account of a task (root only; this is ${isRoot ? "root"
     const who = token === null ? [] : ["--token", token];
     return runOrch(["run", ...LITTLE, ...who, "--pool", pool, "--", "id", "-un"], cluster.env);
   }
-  async function person(name: string, unix: string): Promise<string> {
-    return (await cluster.json<{ token: string }>("user", "add", name, "--unix", unix)).token;
-  }
 
   test("of an agent that is not root is its own, and tasks of others are refused with the reason", async () => {
     await cluster.ok("user", "add", "noa", "--role", "admin", "--unix", "nobody");
@@ -65,8 +62,11 @@ describe.if(isRoot)(`the account of a task (root only; this is ${isRoot ? "root"
   test("of such an agent under --accounts shared is its own for everybody's tasks", async () => {
     expect(await whoAmI("shared", null)).toMatchObject({ code: 0, out: "nobody\n" });
   });
-  test("is made under --accounts create where it is missing", async () => {
-    const token = await person("cora", MADE);
+  test("is made under --accounts create where it is missing, which is said as its user is added", async () => {
+    const { err, code } = await cluster.orch("user", "add", "cora", "--unix", MADE);
+    const where = `made by its first task on create; not needed on shared, where tasks share one; missing on own`;
+    expect([code, err]).toEqual([0, expect.stringContaining(`account ${MADE}: ${where}\n`) as string]);
+    const { token } = await cluster.json<{ token: string }>("token", "new", "--role", "user", "--user", "cora");
     expect((await whoAmI("create", token)).out).toBe(`${MADE}\n`);
   });
 });

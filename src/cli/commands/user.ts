@@ -2,12 +2,44 @@
 
 import { isLoopbackHost, NOT_OUTSIDE } from "../../wire/dial";
 import { command, flag, text, word } from "../frame/command";
+import type { AccountOnNode } from "../../wire/api/access";
+import type { Context } from "../context";
 import { EXIT } from "../failure";
+import { clean } from "../print/clean";
 import { timestamp } from "../print/figures";
 
 const ACCOUNTS =
   "A task runs as its owner's Unix account, or as the one that `user:` of its spec names, if that was granted.\n" +
   "Uid 0, accounts of the system and the server's own are for admins, who may name any account.";
+
+const NAMED = 5;
+
+function names(nodes: readonly string[]): string {
+  const more = nodes.length - NAMED;
+  return `${nodes.slice(0, NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** Says of each account on which nodes it is, and on which it is not. */
+function noteAccounts(context: Context, { on_nodes }: { readonly on_nodes: readonly AccountOnNode[] }): void {
+  for (const [account, nodes] of Map.groupBy(on_nodes, (one) => one.account)) {
+    const on = (...states: AccountOnNode["state"][]): string[] =>
+      nodes.filter(({ state }) => states.includes(state)).map(({ node }) => node);
+    const [there, missing, unknown] = [on("there"), on("missing"), on("unknown")];
+    const [made, shared] = [on("made"), on("shared")];
+    const parts = [
+      ...(there.length > 0 ? [`on ${names(there)}`] : []),
+      ...(made.length > 0 ? [`made by its first task on ${names(made)}`] : []),
+      ...(shared.length > 0 ? [`not needed on ${names(shared)}, where tasks share one`] : []),
+      ...(missing.length > 0 ? [`missing on ${names(missing)}`] : []),
+      ...(unknown.length > 0 ? [`not known on ${names(unknown)}`] : []),
+    ];
+    context.note(`account ${clean(account)}: ${parts.join("; ")}`);
+  }
+  if (on_nodes.every(({ state }) => state !== "missing")) return;
+  context.note(
+    "tasks do not run where their account is missing: make it there, or start the agent with --accounts create",
+  );
+}
 
 export const userAdd = command({
   reads: true,
@@ -36,6 +68,7 @@ export const userAdd = command({
     const login = `echo ${token} | orch login ${outside ?? client.url}`;
     if (shape === "json") context.json({ ...user, token, login, server_url: outside });
     else context.print(shape === "ids" ? user.name : login);
+    if (shape === "text") noteAccounts(context, user);
     if (shape === "text" && outside === null) context.note(`for this machine; other machines: ${NOT_OUTSIDE}`);
     return EXIT.done;
   },
@@ -76,6 +109,7 @@ export const userGrant = command({
     const change = flags.revoke ? { grant: [], revoke: accounts } : { grant: accounts, revoke: [] };
     const user = await client.grantAccounts(name, change);
     context.print(`${user.name}: ${[user.unix_user, ...user.accounts].join(", ")}`);
+    noteAccounts(context, user);
     return EXIT.done;
   },
 });

@@ -6,16 +6,18 @@ import type { z } from "zod";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { UserRow } from "../../core/model/rows-state";
 import { readName } from "../../spec/grammar/names";
-import { grantRequest, meView, userRequest, userView } from "../../wire/api/access";
+import { grantRequest, meView, userAnswer, userRequest, userView } from "../../wire/api/access";
 import { doneAnswer, list } from "../../wire/api/answers";
 import { notFound, RefusedError } from "../refused";
 import { page, pageOf } from "../http/query";
 import { requireAccounts } from "../access/accounts";
+import { accountsOnNodes } from "../work/asking";
 import type { Draft } from "../../store/store";
 import type { Api } from "./api";
 import { route } from "./route";
 
 type UserView = z.infer<typeof userView>;
+type UserAnswer = z.infer<typeof userAnswer>;
 
 const viewOf = ({ name, role, unix_user, accounts, project, created_ms }: UserRow): UserView => ({
   name,
@@ -72,11 +74,13 @@ export const USER_ROUTES = [
     method: "POST",
     path: "/v1/users",
     body: userRequest,
-    answer: userView,
-    summary: "Adds a person",
-    async handle({ api, body, commit }): Promise<UserView> {
+    answer: userAnswer,
+    summary: "Adds a person, and says on which nodes their accounts are",
+    async handle({ api, body, commit }): Promise<UserAnswer> {
       const unix_user = body.unix_user ?? body.name;
-      await requireAccounts(body.role, [unix_user, ...body.accounts]);
+      const named = [...new Set([unix_user, ...body.accounts])];
+      await requireAccounts(body.role, named);
+      const on_nodes = await accountsOnNodes(api, named);
       return commit((draft) => {
         for (const name of [body.name, body.project ?? body.name]) {
           const read = readName(name);
@@ -98,7 +102,7 @@ export const USER_ROUTES = [
           project: row.project,
           detail: `${row.role}, account ${[unix_user, ...row.accounts].join(", ")}`,
         });
-        return viewOf(row);
+        return { ...viewOf(row), on_nodes };
       });
     },
   }),
@@ -106,10 +110,11 @@ export const USER_ROUTES = [
     method: "POST",
     path: "/v1/users/{name}/accounts",
     body: grantRequest,
-    answer: userView,
+    answer: userAnswer,
     summary: "Grants Unix accounts to a person, and takes them back",
-    async handle({ api, params, body, commit }): Promise<UserView> {
+    async handle({ api, params, body, commit }): Promise<UserAnswer> {
       await requireAccounts(api.store.state.users.get(params.name)?.role ?? "user", body.grant);
+      const on_nodes = await accountsOnNodes(api, [...new Set(body.grant)]);
       return commit((draft) => {
         const user = userOf(draft, params.name);
         const accounts = withAccounts(user.accounts, body.grant, body.revoke);
@@ -117,7 +122,7 @@ export const USER_ROUTES = [
         draft.put([{ table: "users", key: row.name, row }]);
         const detail = [...body.grant.map((one) => `+${one}`), ...body.revoke.map((one) => `-${one}`)].join(" ");
         draft.event({ verb: "accounts_granted", object: row.name, project: row.project, detail });
-        return viewOf(row);
+        return { ...viewOf(row), on_nodes };
       });
     },
   }),

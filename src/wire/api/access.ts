@@ -16,6 +16,26 @@ export const userView = z
   })
   .meta({ id: "User" });
 
+/** An account of a user as a node has it. */
+const accountOnNode = z.object({
+  account: z.string(),
+  node: z.string(),
+  state: z
+    .enum(["there", "missing", "made", "shared", "unknown"])
+    .describe(
+      "`made`: the node makes it for the first task; `shared`: all tasks run under one account there; " +
+        "`unknown`: the node does not say",
+    ),
+});
+export type AccountOnNode = z.infer<typeof accountOnNode>;
+
+export const userAnswer = userView.extend({
+  on_nodes: z
+    .array(accountOnNode)
+    .default([])
+    .describe("the user's accounts on each node that is not lost, in the order of their names"),
+});
+
 export const tokenView = z
   .object({
     id: z.string(),

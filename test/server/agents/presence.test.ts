@@ -92,3 +92,32 @@ test("an agent of an earlier release is not asked, and gets the work", async () 
   await waitUntil("the run to be placed", () => placed() === 1);
   expect(agent.heard.filter(({ type }) => type === "look")).toEqual([]);
 });
+
+test("people who are added, or are granted accounts, are told which nodes have them", async () => {
+  const [agent] = [await handAgent(stage, "n1", {}, { looks: true }), await handAgent(stage, "n2")];
+  const added = stage.call("POST", "/v1/users", { body: { name: "carl", accounts: ["ml-svc"] } });
+  const { needs } = await agent.told("look");
+  expect(needs).toEqual(["carl", "ml-svc"].map((account) => ({ account, path: null })));
+  const [carl, service] = needs;
+  agent.say({
+    type: "presence",
+    answers: [
+      { ...carl!, state: "there" },
+      { ...service!, state: "missing" },
+    ],
+  });
+  const on = (account: string, node: string, state: string) => ({ account, node, state });
+  expect(await added).toMatchObject({
+    status: 200,
+    body: {
+      on_nodes: [
+        on("carl", "n1", "there"),
+        on("carl", "n2", "unknown"),
+        on("ml-svc", "n1", "missing"),
+        on("ml-svc", "n2", "unknown"),
+      ],
+    },
+  });
+  const granted = await stage.call("POST", "/v1/users/carl/accounts", { body: { grant: ["ml-svc"] } });
+  expect(granted.body["on_nodes"]).toEqual([on("ml-svc", "n1", "missing"), on("ml-svc", "n2", "unknown")]);
+});
