@@ -135,7 +135,7 @@ describe("on a terminal", () => {
     type("\x03");
     await waitUntil("the question", () => shown().includes("[d]etach"));
     type("d\r");
-    expect(await child.exited).toBe(130);
+    expect(await child.exited).toBe(0);
     const { run, state } = await runOf("detached");
     expect(state).toBe("running");
     await cluster.ok("cancel", String(run));

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Cluster } from "../support/cluster";
 import { BINARY, runOrch } from "../support/program";
-import { CTRL_C, onTerminal } from "../support/terminal";
+import { CTRL_C, CTRL_D, onTerminal, type OnTerminal } from "../support/terminal";
 import { waitUntil } from "../support/wait";
 
 let cluster: Cluster;
@@ -35,7 +35,7 @@ describe("the question at Ctrl-C", () => {
     type(CTRL_C);
     await waitUntil("the question", () => shown().endsWith("Enter to go on? "));
     type("d\r");
-    expect(await child.exited).toBe(130);
+    expect(await child.exited).toBe(0);
     expect(shown()).toMatch(/orch: run (\d+) goes on; see: orch logs -f \1\r\n$/);
     await cluster.ok("cancel", "ticks");
   });
@@ -50,6 +50,42 @@ describe("the question at Ctrl-C", () => {
       expect(await child.exited).toBe(130);
       expect(shown()).toMatch(/orch: cancelling run \d+\r\n(.*\r\n)*orch: run \d+ cancelled\r\n$/);
     }
+  });
+});
+
+describe("the end of an attached run", () => {
+  const asked = async (name: string, script: string): Promise<OnTerminal> => {
+    const terminal = onTerminal(["run", ...LITTLE, "--name", name, "-c", script], cluster.env);
+    await waitUntil("output", () => terminal.shown().includes("tick 1"));
+    terminal.type(CTRL_C);
+    await waitUntil("the question", () => terminal.shown().endsWith("Enter to go on? "));
+    return terminal;
+  };
+
+  test("comes after a second Ctrl-C, also if output waits for the answer", async () => {
+    const { child, shown, type } = await asked("held", TICKS);
+    const told = ticksIn(shown()).at(-1) ?? 0;
+    await waitUntil("more output", async () => (ticksIn(await cluster.ok("logs", "held")).at(-1) ?? 0) > told + 10);
+    type(CTRL_C);
+    expect(await child.exited).toBe(130);
+    expect(shown()).toMatch(/orch: run \d+ cancelled\r\n$/);
+  });
+
+  test("a third Ctrl-C leaves at once, whatever the run does", async () => {
+    const { child, shown, type } = await asked("stubborn", `trap '' TERM; ${TICKS}`);
+    type(CTRL_C);
+    await waitUntil("the cancelling", () => shown().includes("cancelling run"));
+    type(CTRL_C);
+    expect(await child.exited).toBe(130);
+    expect(shown()).toMatch(/orch: run (\d+) is being cancelled; see: orch show \1\r\n$/);
+  });
+
+  test("Ctrl-D at the question leaves the run alone", async () => {
+    const { child, shown, type } = await asked("left", TICKS);
+    type(CTRL_D);
+    expect(await child.exited).toBe(0);
+    expect(shown()).toMatch(/orch: run (\d+) goes on; see: orch logs -f \1\r\n$/);
+    await cluster.ok("cancel", "left");
   });
 });
 

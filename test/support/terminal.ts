@@ -10,6 +10,7 @@ export interface OnTerminal {
 }
 
 export const CTRL_C = "\x03";
+export const CTRL_D = "\x04";
 
 export function onTerminal(
   argv: readonly string[],

@@ -30,15 +30,27 @@ async function follow(context: Context, client: Client, run: number, since: numb
   const interrupt = interruptOf(context, client, run, leave);
   const stopListening = context.host.onInterrupt(interrupt.asked);
   try {
-    const ended = await followRun({ context, client, run, since, signal: leave.signal, quiet: interrupt.quiet });
-    if (ended === null) {
-      context.note(`orch: run ${run} goes on; see: orch logs -f ${run}`);
-      return EXIT.interrupted;
-    }
+    const following = followRun({ context, client, run, since, signal: leave.signal, quiet: interrupt.quiet });
+    // Who leaves waits for no request and no output that is under way.
+    const ended = await Promise.race([following, aborted(leave.signal)]);
+    if (ended === null) return sayLeft(context, run, interrupt);
     return interrupt.cancelled() ? sayCancelled(context, ended) : sayOutcome(context, ended);
   } finally {
     stopListening();
   }
+}
+
+async function aborted(signal: AbortSignal): Promise<null> {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  if (signal.aborted) resolve(null);
+  signal.addEventListener("abort", () => resolve(null), { once: true });
+  return promise;
+}
+
+function sayLeft(context: Context, run: number, interrupt: Interrupt): number {
+  if (interrupt.cancelled()) context.note(`orch: run ${run} is being cancelled; see: orch show ${run}`);
+  else context.note(`orch: run ${run} goes on; see: orch logs -f ${run}`);
+  return interrupt.detached() ? EXIT.done : EXIT.interrupted;
 }
 
 function sayCancelled(context: Context, ended: RunDetail): number {
@@ -55,47 +67,54 @@ function sayOutcome(context: Context, ended: RunDetail): number {
 interface Interrupt {
   readonly asked: (signal: "SIGINT" | "SIGTERM") => void;
   readonly cancelled: () => boolean;
+  /** Whether the person has asked to leave the run alone. */
+  readonly detached: () => boolean;
   /** Resolves when no question is open, so that output of the job does not run into it. */
   readonly quiet: () => Promise<void>;
 }
 
 /**
  * Returns the handler of interrupts. The first Ctrl-C asks (without a terminal it cancels), the second cancels, the
- * third detaches at once.
+ * third leaves at once.
  */
 function interruptOf(context: Context, client: Client, run: number, leave: AbortController): Interrupt {
-  let state: "none" | "asking" | "cancelled" = "none";
+  let state: "none" | "asking" | "cancelled" | "detached" = "none";
   const { input, err } = context.host;
+  let question = closedQuestion();
 
   async function cancel(): Promise<void> {
     state = "cancelled";
+    // What waits for the answer goes on, also if none is typed any more.
+    question.close();
     context.note(`orch: cancelling run ${run}`);
     await client.cancel(run);
   }
-  let open: Promise<void> = Promise.resolve();
   async function ask(): Promise<void> {
     state = "asking";
-    const { promise, resolve } = Promise.withResolvers<void>();
-    open = promise;
+    question = openQuestion();
     try {
       const answer = await answered();
       // A second Ctrl-C may have cancelled the run while the question was open.
       if (state !== "asking") return;
       state = "none";
       if (answer === "c") await cancel();
-      else if (answer === "d") leave.abort(new CliError(EXIT.interrupted, "detached"));
+      else if (answer === "d") {
+        state = "detached";
+        leave.abort();
+      }
     } finally {
-      resolve();
+      question.close();
     }
   }
-  /** Asks until the answer is one of the three. The end of the input cancels. */
+  /** Asks until the answer is one of the three. At the end of the input nobody can be asked: the run is left alone. */
   async function answered(): Promise<"c" | "d" | ""> {
     for (let again = ""; ; again = "c, d or Enter. ") {
-      const question = `\norch: ${again}run ${run}: [c]ancel it, [d]etach, or Enter to go on? `;
-      const typed = (await input.line(question, false))?.trim().toLowerCase();
-      if (state !== "asking" || typed === undefined || /^c(ancel)?$/.test(typed)) return "c";
-      if (/^d(etach)?$/.test(typed)) return "d";
-      if (typed === "") return "";
+      const asked = `\norch: ${again}run ${run}: [c]ancel it, [d]etach, or Enter to go on? `;
+      const typed = (await input.line(asked, false))?.trim().toLowerCase();
+      if (state !== "asking" || typed === "") return "";
+      if (typed === undefined) err.write("\n");
+      if (typed === undefined || /^d(etach)?$/.test(typed)) return "d";
+      if (/^c(ancel)?$/.test(typed)) return "c";
     }
   }
   const giveUp = (error: unknown): void => {
@@ -109,6 +128,19 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
       else cancel().catch(giveUp);
     },
     cancelled: () => state === "cancelled",
-    quiet: () => (state === "asking" ? open : Promise.resolve()),
+    detached: () => state === "detached",
+    quiet: () => question.closed,
   };
 }
+
+interface Question {
+  readonly closed: Promise<void>;
+  readonly close: () => void;
+}
+
+function openQuestion(): Question {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { closed: promise, close: resolve };
+}
+
+const closedQuestion = (): Question => ({ closed: Promise.resolve(), close: () => undefined });
