@@ -60,7 +60,7 @@ function workloadLine(
       : `${running.length}/${wanted} running${sayCrashes(running, now_ms)}`;
   if (up.length === wanted && tasks.length === wanted) return { state: "done", detail };
   const names = new Set(tasks.map((task) => task.name));
-  const impossible = blocked.find((one) => one.kind === "unsatisfiable" && names.has(one.name));
+  const impossible = blocked.find(({ kind, stuck, name }) => (stuck || kind === "unsatisfiable") && names.has(name));
   if (impossible !== undefined) return { state: "stuck", detail: `${detail}: ${impossible.summary}` };
   const crashing = tasks.find(isCrashing);
   if (crashing !== undefined)

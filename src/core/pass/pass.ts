@@ -170,6 +170,7 @@ export const waitOf = (
   slot: number,
   summary: string | TimedWords,
   smallest_change: string | null = null,
+  stuck = false,
 ): Blocked => ({
   name: ownerSlotName(owner, slot),
   owner_uid: owner.uid,
@@ -179,6 +180,7 @@ export const waitOf = (
   smallest_change,
   changes: [],
   nodes: [],
+  ...(stuck ? { stuck } : {}),
 });
 
 /** Sets the row that a run has after this pass. */

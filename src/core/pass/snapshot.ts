@@ -121,6 +121,8 @@ export interface Failure {
   readonly kind: "queued" | "unsatisfiable";
   readonly summary: string;
   readonly nodes: readonly NodeChecks[];
+  /** Whether a wait of kind `queued` ends only if somebody changes something: nothing that ends by itself helps. */
+  readonly stuck?: boolean;
 }
 
 /** A change to a request that was planned: with it the slot runs now, or it could run and would wait for room. */

@@ -26,6 +26,7 @@ export function waitFor(
   slot: number,
   summary: string | TimedWords,
   smallest_change: string | null = null,
+  stuck = false,
 ): void {
-  draft.waits.push(waitOf(owner, slot, summary, smallest_change));
+  draft.waits.push(waitOf(owner, slot, summary, smallest_change, stuck));
 }

@@ -319,8 +319,9 @@ export function wantAttempt(
   if (slot_row !== null && endedVersion(slot_row) === workload.version) {
     const held = heldBack(pass, workload, slot_row);
     if (held !== null) {
-      if (!isCrashLoop(workload, slot_row)) wakeAt(draft, slot_row.not_before_ms);
-      waitFor(draft, workload, slot, held);
+      const isLoop = isCrashLoop(workload, slot_row);
+      if (!isLoop) wakeAt(draft, slot_row.not_before_ms);
+      waitFor(draft, workload, slot, held, null, isLoop);
       return false;
     }
   }

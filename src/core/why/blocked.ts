@@ -12,7 +12,7 @@ import type { Blocked, Failure, NamedChange } from "../pass/snapshot";
 import { dropTogether } from "../place/request-changes";
 import { leaveRoom, nothingYet, openRooms, takeRoom, type KeptRoom, type Rooms } from "../place/room";
 import { noShapes, shapeOf, type Look, type Shape, type Told } from "../place/shape";
-import { sayChanges, smallestChanges, type TryOut } from "./smallest";
+import { NAMED, sayChanges, smallestChanges, type TryOut } from "./smallest";
 import { bestRoomFor, examineParty, nameInApp, partyOf, type Party } from "../place/together";
 import { promiseIn } from "../place/promise";
 import { fit, type WhatIf } from "../place/what-if";
@@ -59,6 +59,9 @@ const asRead = ({ owner, slot }: Demand, why: () => Failure, changes: () => read
   get nodes() {
     return why().nodes;
   },
+  get stuck() {
+    return why().stuck === true;
+  },
   get changes() {
     return changes();
   },
@@ -78,12 +81,14 @@ function failure(look: Look, demand: Demand): Failure {
   const found = failureOf(examined, demand.spec.members);
   const never = whyNever(look, demand);
   if (never !== null) return { ...found, kind: "unsatisfiable", summary: `${NEVER}: ${never}` };
-  const [old] = oldHolders(look, demand);
-  if (old === undefined) return found;
+  const old = oldHolders(look, demand);
+  const [first] = old;
+  if (first === undefined) return found;
   return {
     ...found,
     kind: "queued",
-    summary: `${found.summary}; its own task of version ${old.version} holds the room`,
+    summary: `${found.summary}; its own task of version ${first.version} holds the room`,
+    stuck: !fitsBesideOwn(look, demand),
   };
 }
 
@@ -101,21 +106,28 @@ function oldHolders({ pass, rooms }: Look, demand: Demand): readonly TaskRow[] {
   return fit({ pass: without, rooms: openRooms(without, rooms.stopped, rooms.placed) }, demand) === null ? [] : old;
 }
 
+/** Returns whether a demand finds room once all tasks but those of its own workload have ended. */
+function fitsBesideOwn({ pass }: Look, demand: Demand): boolean {
+  const { uid } = demand.owner;
+  const alone: Pass = { ...pass, tasks: new Map([[uid, tasksOf(pass, uid)]]) };
+  return fit({ pass: alone, rooms: openRooms(alone) }, demand) !== null;
+}
+
 function changesFor(look: Look, demand: Demand, { kind }: Failure): readonly NamedChange[] {
   const tryOut: TryOut = (changed) => {
     if (fit(look, changed) !== null) return "runs";
     return kind === "unsatisfiable" && isPossible(look, changed) ? "waits" : null;
   };
-  if (stopsFirst(demand) && oldHolders(look, demand).length > 0) {
-    const text = "`exclusive: true`, with which the old task stops first";
-    return [{ text, outcome: "runs", spec: { ...demand.spec, exclusive: true } }];
-  }
+  // The key alone is enough: with it `restart.offline` is off where the file does not say it.
+  const stopsFirst = !demand.spec.exclusive && oldHolders(look, demand).length > 0;
+  const first: NamedChange[] = stopsFirst
+    ? [{ text: STOP_FIRST, outcome: "runs", spec: { ...demand.spec, exclusive: true } }]
+    : [];
   const ways = kind === "unsatisfiable" ? demand.spec.place.together_with.map((name) => [dropTogether(name)]) : [];
-  return smallestChanges(demand, examine(look), tryOut, ways);
+  return [...first, ...smallestChanges(demand, examine(look), tryOut, ways)].slice(0, NAMED);
 }
 
-/** Returns whether a service may be made one whose old task stops before the new one starts. */
-const stopsFirst = ({ owner, spec }: Demand): boolean => !spec.exclusive && !owner.settings.restart.offline;
+const STOP_FIRST = "`exclusive: true`, with which the old task stops first";
 
 /** Returns whether enough nodes could ever run a demand, whatever they are busy with. */
 function isPossible({ pass, rooms }: WhatIf, demand: Demand): boolean {

@@ -8,7 +8,8 @@ import type { Found } from "../place/found";
 import type { NamedChange } from "../pass/snapshot";
 import { askForNodes, costOf, type RequestChange } from "../place/request-changes";
 
-const NAMED = 3;
+/** The most changes that are named. */
+export const NAMED = 3;
 
 /** How many changes are planned to answer one question, at most. */
 const MOST_PLANNED = 48;

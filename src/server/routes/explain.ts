@@ -50,7 +50,16 @@ export const EXPLAIN_ROUTES = [
         const { name, run, workload, reason } = view;
         const summary = reason ?? "waits for the next pass of the plan";
         const title = view.app !== null || run === null ? name : `${calledAs(workload, { name, run })} (run ${run})`;
-        return { name, title, slot: pending.slot, kind: "queued", summary, smallest_change: null, nodes: [] };
+        return {
+          name,
+          title,
+          slot: pending.slot,
+          kind: "queued",
+          stuck: false,
+          summary,
+          smallest_change: null,
+          nodes: [],
+        };
       }
       throw new RefusedError(
         "conflict",

@@ -13,13 +13,14 @@ type OpView = PlanView["ops"][number];
 type Placed = Extract<ExplainView, { placed: unknown }>["placed"];
 
 export function blockedView(blocked: Blocked, { runs }: State): BlockedView {
-  const { name, owner_uid, slot, kind, summary, smallest_change, nodes } = blocked;
+  const { name, owner_uid, slot, kind, summary, smallest_change, nodes, stuck } = blocked;
   const run = runs.get(owner_uid);
   return {
     name,
     title: run?.app === null ? fullRunName(run) : name,
     slot,
     kind,
+    stuck: kind === "unsatisfiable" || stuck === true,
     summary,
     smallest_change,
     nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map(checkView) })),

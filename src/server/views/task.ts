@@ -5,8 +5,9 @@ import type { State } from "../../core/model/rows-state";
 import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
 import type { Observed, TaskRow } from "../../core/model/rows-task";
 import type { Blocked } from "../../core/pass/snapshot";
+import { cardsOf } from "../../core/cards/node-cards";
 import { crashesIn } from "../../core/pass/slot";
-import { crashes } from "../../core/plan/replicas";
+import { crashes, whyLeaves } from "../../core/plan/replicas";
 import { slotsOf } from "../../core/model/slots";
 import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
@@ -117,13 +118,16 @@ export function* pendingSlots(
   waiting: Waiting,
   isMeant: (owners: Owners) => boolean = () => true,
 ): Generator<Pending, void> {
-  const { state, blocked } = waiting;
+  const { state, blocked, waits } = waiting;
   const served = new Set<string>();
   const left = new Map<string, Ms>();
   for (const task of state.tasks.values()) {
     const key = slotKey(task.owner_uid, task.slot);
-    if (isWanted(task)) served.add(`${key}/${task.member}`);
-    else left.set(key, Math.max(left.get(key) ?? 0, task.stop?.at_ms ?? 0, task.written_off?.at_ms ?? 0));
+    if (isWanted(task)) {
+      // What is to be replaced and cannot be is no attempt of the slot that is wanted.
+      if (waits.blocked(task.owner_uid, task.slot) === undefined || !isOutdated(waiting, task))
+        served.add(`${key}/${task.member}`);
+    } else left.set(key, Math.max(left.get(key) ?? 0, task.stop?.at_ms ?? 0, task.written_off?.at_ms ?? 0));
   }
   for (const workload of state.workloads.values()) {
     if (workload.removing || workload.kind === "job") continue;
@@ -144,6 +148,19 @@ export function* pendingSlots(
       if (!served.has(`${slotKey(owner_uid, 0)}/${member}`) && !isDone(waiting, run, member))
         yield pendingSlot(waiting, left, owner, 0, member);
   }
+}
+
+/** Returns whether an attempt is to be replaced: it is of an older version, or has to leave its node or its card. */
+function isOutdated({ state, spec }: Waiting, task: TaskRow): boolean {
+  const workload = state.workloads.get(task.owner_uid);
+  const node = state.nodes.get(task.node_id);
+  if (workload === undefined) return false;
+  if (task.version !== workload.version) return true;
+  return (
+    workload.kind === "service" &&
+    node !== undefined &&
+    whyLeaves(spec, workload, { node, sound: cardsOf(node.devices).sound }, task) !== null
+  );
 }
 
 /** Returns whether a member has succeeded in an attempt that is not to be made again. */

@@ -12,6 +12,10 @@ export const blockedView = z
     kind: z
       .enum(["queued", "unsatisfiable"])
       .describe("time may help; or no known node can do it as it is, whatever ends there"),
+    stuck: z
+      .boolean()
+      .default(false)
+      .describe("it goes on only if somebody changes something; false from a server of an earlier release"),
     summary: z.string(),
     smallest_change: z.string().nullable().describe("what of the request would have to change"),
     nodes: z.array(

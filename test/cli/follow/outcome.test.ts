@@ -235,6 +235,7 @@ describe("the progress of an app", () => {
             title: null,
             slot: 1,
             kind: "unsatisfiable",
+            stuck: true,
             summary: "no card",
             smallest_change: null,
             nodes: [],
@@ -242,6 +243,25 @@ describe("the progress of an app", () => {
         ],
       },
       "stuck 1/2 up: no card",
+    ],
+    [
+      "is stuck when its own old task holds the room of the new one",
+      {
+        tasks: [task, { ...task, slot: 1, version: 1 }, pending],
+        blocked: [
+          {
+            name: "recs.api.1",
+            title: null,
+            slot: 1,
+            kind: "queued",
+            stuck: true,
+            summary: "its own task holds the room",
+            smallest_change: null,
+            nodes: [],
+          },
+        ],
+      },
+      "stuck 1/2 up: its own task holds the room",
     ],
     [
       "is stuck when it keeps failing",

@@ -143,7 +143,8 @@ test("a leader that starts again comes back to where its followers are", () => {
 describe("a roll-out without room", () => {
   test("says that its own old task holds the room, and what helps", () => {
     const spec = buildSpec({ ports: [{ name: "http", target: null, published: 8080, bind: "cluster" }] });
-    const web = buildWorkload("shop", "web", "new", { version: 2 });
+    const restart = { ...buildWorkload("shop", "web", "new").settings.restart, offline: true };
+    const web = buildWorkload("shop", "web", "new", { version: 2, settings: { restart } });
     const nodes = [small("a", 1, 8_000)];
     const old = buildTask(web, "a", {
       version: 1,
@@ -155,10 +156,29 @@ describe("a roll-out without room", () => {
     expect(why(made)).toEqual([
       "queued shop.web.0: waits: 0 of 1 node fits: 1 has port 8080 in use; its own task of version 1 holds the room",
     ]);
-    expect(made.blocked[0]?.smallest_change).toBe("`exclusive: true`, with which the old task stops first (runs now)");
+    expect(made.blocked[0]?.smallest_change).toBe(
+      "`exclusive: true`, with which the old task stops first (runs now), or publish port 8080 as auto (runs now)",
+    );
+    expect(made.blocked[0]?.stuck).toBe(true);
     const [change] = made.blocked[0]?.changes ?? [];
     const changed = plan(buildSnapshot(state, { specs: { new: change?.spec ?? spec } }));
     expect(changed.ops.map(({ op }) => op)).toContain("stop");
+  });
+
+  test("is not stuck where others may leave room for both", () => {
+    const spec = buildSpec({ request: { cpu_milli: 1_000 } });
+    const [web, other] = [buildWorkload("shop", "web", "new", { version: 2 }), buildWorkload("lab", "db", "db")];
+    const tasks = [web, other].map((row) =>
+      buildTask(row, "a", {
+        version: 1,
+        promised: { cpu_milli: 1_000 },
+        observed: { state: "running", pid: 1, started_ms: NOW_MS - 3_600_000 },
+      }),
+    );
+    const state = buildState({ nodes: [small("a", 1, 2_000)], workloads: [web, other], tasks });
+    const made = plan(buildSnapshot(state, { specs: { new: spec, db: spec } }));
+    expect(why(made)).toEqual([expect.stringContaining("its own task of version 1 holds the room")]);
+    expect(made.blocked[0]?.stuck).toBe(false);
   });
 });
 

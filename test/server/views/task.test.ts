@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
+import { waitOf } from "../../../src/core/pass/pass";
 import { pendingSlots, taskView } from "../../../src/server/views/task";
 import { waitsIn } from "../../../src/server/views/waits";
 import {
@@ -35,6 +36,20 @@ test("a slot that waits says how often it has crashed", () => {
   const none = { state: state({ tasks: [] }), blocked: [], now_ms: 0 };
   const waiting = { ...none, spec, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
   expect([...pendingSlots(waiting)].map(({ view }) => view().crashes)).toEqual([3]);
+});
+
+test("a slot waits beside the task that it is to replace, and not beside one that is only silent", () => {
+  const web = buildWorkload("recs", "api", "s", { version: 2 });
+  const rows = (version: number) => ({ nodes: [node], workloads: [web], tasks: [buildTask(web, "a", { version })] });
+  const pending = (version: number, words: string | null) => {
+    const blocked = words === null ? [] : [waitOf(web, 0, words)];
+    const none = { state: buildState(rows(version)), blocked, now_ms: 0 };
+    const waiting = { ...none, spec, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
+    return [...pendingSlots(waiting)].map(({ view }) => [view().version, view().reason]);
+  };
+  expect(pending(1, "waits: no room")).toEqual([[2, "waits: no room"]]);
+  expect(pending(1, null)).toEqual([]);
+  expect(pending(2, "waits for its node")).toEqual([]);
 });
 
 test("an end says why in a field; ends of before have none", () => {
