@@ -4,7 +4,7 @@ import type { RunAnswer, RunDetail } from "../../wire/api/runs";
 import type { Client } from "../../wire/client";
 import { followRun } from "./attached";
 import type { Context } from "../context";
-import { CliError, EXIT, UsageError } from "../failure";
+import { EXIT, UsageError } from "../failure";
 import { exitOfRun, outcomeLine } from "./outcome";
 import { clean } from "../print/clean";
 import { complain } from "../print/complain";
