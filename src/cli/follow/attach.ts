@@ -112,7 +112,7 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
       const asked = `\norch: ${again}run ${run}: [c]ancel it, [d]etach, or Enter to go on? `;
       const typed = (await input.line(asked, false))?.trim().toLowerCase();
       if (state !== "asking" || typed === "") return "";
-      if (typed === undefined) err.write("\n");
+      if (typed === undefined) context.note("");
       if (typed === undefined || /^d(etach)?$/.test(typed)) return "d";
       if (/^c(ancel)?$/.test(typed)) return "c";
     }
