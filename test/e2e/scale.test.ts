@@ -36,7 +36,9 @@ test("the replica that crashes goes first, is named in plan and scale, and its n
     await Bun.write(file, spec(3));
     const planned = await runOrch(["plan", "-f", file], cluster.env);
     await rm(join(file, ".."), { recursive: true });
-    expect(planned.out).toMatch(/^~ web .*replicas: 4 -> 3 \(now\)\n {2}shop\.web\.1 goes: it .*last exit code 3$/m);
+    expect(planned.out).toMatch(
+      /^~ web .*\n +replicas: 4 -> 3 +\(now\)\n {2}shop\.web\.1 goes: it .*last exit code 3$/m,
+    );
     const scaled = await cluster.ok("scale", "shop.web=3");
     expect(scaled).toMatch(
       /^shop\.web: 3 replicas\n {2}shop\.web\.1 goes: it .*\d crashes in a row, last exit code 3$/m,
