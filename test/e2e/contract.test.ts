@@ -308,6 +308,7 @@ describe("orch run", () => {
   test("gives 125 when no server answers, where others give 3", async () => {
     const env = { ...cluster.env, ORCH_URL: "https://127.0.0.1:9" };
     expect((await runOrch(["run", "--", "true"], env)).code).toBe(125);
+    expect((await runOrch(["run", "-d", "--", "true"], env)).code).toBe(125);
     expect((await runOrch(["ps"], env)).code).toBe(3);
   });
 

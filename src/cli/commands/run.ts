@@ -5,7 +5,7 @@ import { type InputRef, ON_UNKNOWN_END } from "../../core/model/workload";
 import { ApiError, type Client } from "../../wire/client";
 import type { RunAnswer } from "../../wire/api/runs";
 import { isJobName, runJobAgain } from "../follow/again";
-import { attach } from "../follow/attach";
+import { attach, ownFault } from "../follow/attach";
 import { command, flag, longName, reading, readings, text, texts, whole, word } from "../frame/command";
 import { shown } from "../frame/instead";
 import type { Context } from "../context";
@@ -19,8 +19,11 @@ import { readLabel, readLimit } from "../typed/readers";
 
 const options = {
   gpu: text("--gpu <SPEC>", "cards: 2, 24GB, 24GB..40GB:2, A100,H100:80GB:2, amd:MI300X, '{ share: 8GB }'"),
-  cpu: text("--cpu <N>", "cores, or thousandths as 500m (1)"),
-  memory: text("--memory <SIZE>", "promised, and a hard limit (default: 2GiB a core, without a limit)"),
+  cpu: text("--cpu <N>", "cores, or thousandths as 500m (default: 1, or the cards' share)"),
+  memory: text(
+    "--memory <SIZE>",
+    "promised, and a hard limit (default: 2GiB a core, or the cards' share; without a limit)",
+  ),
   time: text("--time <TIME>", "longest time it may run: 12h or 1-00:00:00; 0 is no limit (0)"),
   onUnknownEnd: word("--on-unknown-end <WHAT>", "if nobody knows how it ended (ask)", ON_UNKNOWN_END),
   nodes: whole("--nodes <N>", "so many at once, one a slot, all or none", 1),
@@ -28,11 +31,17 @@ const options = {
   pool: text("--pool <POOL>", "which nodes"),
   host: texts("--host <NODE>", "only on this node (again for more)"),
   where: texts("--where <EXPR>", "only on nodes whose labels fit: zone=a, 'zone in (a, b)', '!old' (again for more)"),
+  tolerate: texts(
+    "--tolerate <TAINT>",
+    "a taint of nodes that does not keep it away: KEY or KEY=VALUE (again for more)",
+  ),
   project: text("--project <P>", "who it is accounted to (your own)"),
   priority: text("--priority <N>", "higher first; users may only lower it"),
   env: texts("-e, --env <K[=V]>", "a variable, from here without =V (again for more)"),
   envFile: texts("--env-file <FILE>", "a file of variables (again for more)"),
   after: texts("--after <RUN>", "only when this run has succeeded (again for more)"),
+  afterAny: texts("--after-any <RUN>", "only when this run has ended, however (again for more)"),
+  afterFailed: texts("--after-failed <RUN>", "only when this run has failed (again for more)"),
   label: readings("--label <K=V>", "a label of the run itself, shown by orch show (again for more)", readLabel),
   limit: readings(
     "--limit <NAME=VALUE>",
@@ -69,9 +78,10 @@ export const run = command({
     ["orch run -c 'make -j8 && ./bench'", "through the shell"],
   ],
   notes:
-    "Exit code: the job's own; 128 + n for a signal; 124 for its time limit; 137 out of memory;\n" +
-    "123 when nobody knows how it ended (orch retry, orch settle); 125 when orch failed; 126 and 127 when it could\n" +
-    "not start.\n" +
+    "Exit code: the job's own; 128 + n for a signal; 124 for its time limit; 137 out of memory; 126 and 127 when it\n" +
+    "could not start; 123 when nobody knows how it ended (orch retry, orch settle). 125 when orch failed or refused\n" +
+    "it, with -d too, and 2 for a wrong command line. What is not asked for gives way: of a node with cards, a run\n" +
+    "gets the share of its cores and memory that its cards are of all cards there, or less.\n" +
     "A pipe or a file as standard input is read to its end first, and kept: each attempt, and each member of\n" +
     "--nodes, gets all of it. In a loop that reads its list from standard input, give -n, as with ssh, or take\n" +
     "< /dev/null.\n" +
@@ -124,10 +134,14 @@ async function make(
   const asked = async (client: Client): Promise<RunAnswer> =>
     ask(client, piped === null ? {} : { stdin: await client.upload(piped) });
   if (!flags.detach) return attach(context, asked);
-  const answer = await asked(await context.client());
-  if (flags.json) context.json(answer);
-  else context.print(String(answer.run));
-  return EXIT.done;
+  try {
+    const answer = await asked(await context.client());
+    if (flags.json) context.json(answer);
+    else context.print(String(answer.run));
+    return EXIT.done;
+  } catch (error) {
+    return ownFault(context, error);
+  }
 }
 
 /** The options that a job of an app takes. All others are in its file. */

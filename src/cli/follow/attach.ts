@@ -9,10 +9,7 @@ import { exitOfRun, outcomeLine } from "./outcome";
 import { clean } from "../print/clean";
 import { complain } from "../print/complain";
 
-/**
- * Makes the run, follows it, and returns the exit code of `orch run`. A fault of orch itself is 125, so that nobody
- * takes it for the job's exit code.
- */
+/** Makes the run, follows it, and returns the exit code of `orch run`. */
 export async function attach(context: Context, make: (client: Client) => Promise<RunAnswer>): Promise<number> {
   try {
     const client = await context.client();
@@ -20,9 +17,17 @@ export async function attach(context: Context, make: (client: Client) => Promise
     const { run } = await make(client);
     return await follow(context, client, run, revision);
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    return complain(error, context.host.err) === EXIT.usage ? EXIT.usage : EXIT.own;
+    return ownFault(context, error);
   }
+}
+
+/**
+ * Prints what kept `orch run` from its job, and returns the exit code. A fault or a refusal of orch is 125, so that
+ * nobody takes it for the job's exit code; with `-d` too, as with docker.
+ */
+export function ownFault(context: Context, error: unknown): number {
+  if (error instanceof UsageError) throw error;
+  return complain(error, context.host.err) === EXIT.usage ? EXIT.usage : EXIT.own;
 }
 
 async function follow(context: Context, client: Client, run: number, since: number): Promise<number> {

@@ -60,7 +60,13 @@ export function sayText({ message, hint, issues }: Omit<Said, "exit">, file = ""
   const others = issues.filter((issue) => issue.line > 0 || `${issue.path}: ${issue.message}` !== message);
   const places = others.slice(0, ISSUES_SHOWN).map((issue) => clean(formatIssue(file, issue)));
   if (others.length > ISSUES_SHOWN) places.push(`… and ${others.length - ISSUES_SHOWN} more`);
-  return [...places, `orch: ${clean(withHint(message, hint))}`].map((line) => `${line}\n`).join("");
+  const lines = (hint ?? "").split("\n");
+  // A hint of several lines is a list, which stands below the message.
+  const said =
+    lines.length > 1
+      ? [`orch: ${clean(message)}`, ...lines.map((line) => `  ${clean(line)}`)]
+      : [`orch: ${clean(withHint(message, hint))}`];
+  return [...places, ...said].map((line) => `${line}\n`).join("");
 }
 
 /** Appends a hint: as a sentence if it is one, else in brackets. */

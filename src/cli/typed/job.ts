@@ -14,8 +14,12 @@ export interface JobFlags {
   /** Names of the only nodes, and expressions on the labels of nodes. */
   readonly host: readonly string[];
   readonly where: readonly string[];
+  /** Taints of nodes that do not keep it away: `key` or `key=value`. */
+  readonly tolerate: readonly string[];
   readonly priority: number | null;
   readonly after: readonly string[];
+  readonly afterAny: readonly string[];
+  readonly afterFailed: readonly string[];
   readonly label: readonly Pair[];
   readonly limit: readonly Pair[];
   readonly onUnknownEnd: OnUnknownEnd | null;
@@ -32,8 +36,7 @@ export function jobOf(
   flags: JobFlags,
   env: Readonly<Record<string, string>>,
 ): Record<string, unknown> {
-  const { gpu, cpu, memory, time, nodes, priority, after, label, limit, workdir, activate, login, onUnknownEnd } =
-    flags;
+  const { gpu, cpu, memory, time, nodes, priority, label, limit, workdir, activate, login, onUnknownEnd } = flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
     workdir,
@@ -46,18 +49,24 @@ export function jobOf(
     nodes,
     priority,
     place: placeOf(flags),
-    after: after.length === 0 ? null : after.flatMap((one) => one.split(",")).map((one) => one.trim()),
+    after: listed(flags.after),
+    after_any: listed(flags.afterAny),
+    after_failed: listed(flags.afterFailed),
     limits: limit.length === 0 ? null : Object.fromEntries(limit.map(({ key, value }) => [key, value])),
     labels: label.length === 0 ? null : Object.fromEntries(label.map(({ key, value }) => [key, value])),
   });
 }
 
-function placeOf({ pool, host, where }: JobFlags): Record<string, unknown> | null {
-  const hosts = host.flatMap((one) => one.split(",")).map((one) => one.trim());
+/** Returns the names of a flag that takes several, also with commas between them; null for none. */
+const listed = (given: readonly string[]): string[] | null =>
+  given.length === 0 ? null : given.flatMap((one) => one.split(",")).map((one) => one.trim());
+
+function placeOf({ pool, host, where, tolerate }: JobFlags): Record<string, unknown> | null {
   const place = withoutNulls({
     pool,
-    hosts: hosts.length === 0 ? null : hosts,
+    hosts: listed(host),
     labels: where.length === 0 ? null : [...where],
+    tolerate: listed(tolerate),
   });
   return Object.keys(place).length === 0 ? null : place;
 }
@@ -77,7 +86,10 @@ const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
   ["place.pool", "--pool"],
   ["place.hosts", "--host"],
   ["place.labels", "--where"],
+  ["place.tolerate", "--tolerate"],
   ["after", "--after"],
+  ["after_any", "--after-any"],
+  ["after_failed", "--after-failed"],
   ["env", "--env"],
   ["labels", "--label"],
   ["limits", "--limit"],

@@ -253,13 +253,14 @@ function noMemory(gpu: GpuRequest, kind: readonly Promisable[], room: Room): Fou
     const able = ableFor({ ...gpu, memory_min_bytes: null }, room).map(({ device }) => device.memory_bytes);
     // The greatest size that enough cards have.
     const value = able.sort((a, b) => b - a)[gpu.count - 1] ?? null;
-    return found("gpu", `have no card with ${formatCard(min)}`, {
+    return found("gpu", `have no card with ${formatMemory(min)}`, {
       hopeless: true,
       best: { value: largest, text: `largest ${formatCard(largest)}` },
       change: value === null ? null : askForCardMemory(value),
     });
   }
-  const bound = min === null ? `at most ${formatCard(max ?? 0)}` : `${formatCard(min)} to ${formatCard(max ?? 0)}`;
+  const most = formatMemory(max ?? 0);
+  const bound = min === null ? `at most ${most}` : min === max ? most : `${formatMemory(min)} to ${most}`;
   const smallest = Math.min(...sizes);
   const relaxed = { ...gpu, memory_min_bytes: null, memory_max_bytes: null };
   const able = ableFor(relaxed, room).map(({ device }) => device.memory_bytes);

@@ -158,8 +158,9 @@ function checkLabels({ shape }: Look, { node }: Room): Tell | null {
   const missing = shape.spec.place.labels.filter((check) => !labelHolds(check, node));
   if (missing.length === 0) return null;
   const text = missing.map(formatLabelCheck).join(" and ");
+  const isLacked = missing.every(({ op }) => op === "in" || op === "exists");
   return () =>
-    found("label", `lack ${text}`, {
+    found("label", `${isLacked ? "lack" : "are excluded by"} ${text}`, {
       hopeless: true,
       change: dropLabels(missing, text),
     });

@@ -5,13 +5,15 @@ import type { TaskRow } from "../model/rows-task";
 import type { LabelCheck, Taint, TaskSpec, Toleration } from "../model/workload";
 
 /**
- * Returns a label of a node. A label that was set on the node counts before the automatic ones (`os`, `arch`,
- * `hostname`), which are what the agent found.
+ * Returns a label of a node. A label that was set on the node counts before the automatic ones: `node` is its name, and
+ * `os`, `arch` and `hostname` are what the agent found. Nodes of one machine share its `hostname`.
  */
 export function labelOf(node: NodeRow, key: string): string | undefined {
   const own = node.labels[key];
   if (own !== undefined) return own;
   switch (key) {
+    case "node":
+      return node.name;
     case "os":
       return node.facts.os;
     case "arch":

@@ -42,7 +42,7 @@ export interface RequestChange {
   readonly kind: ChangeKind;
   /** The amount that is asked for then: the greater, the less the user gives up. */
   readonly value: number;
-  /** What to do, such as `ask for 2GiB of memory`. */
+  /** What to do, such as `ask for 2GiB of memory`, in words that fit keys of the spec and flags of `orch run` alike. */
   readonly text: string;
   readonly apply: (spec: TaskSpec) => TaskSpec;
 }
@@ -99,22 +99,22 @@ export const dropHosts = (): RequestChange =>
     "hosts",
     "",
     0,
-    "drop hosts",
+    "allow any host",
     placed(() => ({ hosts: [] })),
   );
 
 /** Asks for no environment of programs, or to start in the home of the account. */
 export const goWithout = (what: "environment" | "workdir"): RequestChange =>
   what === "environment"
-    ? change(what, "", 0, "go without it (--activate none)", (spec) => ({ ...spec, activate: undefined }))
-    : change(what, "", 0, "start in a directory that is there (--workdir)", (spec) => ({ ...spec, workdir: null }));
+    ? change(what, "", 0, "activate nothing (--activate none)", (spec) => ({ ...spec, activate: undefined }))
+    : change(what, "", 0, "start in another workdir", (spec) => ({ ...spec, workdir: null }));
 
 export const dropLabels = (labels: readonly LabelCheck[], text: string): RequestChange =>
   change(
     "label",
     text,
     0,
-    `drop ${text}`,
+    `drop the condition ${text}`,
     placed((place) => ({ labels: place.labels.filter((each) => !labels.includes(each)) })),
   );
 

@@ -118,8 +118,8 @@ function byAmount(ways: readonly Way[]): readonly Way[] {
 
 /** Words named changes: `tolerate team=vision (runs now), or ask for 16 GB (then waits for room)`. */
 export const sayChanges = (named: readonly NamedChange[]): string | null =>
-  named.length === 0
-    ? null
-    : named
-        .map(({ text, outcome }) => `${text} (${outcome === "runs" ? "runs now" : "then waits for room"})`)
-        .join(", or ");
+  named.length === 0 ? null : named.map(sayChange).join(", or ");
+
+/** Words a named change: `ask for 16 GB (then waits for room)`. */
+export const sayChange = ({ text, outcome }: NamedChange): string =>
+  `${text} (${outcome === "runs" ? "runs now" : "then waits for room"})`;

@@ -48,13 +48,13 @@ export const resumed = (node: NodeRow, now_ms: number): NodeRow => ({
 /** Returns the node as ready without tests. The operator who skips the tests answers for the node. */
 export const untested = (node: NodeRow): NodeRow => ({ ...node, admission: "ready", testing: null });
 
-/** Labels that agents set by themselves. */
-const AUTOMATIC: ReadonlySet<string> = new Set(["os", "arch", "hostname"]);
+/** Labels that every node has by itself. */
+const AUTOMATIC: ReadonlySet<string> = new Set(["node", "os", "arch", "hostname"]);
 
 export function relabelled(node: NodeRow, set: Readonly<Record<string, string>>, remove: readonly string[]): NodeRow {
   const own = [...Object.keys(set), ...remove].find((key) => AUTOMATIC.has(key));
   if (own !== undefined)
-    throw new RefusedError("bad_request", `the label ${own} is set by the agent itself`, "Use another name");
+    throw new RefusedError("bad_request", `every node has the label ${own} by itself`, "Use another name");
   const gone = new Set(remove);
   const kept = Object.entries(node.labels).filter(([key]) => !gone.has(key));
   return { ...node, labels: Object.fromEntries([...kept, ...Object.entries(set)]) };

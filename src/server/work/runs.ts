@@ -8,6 +8,7 @@ import { isFinal } from "../../core/model/lifecycle";
 import type { After, InputRef, WorkloadDecl } from "../../core/model/workload";
 import { aboutRun } from "../../core/plan/events";
 import { sayBlocked } from "../../core/why/failure";
+import { sayChange } from "../../core/why/smallest";
 import { sayRunEnd } from "../../core/plan/after";
 import type { Draft, History, Store } from "../../store/store";
 import type { Issue } from "../../spec/issue";
@@ -72,8 +73,8 @@ export function makeRun(draft: Draft, making: Making): RunRow {
  */
 function boundRun(draft: Draft, { history, spec, project, who }: Making, { name, when }: After): RunAfter {
   const asked: NameWish = { name: who.name, project, kinds: ["run", "workload"], own: true };
-  const { run } = runNamed({ state: draft.state, history, spec }, name, asked);
-  if (run === null) throw notToComeAfter(`${name} has never run`, `orch show ${name}`);
+  const { run } = runNamed({ state: draft.state, history, spec }, { name, when }, asked);
+  if (run === null) throw notToComeAfter(`${name} has never run`, `orch show ${name}`, when);
   const met = metBy(draft.state, run, when);
   if (met === false)
     throw new RefusedError("conflict", `${name} ${sayRunEnd(run)}: nothing can come after it`, WAY_ON[when]);
@@ -81,25 +82,28 @@ function boundRun(draft: Draft, { history, spec, project, who }: Making, { name,
 }
 
 const WAY_ON = {
-  succeeded: "Come after the run that succeeds, or without --after",
-  failed: "Come after a run that has failed, or after any end of it",
+  succeeded: "Come after a run that succeeds, or after any end of it: --after-any",
+  failed: "Come after a run that fails, or after any end of it: --after-any",
   ended: null,
   up: null,
 } as const;
 
-function runNamed(known: Searched, name: string, asked: NameWish): Meant {
+function runNamed(known: Searched, { name, when }: After, asked: NameWish): Meant {
   try {
     const found = resolve(known, name, asked);
     if (isWork(found)) return found;
   } catch (error) {
     if (!(error instanceof RefusedError) || error.code !== "not_found") throw error;
-    throw notToComeAfter(error.message, error.hint);
+    throw notToComeAfter(error.message, error.hint, when);
   }
-  throw notToComeAfter(`${name} is no run`, null);
+  throw notToComeAfter(`${name} is no run`, null, when);
 }
 
-const notToComeAfter = (message: string, hint: string | null): RefusedError =>
-  new RefusedError("spec", message, hint, [{ line: 0, column: 0, path: "after", message, hint }]);
+const notToComeAfter = (message: string, hint: string | null, when: After["when"]): RefusedError =>
+  new RefusedError("spec", message, hint, [{ line: 0, column: 0, path: KEY_OF[when], message, hint }]);
+
+/** The key of a job that asks for the wait. */
+const KEY_OF = { succeeded: "after", ended: "after_any", failed: "after_failed", up: "after" } as const;
 
 /** Returns whether a run's end fulfils the wait, or null if the run has not ended. */
 export function metBy(
@@ -130,11 +134,13 @@ export function requireSatisfiable(never: Blocked | null): void {
   throw new RefusedError("unsatisfiable", words + rest, wayOut(never), issues);
 }
 
-function wayOut({ nodes, smallest_change }: Blocked): string {
+/** Several changes are told one a line. */
+function wayOut({ nodes, changes }: Blocked): string {
   if (nodes.length === 0)
     return "Join one (orch token new --role agent prints how), or wait for it with --wait-for-nodes";
-  const way = smallest_change === null ? "Ask for less" : `Smallest change: ${smallest_change}`;
-  return `${way}, or wait for such a node with --wait-for-nodes`;
+  const ways = changes.length === 0 ? ["Ask for less"] : changes.map(sayChange);
+  const text = [...ways, "wait for such a node with --wait-for-nodes"].join(changes.length > 1 ? "\n  or " : ", or ");
+  return changes.length === 0 ? text : `Smallest change: ${text}`;
 }
 
 /**

@@ -103,7 +103,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     gpus_per_task: "write `resources: { gpu: … }`",
     time: "write `time_limit`",
     nodelist: "write `place: { hosts: [NAME] }`",
-    exclude: 'write `place: { labels: ["hostname notin (NAME)"] }`',
+    exclude: 'write `place: { labels: ["node notin (NAME)"] }`',
     constraint: "write `place: { labels: … }`",
     dependency: "write `after: [NAME]`",
     qos: "write `priority`",

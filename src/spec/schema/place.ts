@@ -57,7 +57,7 @@ export const place = block(
     pool: key(name("the name of a pool").optional(), "Pool of nodes; default: `default`", "gpu"),
     labels: key(
       placeLabels.prefault([]),
-      "Labels of the node: a map, or expressions. `os`, `arch` and `hostname` are automatic, " +
+      "Labels of the node: a map, or expressions. `node` (its name), `os`, `arch` and `hostname` are automatic, " +
         "and `os` is linux unless it is named here",
       { zone: "a" },
       ["zone in (a, b)", "!old"],

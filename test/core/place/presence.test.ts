@@ -39,7 +39,7 @@ describe("a directory that a node says it does not have", () => {
     expect({ ...blocked }).toMatchObject({
       kind: "unsatisfiable",
       summary: "cannot run on any node: 0 of 2 nodes fit: 2 have no /data/x",
-      smallest_change: "start in a directory that is there (--workdir) (runs now)",
+      smallest_change: "start in another workdir (runs now)",
       nodes: [
         { node: "a", checks: [{ check: "workdir", detail: "has no /data/x", hopeless: true }] },
         { node: "b", checks: [{ check: "workdir", detail: "has no /data/x", hopeless: true }] },

@@ -233,6 +233,8 @@ describe("a run", () => {
         "spec",
         `there is no run or workload called ${after}`,
       ]);
+      const other = await run({ run: "true", after_failed: [after] }, {}, as);
+      expect(other.body.error?.issues?.map(({ path }) => path)).toEqual(["after_failed"]);
     }
     expect(stage.api.store.state.runs.size).toBe(1);
   });
