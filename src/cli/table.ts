@@ -54,12 +54,7 @@ export const TABLE: readonly CommandEntry[] = [
     "Run an app's job again, and leave it alone",
     async () => (await import("./commands/submit")).submit,
   ),
-  entry(
-    "jobs",
-    "retry",
-    "Run a run again whose end nobody knows",
-    async () => (await import("./commands/settle")).retry,
-  ),
+  entry("jobs", "retry", "Run a run again", async () => (await import("./commands/settle")).retry),
   entry(
     "jobs",
     "settle",

@@ -39,6 +39,7 @@ import { namesAnswer, type NameKind, type NameView } from "./api/names";
 import { explainView, planView } from "./api/plans";
 import {
   inputAnswer,
+  retryAnswer,
   runAnswer,
   runDetail,
   runView,
@@ -269,7 +270,7 @@ function work(get: Get, post: Post) {
     runInfo: (run: number | string, page: Page = {}) => get(`/v1/runs/${part(String(run))}`, runDetail, { ...page }),
     cancel: (run: number | string, body: z.infer<typeof cancelRequest> = { signal: null }) =>
       post(`/v1/runs/${part(String(run))}/cancel`, runView, body),
-    retry: (run: number | string) => post(`/v1/runs/${part(String(run))}/retry`, runView),
+    retry: (run: number | string) => post(`/v1/runs/${part(String(run))}/retry`, retryAnswer),
     settle: (run: number | string, body: z.infer<typeof settleRequest>) =>
       post(`/v1/runs/${part(String(run))}/settle`, runView, body),
     explain: (ref: string) => get(`/v1/explain/${part(ref)}`, explainView),

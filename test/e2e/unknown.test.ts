@@ -215,8 +215,9 @@ describe("a job whose end nobody knows", () => {
       await cluster.ok("retry", "1");
       await waitUntil("its second attempt to succeed", async () => (await runOf(cluster, 1)).state === "succeeded");
       expect(linesOf(cluster)).toBe(2);
-      const again = await cluster.orch("retry", "1");
+      const again = await cluster.orch("settle", "1", "--as", "failed");
       expect([again.code, again.err]).toEqual([1, expect.stringContaining("run 1 asks nothing: it is succeeded")]);
+      expect(await cluster.ok("retry", "1")).toBe("run 2: run 1 again\n");
     });
   }, 90_000);
 

@@ -3,12 +3,14 @@
 import { z } from "zod";
 import type { RunRow, Settled } from "../../core/model/rows-work";
 import type { WorkloadDecl } from "../../core/model/workload";
+import { isFinal } from "../../core/model/lifecycle";
 import { legalName } from "../../spec/grammar/names";
 import { readSignal } from "../../spec/grammar/units";
 import { parseJob } from "../../spec/parse";
 import type { Draft } from "../../store/store";
 import {
   cancelRequest,
+  retryAnswer,
   runAnswer,
   runDetail,
   runRequest,
@@ -26,6 +28,7 @@ import { requireRoom, withinReplicas } from "../work/require-room";
 import { route } from "./route";
 import { type Ended, flag, number, page, pageOf, short } from "../http/query";
 import { cancelRun, requireInput, requireSatisfiable, makeRun, type Making } from "../work/runs";
+import { repeatRun } from "../work/repeat";
 import { settleRun } from "../work/settle";
 import type { Principal } from "../access/auth";
 import { meantBy } from "../work/resolve";
@@ -165,10 +168,22 @@ export const RUN_ROUTES = [
   route({
     method: "POST",
     path: "/v1/runs/{run}/retry",
-    answer: runView,
-    summary: "Runs a run again whose end nobody knows",
-    async handle({ api, params, who, touch, commit }): Promise<z.infer<typeof runView>> {
-      return commit((draft) => settled({ api, ref: params.run, who, touch, draft }, "again"));
+    answer: retryAnswer,
+    summary: "Runs a run again whose end nobody knows; of one that has ended it makes another run, as that one was",
+    async handle({ api, params, who, touch, commit }): Promise<z.infer<typeof retryAnswer>> {
+      const { spec_hash } = requireRun(api, params.run, who);
+      if (api.store.hasSpec(spec_hash)) await askNodes(api, who.name, [{ spec: api.store.spec(spec_hash) }]);
+      const uid = api.seed();
+      return commit((draft) => {
+        const found = requireRun(api, params.run, who);
+        const run = draft.state.runs.get(found.uid) ?? found;
+        if (!isFinal(run.state)) {
+          return { ...settled({ api, ref: params.run, who, touch, draft }, "again"), retry_of: null };
+        }
+        touch(run, `run ${run.run}`);
+        const row = repeatRun(draft, { context: api, run, who, uid });
+        return { ...changedView(api, draft, row, who), retry_of: run.run };
+      });
     },
   }),
   route({

@@ -24,7 +24,7 @@ export function settleRun(draft: Draft, run: RunRow, as: Settled["as"], by: stri
     throw new RefusedError(
       "conflict",
       `run ${run.run} asks nothing: it is ${run.state}${run.reason === null ? "" : `, ${run.reason}`}`,
-      as === "again" ? "orch run makes another run" : "orch cancel ends a run",
+      as === "again" ? "orch retry makes another run once it has ended" : "orch cancel ends a run",
     );
   }
   const ends = slot.ends.map((end) => ({ ...end, settled: { as, by } }));

@@ -101,6 +101,13 @@ export const runRequest = z
   })
   .meta({ examples: [{ job: { run: "echo started; sleep 2; echo done", resources: { cpu: 1 } } }] });
 
+export const retryAnswer = runView.extend({
+  retry_of: int
+    .nullable()
+    .default(null)
+    .describe("the ended run of which this one is another; null: it goes on itself"),
+});
+
 export const runAnswer = z.object({ run: int, name: z.string(), state: z.string() });
 export type RunAnswer = z.infer<typeof runAnswer>;
 

@@ -233,8 +233,8 @@ describe("a run", () => {
         "spec",
         `there is no run or workload called ${after}`,
       ]);
-      const other = await run({ run: "true", after_failed: [after] }, {}, as);
-      expect(other.body.error?.issues?.map(({ path }) => path)).toEqual(["after_failed"]);
+      const other = await run({ run: "true", after_failed: [after] }, { wait_for_nodes: true }, as);
+      expect(other.body.error?.["issues"]).toMatchObject([{ path: "after_failed" }]);
     }
     expect(stage.api.store.state.runs.size).toBe(1);
   });
