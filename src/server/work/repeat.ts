@@ -3,6 +3,7 @@
 import { newRun } from "../../core/model/new-run";
 import type { RunAfter, RunRow, WorkloadRow } from "../../core/model/rows-work";
 import { formatBytes } from "../../core/format";
+import { aboutRun } from "../../core/plan/events";
 import { sayRunEnd } from "../../core/plan/after";
 import type { Draft } from "../../store/store";
 import type { Principal } from "../access/auth";
@@ -59,8 +60,7 @@ export function repeatRun(draft: Draft, { context, run, who, uid }: Repeating): 
       const last_run = { uid, run: row.run, state: row.state };
       noted.put([{ table: "workloads", key: job.uid, row: { ...job, last_run } }]);
     }
-    const object = row.app === null ? String(row.run) : `${row.name} (run ${row.run})`;
-    noted.event({ verb: "queued", object, project, detail: `run ${run.run} again` });
+    noted.event({ verb: "queued", ...aboutRun(row), detail: `run ${run.run} again` });
     return row;
   });
 }

@@ -22,15 +22,15 @@ function waiting(place: Partial<Place>) {
 
 test("what keeps work away is said in words that fit the spec and the flags of orch run", () => {
   expect(waiting({ labels: [check("not_in", "node", "box1")] })).toEqual([
-    "waits: 0 of 1 node fits: 1 is excluded by node!=box1",
+    "cannot run on any node: 0 of 1 node fits: 1 is excluded by node!=box1",
     "drop the condition node!=box1 (runs now)",
   ]);
   expect(waiting({ labels: [check("in", "zone", "a")] })).toEqual([
-    "waits: 0 of 1 node fits: 1 lacks zone=a",
+    "cannot run on any node: 0 of 1 node fits: 1 lacks zone=a",
     "drop the condition zone=a (runs now)",
   ]);
   expect(waiting({ hosts: ["box2"] })).toEqual([
-    "waits: 0 of 1 node fits: 1 is not among its hosts",
+    "cannot run on any node: 0 of 1 node fits: 1 is not among its hosts",
     "allow any host (runs now)",
   ]);
 });
