@@ -54,7 +54,8 @@ jobs:
       all.some(({ workload, state }) => workload === "probe" && state === "succeeded"),
     );
     const ports = tasks
-      .filter(({ workload }) => workload === "web-api")
+      // An attempt is rejected where somebody else on this machine holds its port.
+      .filter(({ workload, state }) => workload === "web-api" && state === "running")
       .sort((a, b) => a.slot - b.slot)
       .map((task) => task.ports);
     const env = variablesIn(await cluster.ok("logs", "shop.probe"));

@@ -1,10 +1,12 @@
 // The keepers of a data directory, as an agent finds them at its start.
 
 import { beforeEach, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { Keepers } from "../../../src/agent/drivers/keepers";
-import { alive, assignmentFor, begin, ended, makeSite } from "../../support/tasks";
+import { ownEnd } from "../../../src/core/agent/ending";
+import type { TaskRecord } from "../../../src/core/model/record";
+import { alive, assignmentFor, begin, ended, makeSite, recordFor, type OpenTasks } from "../../support/tasks";
 import { scratchDir } from "../../support/scratch";
 import { waitUntil } from "../../support/wait";
 
@@ -101,22 +103,14 @@ test.if(process.platform === "linux")(
     const limit = (most: number): void =>
       expect(Bun.spawnSync(["prlimit", `--nofile=${most}:`, "--pid", keeper]).exitCode).toBe(0);
     const before = taken().size;
+    const seen: string[] = [];
     for (const spare of [1, 2, 3, 4, 5]) {
+      const record = recordFor(assignmentFor("exit 3"));
+      await tasks.store.write(record);
       limit(leaving(spare));
-      const assignment = assignmentFor("exit 3");
-      const begun = await begin(tasks, assignment).catch((error: unknown) => error as Error);
-      limit(4_096);
-      if (begun instanceof Error) {
-        // It was not claimed either, and may begin later.
-        expect(tasks.driver.seen().get(assignment.uid)?.claimed).toBe(false);
-        continue;
-      }
-      const { is } = await waitUntil("its end", () => {
-        const seen = tasks.driver.seen().get(begun)?.process;
-        return seen?.is === "ended" || seen?.is === "vanished" ? seen : null;
-      });
-      expect([spare, is]).toEqual([spare, "ended"]);
+      seen.push(await endIn(tasks, record, () => limit(4_096)));
     }
+    expect(claimedIn(seen)).toEqual(NODES_OR_OWN);
     await waitUntil("the claims to be closed", () => taken().size === before);
     await tasks.driver.kill(stays);
     await ended(tasks, stays);
@@ -124,3 +118,69 @@ test.if(process.platform === "linux")(
   },
   60_000,
 );
+
+test.if(process.getuid?.() === 0)(
+  "a disk that takes no more files is the node's trouble, and no failure of the task that finds it so (root: a mount)",
+  async () => {
+    const site = await makeSite();
+    mkdirSync(site.data);
+    const disk = (...argv: string[]): void => expect(Bun.spawnSync([...argv, site.data]).exitCode).toBe(0);
+    disk("mount", "-t", "tmpfs", "-o", "nr_inodes=200", "tmpfs");
+    try {
+      const tasks = await site.open();
+      // The keeper is there before the disk is full.
+      await ended(tasks, await begin(tasks, assignmentFor("true")));
+      const seen: string[] = [];
+      for (const spare of [0, 1, 2, 3, 4, 5, 6]) {
+        const record = recordFor(assignmentFor("exit 3"));
+        await tasks.store.write(record);
+        const release = fillNames(join(site.data, "filled"), spare);
+        seen.push(await endIn(tasks, record, release));
+      }
+      expect(claimedIn(seen)).toEqual(NODES_OR_OWN);
+      tasks.close();
+    } finally {
+      // What still runs for it ends with the site.
+      disk("umount", "--lazy");
+      expect(await site.close()).toEqual([]);
+    }
+  },
+  60_000,
+);
+
+/** What a task ends as that begins while something is short: the node's trouble, or its own exit code. */
+const NODES_OR_OWN = new Set(["rejected: node_unable", "failed: 3"]);
+const claimedIn = (seen: readonly string[]): ReadonlySet<string> =>
+  new Set(seen.filter((one) => one !== "not claimed"));
+
+/**
+ * Starts a task, and then ends what is short. Returns how the task ended as its agent would tell it: a task that was
+ * not claimed may begin later.
+ */
+async function endIn(tasks: OpenTasks, record: TaskRecord, enough: () => void): Promise<string> {
+  const { uid } = record.assignment;
+  const failed = await tasks.driver.start(record).then(
+    () => false,
+    () => true,
+  );
+  enough();
+  if (failed) {
+    expect(tasks.driver.seen().get(uid)?.claimed).toBe(false);
+    return "not claimed";
+  }
+  const { state, cause, exit_code } = ownEnd(await ended(tasks, uid));
+  return `${state}: ${cause ?? exit_code}`;
+}
+
+/** Makes files until a disk takes no more, and leaves room for so many. Returns what removes them. */
+function fillNames(dir: string, spare: number): () => void {
+  mkdirSync(dir);
+  let made = 0;
+  try {
+    for (;;) writeFileSync(join(dir, String(made++)), "");
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC");
+  }
+  for (let n = 0; n < spare; n++) rmSync(join(dir, String(n)));
+  return () => rmSync(dir, { recursive: true });
+}
