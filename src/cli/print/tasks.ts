@@ -51,6 +51,13 @@ export const waitsWhy = (why: string, blocked: TaskView["blocked"], name: string
 export const askedName = ({ app, workload, run }: Pick<TaskView, "app" | "workload" | "run">): string =>
   run === null ? `${app ?? ""}.${workload}` : String(run);
 
+/**
+ * Returns which try a task is. A job's attempts count one by one. The numbers of a service's or a daemon's attempts jump,
+ * since an agent is granted some for restarts of its own, so there the crashes in a row are counted.
+ */
+const tries = ({ kind, attempt, crashes }: TaskView): string =>
+  String(kind === "job" ? Math.max(attempt, 1) : crashes + 1);
+
 const ended = (task: TaskView): boolean => task.state !== "pending" && isFinal(task.state as TaskState);
 
 /** Returns since when the task is in its state, as far as that is known. */
@@ -112,7 +119,7 @@ export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Col
       cell: (task) => age(since(task), now_ms),
       folded: (tasks) => ages(tasks.map(since), now_ms),
     },
-    { title: "TRY", align: "right", gives: [[5, 0]], cell: (task) => String(Math.max(task.attempt, 1)) },
+    { title: "TRY", align: "right", gives: [[5, 0]], cell: tries },
     {
       title: "USER",
       gives: [
