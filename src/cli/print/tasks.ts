@@ -52,8 +52,8 @@ export const askedName = ({ app, workload, run }: Pick<TaskView, "app" | "worklo
   run === null ? `${app ?? ""}.${workload}` : String(run);
 
 /**
- * Returns which try a task is. A job's attempts count one by one. The numbers of a service's or a daemon's attempts jump,
- * since an agent is granted some for restarts of its own, so there the crashes in a row are counted.
+ * Returns which try a task is. A job's attempts count one by one. The numbers of a service's or a daemon's attempts
+ * jump, since an agent is granted some for restarts of its own, so there the crashes in a row are counted.
  */
 const tries = ({ kind, attempt, crashes }: TaskView): string =>
   String(kind === "job" ? Math.max(attempt, 1) : crashes + 1);
