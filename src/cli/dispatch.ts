@@ -34,7 +34,8 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
   } catch (error) {
     const { complain, describe } = await import("./print/complain");
     const said = describe(error);
-    const meant = isOurs ? withoutKinds(argv) : null;
+    // A line that was typed wrong has its own answer, which leaves the kinds out too.
+    const meant = isOurs && !(error instanceof UsageError) ? withoutKinds(argv) : null;
     if (meant === null || said === null || !(said.exit === EXIT.failed || said.exit === EXIT.usage))
       return complain(error, host.err);
     return complain(new CliError(said.exit, said.message, `Did you mean: orch ${shown(meant)}`), host.err);

@@ -64,8 +64,8 @@ async function runsNamed(client: Client, typed: string): Promise<number[]> {
     const hint = `Name another's by its number: orch cancel ${other?.run}`;
     throw new CliError(EXIT.failed, `no run of yours is called ${typed}`, hint);
   }
-  return own.map(({ kind, run, name, slot, state }) => {
-    if (run === null) throw new CliError(EXIT.failed, `${typed} is no job's`, "orch scale or orch rm ends services");
+  return own.map(({ kind, run, name, slot, state, app, workload }) => {
+    if (run === null) throw new CliError(EXIT.failed, `${typed} is no job's`, endsService(app, workload));
     if (kind === "run" && user !== null && state !== null && isFinal(state as RunState)) {
       throw new CliError(
         EXIT.failed,
@@ -79,6 +79,9 @@ async function runsNamed(client: Client, typed: string): Promise<number[]> {
     return run;
   });
 }
+
+const endsService = (app: string | null, workload: string | null): string =>
+  `To end the service: orch scale ${app}.${workload}=0; to begin it anew: orch restart ${app}.${workload}`;
 
 /** Returns whether the text can be the name that somebody gave a run. */
 const isGivenName = (typed: string): boolean => /^[a-z][a-z0-9-]*$/.test(typed);

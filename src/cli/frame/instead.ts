@@ -68,6 +68,10 @@ export function insteadOf(argv: readonly string[]): Instead | null {
 /** A file of another tool names no app. */
 const isFile = (word: string): boolean => /\.(ya?ml|json|hcl|nomad)$/.test(word);
 
+/** A workload is no run, and what ends or begins runs does not end it. */
+const isWorkload = (names: readonly string[]): boolean =>
+  names.length > 0 && names.every((name) => /^([a-z][a-z0-9-]*\/)?[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*$/.test(name));
+
 const PLACEHOLDER = /<[^<>]+>/;
 
 function lineOf(lines: readonly string[], rest: readonly string[]): string {
@@ -79,7 +83,8 @@ function lineOf(lines: readonly string[], rest: readonly string[]): string {
   const names = isOfRun(first)
     ? operands
     : operands.map((word) => withoutKind(word) ?? word).filter((word) => wantsFile || !isFile(word));
-  const fitting = lines.find((line) => PLACEHOLDER.test(line) === names.length > 0) ?? first;
+  const ofService = isWorkload(names) ? lines.findLast((line) => line.includes("<APP.SERVICE>")) : undefined;
+  const fitting = ofService ?? lines.find((line) => PLACEHOLDER.test(line) === names.length > 0) ?? first;
   if (isOfRun(fitting)) {
     const [before = "", behind = ""] = fitting.split(" --");
     const what = names.length === 0 ? behind : behind.replace(PLACEHOLDER, () => shown(names));
@@ -99,11 +104,12 @@ export function insteadOfFlag(name: string, argv: readonly string[], passes: boo
   const { flags, operands, first } = translated(name, argv, passes, own);
   if (first === null) return null;
   const { flag, typed } = first;
+  const { suffix } = first;
   const words = passes
     ? operands.length > 0
       ? ["--", ...operands]
       : []
-    : operands.map((word) => withoutKind(word) ?? word);
+    : operands.map((word) => `${withoutKind(word) ?? word}${suffix}`);
   const all = passes ? [...flags, shown(words)] : [shown(words), ...flags];
   return { tool: flag.tool, typed, why: flag.why, line: [name, ...all].filter((word) => word !== "").join(" ") };
 }
@@ -116,7 +122,12 @@ interface Translated {
   readonly flags: readonly string[];
   readonly operands: readonly string[];
   /** The first flag of another tool. */
-  readonly first: { readonly flag: OtherFlag; readonly typed: string } | null;
+  readonly first: {
+    readonly flag: OtherFlag;
+    readonly typed: string;
+    /** What is written behind each operand instead of the flag. */
+    readonly suffix: string;
+  } | null;
 }
 
 /**
@@ -141,7 +152,8 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
     const next = glued ?? argv[at + 1] ?? "";
     const kept = own(typed);
     const found = kept === null ? flagOf(name, typed, next) : null;
-    if (found !== null && found.words[0] !== typed) first ??= { flag: found.flag, typed };
+    if (found !== null && found.words[0] !== typed)
+      first ??= { flag: found.flag, typed, suffix: found.flag.joins === true ? `=${next}` : "" };
     const takesValue = (kept === "valued" || found?.flag.takesValue === true) && glued === null;
     flags.push(...(kept === null ? (found?.words ?? []) : takesValue ? [word, next] : [word]));
     if (takesValue) at += 1;

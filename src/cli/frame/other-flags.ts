@@ -11,6 +11,8 @@ export interface OtherFlag {
   readonly instead: (value: string, typed: string) => readonly string[] | null;
   /** Why it is left out, or what is different. */
   readonly why: string | null;
+  /** Whether its value is written behind the operand: `web=3`. */
+  readonly joins?: boolean;
 }
 
 type Instead = OtherFlag["instead"];
@@ -156,6 +158,8 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
   valued("kubectl", "-o --output --format", null, (typed) => (typed === "wide" ? [] : ["--json"])),
   bare("nomad", "-json", null, only("--json")),
   bare("kubectl", "-A --all-namespaces", null, nothing, "lists show every project"),
+  valued("docker", "-n", ["logs"], (typed) => (/^\d+$/.test(typed) ? ["--tail", typed] : null)),
+  { ...valued("kubectl", "--replicas", ["scale"], nothing), joins: true },
   valued("kubectl", "-n --namespace", null, nothing, "lists show every project; names may be written PROJECT/APP"),
   bare("Slurm", "--me", null, only("--mine")),
   bare("kubectl", "--watch", ["runs", "queue", "nodes", "events"], nothing, "orch ps -w and orch events -f go on"),
@@ -171,7 +175,13 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
   valued("Slurm", "-p --partition -w --nodelist", ["runs", "queue", "nodes"], nothing, "this list has no such choice"),
   bare("Slurm", "-N --long", ["nodes", "ps", "queue", "runs"], nothing),
   valued("kubectl", "-c --container", null, nothing, "a task is one process"),
-  bare("kubectl", "-p --previous", ["logs"], only("--attempt", "1")),
+  bare(
+    "kubectl",
+    "-p --previous",
+    ["logs"],
+    nothing,
+    "of what waits to start again it is the last attempt that ran; an earlier one is asked for with --attempt N",
+  ),
   bare(
     "kubectl",
     "--force --ignore-daemonsets --delete-emptydir-data",

@@ -3,8 +3,8 @@
 
 /**
  * For each tool its words, and the command lines to write instead. Of several lines, separated by ` / `, the first one
- * that fits is shown: with a placeholder such as `<RUN>` where operands were typed, without one where none were. A text
- * that begins with a capital letter is an answer and no command line.
+ * that fits is shown: with a placeholder such as `<RUN>` where operands were typed, without one where none were, and
+ * the last one of `<APP.SERVICE>` where a workload was typed. A text that begins with a capital letter is an answer and no command line.
  */
 export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Slurm: {
@@ -30,8 +30,8 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     sbcast: "Nodes read what they have mounted, or what a job fetches",
   },
   docker: {
-    start: "up / run -- <CMD>",
-    kill: "cancel <RUN>",
+    start: "up / run -- <CMD> / scale <APP.SERVICE>=1",
+    kill: "cancel <RUN> / scale <APP.SERVICE>=0",
     pause: "scale <APP.SERVICE>=0",
     unpause: "scale <APP.SERVICE>=1",
     inspect: "show <TASK>",
@@ -99,8 +99,8 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     "delete deployment": "rm <APP>",
     "delete job": "cancel <RUN>",
     "delete node": "node forget <NODE>",
-    cordon: "node drain <NODE>",
-    uncordon: "node resume <NODE>",
+    cordon: "node taint <NODE> cordoned:no_schedule",
+    uncordon: "node taint <NODE> cordoned-",
     drain: "node drain <NODE>",
     taint: "node taint <NODE> <K=V:EFFECT>",
     "taint node": "node taint <NODE> <K=V:EFFECT>",
@@ -120,6 +120,7 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     "top pod": "ps",
     replace: "apply -f <FILE>",
     diff: "plan -f <FILE>",
+    edit: "spec <APP> > app.yaml; orch apply -f app.yaml",
   },
   nomad: {
     "job run": "apply -f <FILE>",

@@ -98,7 +98,7 @@ export interface LeftTask {
  * plan could not place.
  */
 export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[], now_ms: Ms): LeftTask[] {
-  const waits = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one.summary]));
+  const waits = new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one]));
   const left = [...state.tasks.values()]
     .filter((task) => task.node_id === node.id)
     .map((task) => ({
@@ -130,7 +130,7 @@ function whyLeft(
   state: State,
   task: TaskRow,
   draining: Draining | null,
-  waits: ReadonlyMap<string, string>,
+  waits: ReadonlyMap<string, Blocked>,
   now_ms: Ms,
 ): string {
   if (task.stop !== null) return `stops since ${formatAge(now_ms - task.stop.at_ms)}: ${task.stop.why}`;
@@ -149,10 +149,14 @@ function whyLeft(
   if (next !== undefined) {
     return `stays until ${taskName(next)} runs well on ${state.nodes.get(next.node_id)?.name ?? "another node"}`;
   }
-  const summary = waits.get(slotKey(task.owner_uid, task.slot));
-  const stays = summary === undefined ? "moves in a moment" : `stays for want of another place: ${summary}`;
+  const wait = waits.get(slotKey(task.owner_uid, task.slot));
+  const stays = wait === undefined ? "moves in a moment" : sayStays(wait);
   return draining.deadline_ms === null ? stays : `${stays}; ${untilText(draining, now_ms)}`;
 }
+
+/** A successor that waits for something other than room, such as its back-off, is no matter of places. */
+const sayStays = ({ nodes, summary }: Blocked): string =>
+  nodes.length === 0 ? `stays until its successor runs: ${summary}` : `stays for want of another place: ${summary}`;
 
 function untilText({ deadline_ms }: Draining, now_ms: Ms): string {
   if (deadline_ms === null) return "runs to its end; a deadline would end it sooner: orch node drain --deadline";

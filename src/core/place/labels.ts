@@ -67,9 +67,17 @@ export function repelledBy(spec: TaskSpec, { name, taints }: Pick<NodeRow, "name
   return taint === undefined ? null : `${name} is tainted ${formatTaint(taint)}:no_execute`;
 }
 
-/** Returns whether a task stays on a node that would not get it any more. Its end is its last there. */
+/**
+ * Returns whether a task stays on a node that would not get it any more. Its end is its last there. What has not begun
+ * there, as in a restart back-off, does not begin there any more.
+ */
 export const staysUnmatched = (
-  { desired, written_off }: Pick<TaskRow, "desired" | "written_off">,
+  { desired, written_off, kind, observed }: Pick<TaskRow, "desired" | "written_off" | "kind" | "observed">,
   spec: TaskSpec,
   node: NodeRow,
-): boolean => desired !== "stop" && written_off === null && !isMatch(spec, node) && repelledBy(spec, node) === null;
+): boolean =>
+  desired !== "stop" &&
+  written_off === null &&
+  (kind === "job" || observed.state !== "preparing") &&
+  !isMatch(spec, node) &&
+  repelledBy(spec, node) === null;

@@ -108,7 +108,7 @@ export function examineParty({ looks, companions }: Party, own: Demand): Candida
 const ofAnother = (found: Found, name: string): Found => ({
   ...found,
   reason: `${found.reason} for ${name}`,
-  detail: `${name} ${found.detail}`,
+  detail: `for ${name}: ${found.detail}`,
   change: null,
   ever: null,
 });

@@ -13,7 +13,7 @@ import { orphanWait } from "./orphans";
 import { isDrainDue, isSettled, isUp, slotOf, stopTask, wakeAt, type Pass } from "../pass/pass";
 import type { NodeFact } from "../pass/contact";
 import type { TimedWords } from "../pass/snapshot";
-import { endedVersion } from "../pass/slot";
+import { crashesIn, endedVersion } from "../pass/slot";
 import type { Snapshot } from "../pass/snapshot";
 import { isWanted, taskName } from "../model/task";
 import type { Ms } from "../units";
@@ -121,13 +121,20 @@ function sortAttempts(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow
  */
 export function whyNotBegin(
   pass: Pass,
-  { version, spec_hash }: WorkloadRow,
-  { observed, node_id, version: own }: TaskRow,
+  { uid, kind, version, spec_hash }: WorkloadRow,
+  { observed, node_id, slot, version: own }: TaskRow,
 ): string | null {
   if (observed.state !== "preparing" || own !== version) return null;
   const fact = pass.nodes.get(node_id);
-  if (fact?.heard !== true || isMatch(pass.snapshot.spec(spec_hash), fact.node)) return null;
-  return `${fact.node.name} no longer matches, and it does not run`;
+  if (fact?.heard !== true) return null;
+  if (!isMatch(pass.snapshot.spec(spec_hash), fact.node))
+    return `${fact.node.name} no longer matches, and it does not run`;
+  // What its agent only holds back after a crash need not wait on a node that is to become empty.
+  const row = slotOf(pass, uid, slot);
+  const waits = row !== null && crashesIn(row, version) > 0 && row.not_before_ms > pass.now_ms;
+  return kind === "service" && waits && isDraining(fact.node)
+    ? `${fact.node.name} is being drained, and it does not run`
+    : null;
 }
 
 /** Stops some attempts of a slot, which count as stopping from then on. */

@@ -80,7 +80,10 @@ export function scale(facts: ScaleFacts, workload: WorkloadRow, replicas: number
   const gone = new Set(first.map(({ slot }) => slot));
   return {
     without: withoutOf(slots.filter((slot) => !gone.has(slot))),
-    goes: first.map(({ slot, fitness }) => going(workload, slot, fitness)),
+    // Where all go there was nothing to choose.
+    goes: first.map(({ slot, fitness }) =>
+      going(workload, slot, replicas === 0 ? fit(fitness.why, "none is wanted") : fitness),
+    ),
   };
 }
 

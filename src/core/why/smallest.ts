@@ -34,15 +34,20 @@ export function smallestChanges(
   more: readonly Way[] = [],
 ): NamedChange[] {
   const named: NamedChange[] = [];
+  const enough: string[][] = [];
   let left = MOST_PLANNED;
   for (const amounts of waysOf(examined, more, demand.spec.members)) {
     if (named.length >= NAMED || left <= 0) break;
+    const keys = new Set((amounts[0] ?? []).map(({ key }) => key));
+    // What runs with fewer changes is named without the others.
+    if (enough.some((fewer) => fewer.every((key) => keys.has(key)))) continue;
     const tried = amounts.slice(0, Math.min(left, MOST_AMOUNTS)).map((way) => {
       const changed = { ...demand, spec: applied(way, demand) };
       return { text: way.map(({ text }) => text).join(" and "), spec: changed.spec, outcome: tryOut(changed) };
     });
     left -= tried.length;
     const best = tried.find(({ outcome }) => outcome === "runs") ?? tried.find(({ outcome }) => outcome === "waits");
+    if (best?.outcome === "runs") enough.push([...keys]);
     if (best?.outcome === "runs" || best?.outcome === "waits") named.push({ ...best, outcome: best.outcome });
   }
   return named;

@@ -22,6 +22,9 @@ function overText(api: Api, ref: string, meant: Meant): string {
     const why = reason ?? (signal === null ? code : `killed by ${signal}`);
     return `${fullName(last)} is over: ${state}${why === null ? "" : `: ${why}`}`;
   }
+  const { workload } = meant;
+  if (workload?.kind === "service" && workload.settings.replicas === 0)
+    return `${ref} is to have 0 replicas: orch scale ${workload.app}.${workload.name}=1`;
   if (meant.run === null) return `${ref} neither runs nor waits`;
   const { state, reason } = meant.run;
   return `${meant.name} is over: ${state}${reason === null ? "" : `: ${reason}`}`;

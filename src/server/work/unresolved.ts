@@ -1,5 +1,6 @@
 // What is said of a name that means nothing, several things, or a thing of another kind.
 
+import type { WorkloadRow } from "../../core/model/rows-work";
 import type { State } from "../../core/model/rows-state";
 import { isFinal } from "../../core/model/lifecycle";
 import { nearest } from "../../spec/grammar/nearest";
@@ -46,11 +47,16 @@ export function noSuch(state: State, ref: string, { project, kinds }: Omit<NameW
 /** Returns the refusal of a name whose thing is of another kind than what the command takes. */
 export function ofOtherKind(state: State, ref: string, found: NamedThing, kinds: readonly NameKind[]): RefusedError {
   const hint =
-    found.kind === "app" && kinds.includes("workload")
-      ? `Name one of its workloads: ${workloadNames(state, found.app.uid).slice(0, LISTED).join(", ")}`
-      : seeLists(kinds);
-  return notFound(`${shown(ref)} is ${sayNamed(found)}, not a ${either(kinds)}`, hint);
+    (found.kind === "workload" || found.kind === "task") && found.workload !== null && kinds[0] === "app"
+      ? ofApp(found.workload)
+      : found.kind === "app" && kinds.includes("workload")
+        ? `Name one of its workloads: ${workloadNames(state, found.app.uid).slice(0, LISTED).join(", ")}`
+        : seeLists(kinds);
+  return notFound(`${shown(ref)} is ${sayNamed(found)}, not ${kinds[0] === "app" ? "an" : "a"} ${either(kinds)}`, hint);
 }
+
+const ofApp = ({ app, name, kind }: WorkloadRow): string =>
+  kind === "service" ? `Its app is ${app}; to end it alone: orch scale ${app}.${name}=0` : `Its app is ${app}`;
 
 /** Returns the refusal of a name that several things have, with a list of them. */
 export function several(ref: string, found: readonly NamedThing[]): RefusedError {

@@ -62,7 +62,8 @@ describe("every word and flag of another tool", () => {
     const bad: string[] = [];
     for (const [typed, { line }] of [...rowsOfWords(), ...rowsOfFlags()]) {
       if (line === null) continue;
-      const argv = (line.match(/'[^']*'|\S+/g) ?? []).map((word) => word.replaceAll("'", ""));
+      const [own = ""] = line.split(" > ");
+      const argv = (own.match(/'[^']*'|\S+/g) ?? []).map((word) => word.replaceAll("'", ""));
       const entry =
         TABLE.find(({ name }) => name === argv.slice(0, 2).join(" ")) ?? TABLE.find(({ name }) => name === argv[0]);
       if (entry === undefined) {
@@ -110,6 +111,19 @@ describe("what is typed first", () => {
       "logs -n lab web --tail 5",
       "-n is kubectl's: lists show every project; names may be written PROJECT/APP. " +
         "Did you mean: orch logs web --tail 5",
+    ],
+    ["kill shop.web", "kill is docker's. Did you mean: orch scale shop.web=0"],
+    ["kill sweep", "kill is docker's. Did you mean: orch cancel sweep"],
+    ["start shop.web", "start is docker's. Did you mean: orch scale shop.web=1"],
+    ["cordon n1", "cordon is kubectl's. Did you mean: orch node taint n1 cordoned:no_schedule"],
+    ["uncordon n1", "uncordon is kubectl's. Did you mean: orch node taint n1 cordoned-"],
+    ["scale deployment/shop.web --replicas=3", "--replicas is kubectl's. Did you mean: orch scale shop.web=3"],
+    ["logs -n 2 shop.web", "-n is docker's. Did you mean: orch logs shop.web --tail 2"],
+    ["edit shop", "edit: not built yet. Until then: orch spec shop > app.yaml; orch apply -f app.yaml"],
+    [
+      "stop shop",
+      "shop: not NODE/TASK. To end an app: orch rm shop; one service of it: orch scale shop.SERVICE=0; " +
+        "a run: orch cancel shop. Unknown tasks of a node: orch node show NODE",
     ],
     ["top", "top: not built yet. Until then: orch ps"],
     ["run -t 1:00:00 -- x", "-t is no time here. Did you mean: orch run --time 1:00:00 -- x"],

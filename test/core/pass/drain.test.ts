@@ -126,9 +126,15 @@ describe("what is left on a draining node", () => {
     summary: "waits: 0 of 2 nodes fit",
     smallest_change: null,
     changes: [],
-    nodes: [],
+    nodes: [{ node: "b", checks: [] }],
   };
 
+  test("says of a successor in its back-off that it waits for that, and not for another place", () => {
+    const back_off = { ...waits, summary: "waits 9s before its next attempt", nodes: [] };
+    expect(left(drain(), [on(api)], [back_off])).toEqual([
+      "recs.api.0 (service): stays until its successor runs: waits 9s before its next attempt",
+    ]);
+  });
   test("says of each task what it waits for", () => {
     const moved = on(api, { slot: 1 });
     const next = buildTask(api, "b", { slot: 1, attempt: 2, observed: { state: "starting" } });

@@ -152,6 +152,11 @@ describe("several numbers", () => {
     expect(scaled.goes.map(({ slot }) => slot)).toEqual(goes);
     expect(scaled.without).toEqual(without);
   });
+  test("go without a reason of each where all go", () => {
+    const workload = web(2);
+    const { goes } = scale(factsOf(workload, [fine, fine]), workload, 0, false);
+    expect(new Set(goes.map(({ detail }) => detail))).toEqual(new Set(["none is wanted"]));
+  });
   test("go from a service that has gaps", () => {
     const workload = web(3, { without: [0, 2] });
     const scaled = scale(factsOf(workload, [fine, null, fine], [1, 3, 4]), workload, 2, false);

@@ -5,14 +5,16 @@ import { withChanges } from "../../../src/core/plan/changes";
 import { plan } from "../../../src/core/plan/plan";
 import type { Op } from "../../../src/core/pass/snapshot";
 import type { NodeRow } from "../../../src/core/model/rows-node";
-import type { RunRow, WorkloadRow } from "../../../src/core/model/rows-work";
+import type { RunRow, SlotRow, WorkloadRow } from "../../../src/core/model/rows-work";
 import type { State } from "../../../src/core/model/rows-state";
 import type { TaskRow } from "../../../src/core/model/rows-task";
 import { taskName } from "../../../src/core/model/task";
 import type { Taint } from "../../../src/core/model/workload";
 import {
+  buildEnd,
   buildNode,
   buildRun,
+  buildSlot,
   buildSnapshot,
   buildSpec,
   buildState,
@@ -36,6 +38,7 @@ function planOf(parts: {
   nodes: readonly NodeRow[];
   workloads?: readonly WorkloadRow[];
   runs?: readonly RunRow[];
+  slots?: readonly SlotRow[];
   tasks: readonly TaskRow[];
 }): { readonly said: string[]; readonly state: State } {
   const state = buildState(parts);
@@ -89,6 +92,20 @@ describe("a node that a daemon no longer matches", () => {
       `stop a.d.${node.ordinal} on n: n is being drained`,
     ]);
   });
+});
+
+test("a drain moves what its agent only holds back after a crash", () => {
+  const drained = buildNode("n", { drain: { since_ms: NOW_MS, by: "olga", reason: null, deadline_ms: null } });
+  const web = buildWorkload("a", "w", "s");
+  const observed = { state: "preparing", prepared: false, reason: null } as const;
+  const task = { ...buildTask(web, "n", { attempt: 3 }), observed };
+  const crashed = { ...task, attempt: 2 };
+  const due = (rest_ms: number) =>
+    buildSlot(crashed, { streak: 2, ends: [buildEnd(crashed)], not_before_ms: NOW_MS + rest_ms });
+  const plans = (rest_ms: number): string[] =>
+    planOf({ nodes: [drained, buildNode("free")], workloads: [web], tasks: [task], slots: [due(rest_ms)] }).said;
+  expect(plans(9_000)).toEqual(["stop a.w.0#3 on n: n is being drained, and it does not run"]);
+  expect(plans(-1)).toEqual([expect.stringContaining("place a.w.0#4 on free")]);
 });
 
 describe("a taint with the effect no_execute", () => {
