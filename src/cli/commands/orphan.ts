@@ -34,7 +34,8 @@ function howToEnd(typed: string): string {
   if (/^\d+([._#]\d+)*$/.test(typed)) return `To end a run: orch cancel ${typed}`;
   const [, workload] = /^([^.]+\.[^.#]+)/.exec(typed) ?? [];
   if (workload !== undefined) return `To end a service: orch scale ${workload}=0; a run: orch cancel ${workload}`;
-  return `To end an app: orch rm ${typed}; one service of it: orch scale ${typed}.SERVICE=0; a run: orch cancel ${typed}`;
+  const service = `one service of it: orch scale ${typed}.SERVICE=0`;
+  return `To end an app: orch rm ${typed}; ${service}; a run: orch cancel ${typed}`;
 }
 
 /** Finds an orphan by its name or the start of its id. */

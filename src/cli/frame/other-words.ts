@@ -4,7 +4,8 @@
 /**
  * For each tool its words, and the command lines to write instead. Of several lines, separated by ` / `, the first one
  * that fits is shown: with a placeholder such as `<RUN>` where operands were typed, without one where none were, and
- * the last one of `<APP.SERVICE>` where a workload was typed. A text that begins with a capital letter is an answer and no command line.
+ * the last one of `<APP.SERVICE>` where a workload was typed. A text that begins with a capital letter is an answer and
+ * no command line.
  */
 export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Slurm: {

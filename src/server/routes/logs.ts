@@ -6,6 +6,8 @@ import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { flag, number } from "../http/query";
 import { logOf } from "../agents/logs";
+import { reasonOf } from "../views/task";
+import type { TaskRow } from "../../core/model/rows-task";
 import { pendingOf } from "./tasks";
 
 const query = z.object({
@@ -20,6 +22,9 @@ const query = z.object({
   attempt: number.optional().describe("left out: the newest"),
 });
 
+/** Returns whether a node has said that a task has no process yet, as one in its restart back-off. */
+const waitsToBegin = ({ observed: { state } }: TaskRow): boolean => state === "preparing";
+
 export const LOG_ROUTES = [
   route({
     method: "GET",
@@ -33,9 +38,10 @@ export const LOG_ROUTES = [
       const meant = meantBy(api.store, params.ref, who);
       touch(meant, `the output of ${params.ref}`);
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
-      if (task === undefined) {
+      if (task === undefined || (wish.follow !== true && waitsToBegin(task))) {
         const [waiting] = pendingOf(api, ({ owner_uid }) => owner_uid === meant.owner_uid);
-        const why = waiting?.view().reason ?? "it was never started";
+        const own = task === undefined ? null : reasonOf(task, api.store.state);
+        const why = own ?? waiting?.view().reason ?? (task === undefined ? "it was never started" : "it begins");
         throw new RefusedError("conflict", `${params.ref} has no output yet: ${why}`, "orch explain says more");
       }
       const release = api.quotas.take("logs", who.name, link.source);
