@@ -4,9 +4,9 @@ import { nearest } from "../spec/grammar/nearest";
 import { makeContext } from "./context";
 import { CliError, EXIT, UsageError } from "./failure";
 import { groupHelp, overview } from "./frame/help";
-import { didYouMeanLine, insteadOf, shown, withoutKind, type Instead } from "./frame/instead";
+import { insteadOf, shown, withoutKind, type Instead } from "./frame/instead";
 import type { Host } from "./host";
-import { parseCommand } from "./frame/parse";
+import { otherTool, parseCommand } from "./frame/parse";
 import { LATER, TABLE } from "./table";
 import { withBatchLines } from "./typed/batch-lines";
 import type { CommandEntry } from "./frame/command";
@@ -91,7 +91,7 @@ function unknown(argv: readonly string[]): Found {
     const until = line === null ? "See what there is: orch --help" : `Until then: orch ${line}`;
     throw new UsageError(`${later}: not built yet`, until);
   }
-  if (instead !== null) throw otherWord(instead);
+  if (instead !== null) throw otherTool(instead);
   const under = [...built, ...LATER.filter(isUnder)];
   if (under.length > 0) {
     if (second === "--help" || second === "-h") return { kind: "text", text: groupHelp(TABLE, first) };
@@ -127,11 +127,6 @@ function behindTool([tool = "", ...rest]: readonly string[]): Instead | null {
   const isOurs = TABLE.some(({ name }) => name.split(" ")[0] === first);
   const same = insteadOf(rest) ?? (isOurs ? { why: null, line: shown(rest) } : null);
   return same === null ? null : { ...same, tool, typed: `${tool} ${first}` };
-}
-
-function otherWord(instead: Instead): UsageError {
-  const { tool, typed } = instead;
-  return new UsageError(tool === null ? `unknown command: ${typed}` : `${typed} is ${tool}'s`, didYouMeanLine(instead));
 }
 
 function connectionFirst(argv: readonly string[]): { before: readonly string[]; rest: readonly string[] } {

@@ -65,7 +65,11 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
     'orch: --listen: "nowhere" is not HOST:PORT (such as `127.0.0.1:4400` or `0.0.0.0:4400`)\n',
   ],
   ["server --set replace_aftr=5s", 'orch: --set: "replace_aftr" is no limit (did you mean `replace_after_ms`?)\n'],
-  ["run", "orch: which command? Write it behind --: orch run -- python train.py\n"],
+  [
+    "run",
+    "orch: which command? Write it behind --: orch run -- python train.py; " +
+      "a script on standard input: orch run -- bash < job.sh\n",
+  ],
   ["run --gpuu 1 -- x", "orch: unknown option '--gpuu' (did you mean --gpu?). See: orch run --help\n"],
   ["run -c x y", "orch: -c takes the whole text; y is too much. Quote it: -c '…'\n"],
   ["run --env NOT_SET_HERE -- x", "orch: --env: NOT_SET_HERE is not set here (give it a value: NOT_SET_HERE=…)\n"],

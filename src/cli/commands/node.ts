@@ -10,6 +10,7 @@ import { taskColumns, taskListing } from "../print/tasks";
 import { waitForDrain } from "../follow/drain";
 import { EXIT, UsageError } from "../failure";
 import { clean } from "../print/clean";
+import { complain } from "../print/complain";
 import { nodeLines, orphanColumns, orphanRows, type NodePrint } from "../print/node";
 import { historyColumns } from "../print/node-tests";
 import { taintText } from "../print/nodes";
@@ -79,7 +80,7 @@ export const printOf = ({ now, style, host }: Context): NodePrint => ({
 });
 
 export const nodeDrain = command({
-  operands: ["<NODE>"],
+  operands: ["<NODE...>"],
   options: {
     deadline: reading("--deadline <DURATION>", "stop what still runs then", readDuration),
     reason: text("--reason <TEXT>", "shown to whoever asks"),
@@ -92,33 +93,58 @@ export const nodeDrain = command({
   notes:
     "A service's task stays until another node runs its successor; one that must never run twice is stopped once\n" +
     "another node has room for it. Daemons are stopped last. Said again, what is not said stays as it was.",
-  async run(context, { args: [name = ""], flags }) {
+  async run(context, { args, flags }) {
     const client = await context.client();
     const deadline_ms = flags.deadline === null ? null : (await context.serverNow()) + flags.deadline;
-    const node = await client.drain(name, { deadline_ms, reason: flags.reason });
-    if (flags.wait) return waitForDrain(context, client, node.name);
-    context.print(`${node.name}: ${node.state}`);
-    if (node.state === "draining") context.note(`see what is left there: orch node drain ${node.name} --wait`);
-    return EXIT.done;
+    const drained: NodeView[] = [];
+    let worst = await eachNode(context, args, async (name) => {
+      const node = await client.drain(name, { deadline_ms, reason: flags.reason });
+      drained.push(node);
+      if (flags.wait) return;
+      context.print(`${node.name}: ${node.state}`);
+      if (node.state === "draining") context.note(`see what is left there: orch node drain ${node.name} --wait`);
+    });
+    // All are drained before the first is waited for.
+    if (flags.wait) for (const { name } of drained) worst = Math.max(worst, await waitForDrain(context, client, name));
+    return worst;
   },
 });
 
+/** Asks for every node. One that refuses must not keep the others from it. */
+async function eachNode(
+  { host }: Context,
+  names: readonly string[],
+  ask: (name: string) => Promise<void>,
+): Promise<number> {
+  let worst: number = EXIT.done;
+  for (const name of names) {
+    try {
+      await ask(name);
+    } catch (error) {
+      worst = Math.max(worst, complain(error, host.err));
+    }
+  }
+  return worst;
+}
+
 export const nodeResume = command({
-  operands: ["<NODE>"],
+  operands: ["<NODE...>"],
   options: {
     skipTests: flag("--skip-tests", "take a node that is tested or quarantined as it is; kept in the events"),
   },
   examples: [
     ["orch node resume box1", "takes work again; one that is quarantined is tested first"],
+    ["orch node resume box1 box2", "several at once"],
     ["orch node resume box1 --skip-tests", "takes work whatever its tests say"],
   ],
-  async run(context, { args: [name = ""], flags }) {
-    const node = await (await context.client()).resume(name, flags.skipTests);
-    context.print(`${node.name}: ${node.state}`);
-    if (node.testing !== null) {
+  async run(context, { args, flags }) {
+    const client = await context.client();
+    return eachNode(context, args, async (name) => {
+      const node = await client.resume(name, flags.skipTests);
+      context.print(`${node.name}: ${node.state}`);
+      if (node.testing === null) return;
       context.note(`its tests come first (${node.testing.why}): orch node show ${node.name} shows what comes of them`);
-    }
-    return EXIT.done;
+    });
   },
 });
 

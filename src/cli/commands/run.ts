@@ -4,10 +4,9 @@ import { formatBytes } from "../../core/format";
 import { type InputRef, ON_UNKNOWN_END } from "../../core/model/workload";
 import { ApiError, type Client } from "../../wire/client";
 import type { RunAnswer } from "../../wire/api/runs";
-import { isJobName, runJobAgain } from "../follow/again";
+import { isJobName, refuseNumber, runJobAgain } from "../follow/again";
 import { attach, ownFault } from "../follow/attach";
 import { command, flag, longName, reading, readings, text, texts, whole, word } from "../frame/command";
-import { shown } from "../frame/instead";
 import type { Context } from "../context";
 import { activeIn, readActivate } from "../typed/environment";
 import { environmentOf } from "../typed/files";
@@ -87,9 +86,10 @@ export const run = command({
     "< /dev/null.\n" +
     "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   takesName: isJobName,
+  // Slurm's, where a time and numbers follow.
+  misread: { "-t": /^(\d+-)?\d+(:\d+)*$/, "-n": /^\d+$/, "-c": /^\d+$/ },
   async run(context, { args, before, flags }) {
     if (flags.image !== null) throw new UsageError("--image: not built yet");
-    refuseSlurms(flags, args);
     if (flags.interactive || flags.tty) {
       throw new UsageError("-it: not built yet", "What is piped in is its input without it: orch run -- CMD < FILE");
     }
@@ -100,7 +100,8 @@ export const run = command({
       const more = { args: args.slice(1), env: added, wait_for_nodes: flags.waitForNodes };
       return make(context, flags, (client, input) => runJobAgain(client, first, { ...more, ...input }));
     }
-    const asked = askedFor(args, flags.shell);
+    if (before > 0 && args.length === 1) refuseNumber(first, "run");
+    const asked = askedFor(args, flags.shell, context.host.input.tty);
     const active = flags.activate ?? activeIn(context.host.env);
     const env = { ...active?.env, ...added };
     if (flags.workdir === null && context.host.isCwdGone === true) {
@@ -161,33 +162,15 @@ function refuseOthers(flags: Readonly<Record<string, unknown>>, job: string): vo
   );
 }
 
-function askedFor(args: readonly string[], shell: string | null): TypedCommand {
+function askedFor(args: readonly string[], shell: string | null, isTyped: boolean): TypedCommand {
   if (shell === null && args.length === 0) {
-    throw new UsageError("which command?", "Write it behind --: orch run -- python train.py");
+    const piped = isTyped ? "" : "; a script on standard input: orch run -- bash < job.sh";
+    throw new UsageError("which command?", `Write it behind --: orch run -- python train.py${piped}`);
   }
   if (shell !== null && args.length > 0) {
     throw new UsageError(`-c takes the whole text; ${args[0]} is too much`, "Quote it: -c '…'");
   }
   return shell === null ? { argv: args } : { shell };
-}
-
-/** `-t`, `-c` and `-n` mean other things to sbatch, where a time and numbers follow. */
-function refuseSlurms(
-  { tty, shell, noStdin }: { readonly tty: boolean; readonly shell: string | null; readonly noStdin: boolean },
-  args: readonly string[],
-): void {
-  const [first = "", ...rest] = args;
-  const line = (flag: string, value: string, behind: readonly string[]): string =>
-    `Did you mean: orch run ${flag} ${value} -- ${shown(behind[0] === "--" ? behind.slice(1) : behind)}`;
-  if (tty && /^(\d+-)?\d+(:\d+)*$/.test(first)) {
-    throw new UsageError("-t is no time here", line("--time", first, rest));
-  }
-  if (noStdin && /^\d+$/.test(first) && rest.length > 0) {
-    throw new UsageError("-n is no number of tasks here", line("--nodes", first, rest));
-  }
-  if (shell !== null && /^\d+$/.test(shell) && args.length > 0) {
-    throw new UsageError("-c takes a text for the shell", line("--cpu", shell, args));
-  }
 }
 
 function priorityOf(typed: string): number {

@@ -2,7 +2,7 @@
 
 import { command, flag, texts } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
-import { isJobName, runJobAgain } from "../follow/again";
+import { isJobName, refuseNumber, runJobAgain } from "../follow/again";
 import { insteadOf } from "../frame/instead";
 import { scriptAt, withBatchLines } from "../typed/batch-lines";
 import { environmentOf } from "../typed/files";
@@ -21,9 +21,12 @@ export const submit = command({
   ],
   async run(context, { args: [typed = "", ...args], flags, shape }) {
     // A script may have a name that a job could have, as train.sh.
+    refuseNumber(typed, "submit");
     if (!isJobName(typed) || (await scriptAt(typed, context.host)) !== null) {
-      const line = insteadOf(await withBatchLines(["sbatch", typed, ...args], context.host))?.line ?? "run -d -- CMD";
-      throw new UsageError(`${typed}: scripts are not submitted yet, only jobs of apps`, `Until then: orch ${line}`);
+      const instead = insteadOf(await withBatchLines(["sbatch", typed, ...args], context.host));
+      const why = instead?.why == null ? "" : ` (${instead.why})`;
+      const until = `Until then: orch ${instead?.line ?? "run -d -- CMD"}`;
+      throw new UsageError(`${typed}: scripts are not submitted yet, only jobs of apps${why}`, until);
     }
     const env = await environmentOf(context, flags);
     const made = await runJobAgain(await context.client(), typed, { args, env, wait_for_nodes: flags.waitForNodes });

@@ -20,6 +20,13 @@ export function isJobName(text: string): boolean {
   return new RegExp(`^(?:${name}/)?${name}\\.${name}$`).test(text);
 }
 
+/** Throws UsageError for a number alone, which is a run's and no program's or job's. */
+export function refuseNumber(typed: string, command: "run" | "submit"): void {
+  if (!/^\d+$/.test(typed)) return;
+  const program = command === "run" ? `; if it is a program: orch run -- ./${typed}` : "";
+  throw new UsageError(`${typed} is the number of a run`, `Run it again: orch retry ${typed}${program}`);
+}
+
 /** Makes the run. Throws UsageError where there is no such job, since a program may have been meant. */
 export async function runJobAgain(client: Client, typed: string, added: Added): Promise<RunAnswer> {
   try {

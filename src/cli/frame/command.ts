@@ -46,6 +46,8 @@ export interface CliCommand<O extends Options = Options> {
    * so that options may stand behind the name. It counts for `passThrough` only.
    */
   readonly takesName?: (first: string) => boolean;
+  /** Flags that other tools have too, each with the values that only theirs takes, such as a time behind `-t`. */
+  readonly misread?: Readonly<Record<string, RegExp>>;
   /** Command lines, each with its effect. */
   readonly examples: readonly (readonly [line: string, about: string])[];
   /** More help, printed below the options. */

@@ -1,7 +1,9 @@
 // The answer to a word or a flag of another tool: the whole command line that means the same here.
 
-import { OTHER_FLAGS, type OtherFlag } from "./other-flags";
+import { combined, isCounted, type Words } from "./combine";
+import { NO_LINE, OTHER_FLAGS, type OtherFlag } from "./other-flags";
 import { OTHER_WORDS } from "./other-words";
+import { updateInstead } from "./scontrol";
 
 export interface Instead {
   /** Whose word it is, or null for a word of everybody's. */
@@ -51,6 +53,12 @@ export const withoutKind = (word: string): string | null => KIND.exec(word)?.[2]
 
 /** Returns what to type instead of a command of another tool, or null if it is none's. The longest entry counts. */
 export function insteadOf(argv: readonly string[]): Instead | null {
+  if (argv[0] === "scontrol" && argv[1] === "update") {
+    const updated = updateInstead(argv.slice(2));
+    const said = { tool: "Slurm", typed: "scontrol update" };
+    if (updated.is === "none") return { ...said, why: updated.why, line: null };
+    return { ...said, why: null, line: shown(updated.words) };
+  }
   const split = argv.flatMap((word, at) => (at === 1 ? (KIND.exec(word)?.slice(1) ?? [word]) : [word]));
   for (let count = Math.min(MOST_WORDS, split.length); count > 0; count--) {
     const typed = split.slice(0, count);
@@ -60,7 +68,7 @@ export function insteadOf(argv: readonly string[]): Instead | null {
     const { tool, lines } = found;
     const said = { tool, typed: typed.join(" ") };
     if (/^\p{Lu}/u.test(lines)) return { ...said, why: lines, line: null };
-    return { ...said, why: null, line: lineOf(lines.split(" / "), split.slice(count)) };
+    return { ...said, ...lineOf(lines.split(" / "), split.slice(count), said.tool) };
   }
   return null;
 }
@@ -74,11 +82,12 @@ const isWorkload = (names: readonly string[]): boolean =>
 
 const PLACEHOLDER = /<[^<>]+>/;
 
-function lineOf(lines: readonly string[], rest: readonly string[]): string {
+function lineOf(lines: readonly string[], rest: readonly string[], tool: string | null): Pick<Instead, "line" | "why"> {
   const isOfRun = (line: string): boolean => line.endsWith("<CMD>") || line.endsWith("<SCRIPT>");
   const command = (line: string): string => line.split(" <")[0]?.replace(/ -.*$/, "") ?? line;
   const [first = ""] = lines;
-  const { flags, operands } = translated(command(first), rest, isOfRun(first));
+  const { flags, operands, why, hasLine } = translated(command(first), rest, isOfRun(first), () => null, tool);
+  if (!hasLine) return { why, line: null };
   const wantsFile = lines.some((line) => line.includes("<FILE>"));
   const names = isOfRun(first)
     ? operands
@@ -88,12 +97,15 @@ function lineOf(lines: readonly string[], rest: readonly string[]): string {
   if (isOfRun(fitting)) {
     const [before = "", behind = ""] = fitting.split(" --");
     const what = names.length === 0 ? behind : behind.replace(PLACEHOLDER, () => shown(names));
-    return [before, ...flags].join(" ").concat(" --", what);
+    // A text for the shell is the whole command.
+    const end = flags.some((flag) => flag.startsWith("-c ")) ? [] : [`--${what}`];
+    return { why, line: [before, ...flags, ...end].join(" ") };
   }
   const [head = "", ...others] = names.length === 0 ? [fitting] : fitting.split(PLACEHOLDER);
   const line =
     names.length === 0 || others.length === 0 ? head.trimEnd() : `${head}${shown(names)}${others[0]?.trimEnd()}`;
-  return [line, ...flags].join(" ");
+  const isOther = flags.some((flag) => flag.startsWith("--mine")) && PLACEHOLDER.test(line);
+  return { why, line: [isOther ? line.replace(PLACEHOLDER, "").trimEnd() : line, ...flags].join(" ") };
 }
 
 /**
@@ -101,26 +113,54 @@ function lineOf(lines: readonly string[], rest: readonly string[]): string {
  * they are.
  */
 export function insteadOfFlag(name: string, argv: readonly string[], passes: boolean, own: Own): Instead | null {
-  const { flags, operands, first } = translated(name, argv, passes, own);
+  const { flags, operands, first, why, hasLine, named } = translated(name, argv, passes, own, null);
   if (first === null) return null;
-  const { flag, typed } = first;
-  const { suffix } = first;
+  const { flag, typed, suffix } = first;
+  if (!hasLine) return { tool: flag.tool, typed, why, line: null };
+  if (named && name !== "ps" && name !== "cancel") {
+    return { tool: flag.tool, typed, why, line: `show ${shown(operands)}` };
+  }
   const words = passes
     ? operands.length > 0
       ? ["--", ...operands]
       : []
     : operands.map((word) => `${withoutKind(word) ?? word}${suffix}`);
-  const all = passes ? [...flags, shown(words)] : [shown(words), ...flags];
-  return { tool: flag.tool, typed, why: flag.why, line: [name, ...all].filter((word) => word !== "").join(" ") };
+  // A text for the shell is the whole command.
+  const isText = passes && flags.some((one) => one.startsWith("-c "));
+  const all = isText ? flags : passes ? [...flags, shown(words)] : [shown(words), ...flags];
+  return { tool: flag.tool, typed, why, line: [name, ...all].filter((word) => word !== "").join(" ") };
+}
+
+/** Flags of a command that another tool has too, each with the values that only that tool's flag takes. */
+export type Misread = Readonly<Record<string, RegExp>>;
+
+/** Returns the flags of a command line that are another tool's by their values, as in `-t 10 -- CMD`. */
+export function misreadIn(argv: readonly string[], own: Own, misread: Misread): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] ?? "";
+    if (word === "--" || !word.startsWith("-")) break;
+    const { typed, glued } = partsOf(word);
+    const isOther = misread[typed]?.test(glued ?? argv[at + 1] ?? "") === true;
+    if (isOther) found.add(typed);
+    if (glued === null && (isOther || own(typed) === "valued")) at += 1;
+  }
+  return found;
 }
 
 /** Tells of a flag whether it is the command's own, and whether a value follows. */
 export type Own = (typed: string) => "bare" | "valued" | null;
 
 interface Translated {
-  /** The flags in the words of orch, quoted for a shell. */
+  /** The flags in the words of orch with their values, quoted for a shell. */
   readonly flags: readonly string[];
   readonly operands: readonly string[];
+  /** Whether an operand comes from a flag. */
+  readonly named: boolean;
+  /** What is different, or left out, of all flags; null for nothing. */
+  readonly why: string | null;
+  /** Whether a command line means the same at all. */
+  readonly hasLine: boolean;
   /** The first flag of another tool. */
   readonly first: {
     readonly flag: OtherFlag;
@@ -132,11 +172,14 @@ interface Translated {
 
 /**
  * Translates the flags of a command line. Where the command `passes` words on, those from the first operand on are
- * another program's. Flags that nobody knows are left out.
+ * another program's. Flags that nobody knows are left out, which is said.
  */
-function translated(name: string, argv: readonly string[], passes: boolean, own: Own = () => null): Translated {
-  const flags: string[] = [];
+function translated(name: string, argv: readonly string[], passes: boolean, own: Own, tool: string | null): Translated {
+  const flags: Words[] = [];
   const operands: string[] = [];
+  const why = new Set<string>();
+  const against = new Set<string>();
+  let named = false;
   let first: Translated["first"] = null;
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at] ?? "";
@@ -151,15 +194,40 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
     const { typed, glued } = partsOf(word);
     const next = glued ?? argv[at + 1] ?? "";
     const kept = own(typed);
-    const found = kept === null ? flagOf(name, typed, next) : null;
+    const found = kept === null ? flagOf(name, typed, next, tool) : null;
     if (found !== null && found.words[0] !== typed)
       first ??= { flag: found.flag, typed, suffix: found.flag.joins === true ? `=${next}` : "" };
     const takesValue = (kept === "valued" || found?.flag.takesValue === true) && glued === null;
-    flags.push(...(kept === null ? (found?.words ?? []) : takesValue ? [word, next] : [word]));
     if (takesValue) at += 1;
+    const said =
+      found?.flag.why(next) ?? (kept === null && found === null && passes ? `${typed} has no counterpart` : null);
+    if (said !== null) (found?.words === NO_LINE ? against : why).add(said);
+    if (found?.words === NO_LINE) continue;
+    if (found !== null && found.words.length > 0 && found.flag.tool !== "orch" && isOperands(found.words)) {
+      operands.push(...found.words);
+      named = true;
+    } else if (kept === null) flags.push(...pairsOf(found?.words ?? []));
+    else flags.push(takesValue ? [word, next] : [word]);
   }
-  return { flags: flags.map((flag) => shown([flag])), operands, first };
+  const texts = combined(flags).map(shown);
+  return {
+    flags: texts,
+    operands,
+    first,
+    named,
+    hasLine: against.size === 0,
+    why: sayAll(against.size > 0 ? against : why),
+  };
 }
+
+const sayAll = (said: ReadonlySet<string>): string | null => (said.size === 0 ? null : [...said].join("; "));
+
+const isOperands = ([first = "", ...more]: Words): boolean =>
+  !isCounted(first) && [first, ...more].every((word) => !word.startsWith("-"));
+
+/** Splits `--env A --env B` into flags with their values. */
+const pairsOf = (words: Words): Words[] =>
+  words.length <= 2 ? (words.length === 0 ? [] : [words]) : [words.slice(0, 2), ...pairsOf(words.slice(2))];
 
 /** Splits `--gres=gpu:2` and `-N2` into the flag and its value. */
 function partsOf(word: string): { typed: string; glued: string | null } {
@@ -169,8 +237,15 @@ function partsOf(word: string): { typed: string; glued: string | null } {
   return short === undefined ? { typed: word, glued: null } : { typed: short, glued: value ?? "" };
 }
 
-function flagOf(name: string, typed: string, value: string): { flag: OtherFlag; words: readonly string[] } | null {
-  for (const flag of OTHER_FLAGS) {
+/** The entries of the tool whose word was typed come first. */
+function flagOf(
+  name: string,
+  typed: string,
+  value: string,
+  tool: string | null,
+): { flag: OtherFlag; words: readonly string[] } | null {
+  const entries = OTHER_FLAGS.filter((flag) => flag.tool === tool).concat(OTHER_FLAGS);
+  for (const flag of entries) {
     if (!flag.typed.includes(typed) || (flag.on !== null && !flag.on.includes(name))) continue;
     const words = flag.instead(value, typed);
     if (words !== null) return { flag, words };

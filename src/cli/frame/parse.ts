@@ -5,7 +5,7 @@ import { Command as Parser, CommanderError, Option } from "commander";
 import type { AnyCommand, Input, OptionDecl, Options, OutputShape } from "./command";
 import type { AskedServer } from "../cluster/settings";
 import { UsageError } from "../failure";
-import { didYouMeanLine, insteadOf, insteadOfFlag, type Own } from "./instead";
+import { didYouMeanLine, insteadOf, insteadOfFlag, misreadIn, type Instead, type Own } from "./instead";
 
 export type ParsedArgv =
   | { readonly kind: "run"; readonly input: Input<Options>; readonly asked: AskedServer }
@@ -28,6 +28,13 @@ export function parseCommand(name: string, about: string, decl: AnyCommand, argv
 
 function parseOnce(name: string, about: string, decl: AnyCommand, argv: readonly string[]): ParsedArgv {
   const { parser, options } = parserOf(name, about, decl);
+  const own = ownOf(decl, options);
+  const misread = misreadIn(argv, own, decl.misread ?? {});
+  const instead =
+    misread.size === 0
+      ? null
+      : insteadOfFlag(name, argv, decl.passThrough, (typed) => (misread.has(typed) ? null : own(typed)));
+  if (instead !== null) throw otherTool(instead);
   let help = "";
   parser.exitOverride().configureOutput({
     writeOut: (chunk) => {
@@ -40,7 +47,7 @@ function parseOnce(name: string, about: string, decl: AnyCommand, argv: readonly
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { kind: "help", text: help };
-    throw wrongArgv(error, name, decl, argv, options);
+    throw wrongArgv(error, name, decl, argv, own);
   }
   const given = parser.opts<Record<string, unknown>>();
   const flags = Object.fromEntries(
@@ -64,14 +71,8 @@ function wrongArgv(
   name: string,
   decl: AnyCommand,
   argv: readonly string[],
-  options: ReadonlyMap<string, Option>,
+  own: Own,
 ): UsageError {
-  const known = [...options.values(), ...CONNECTION.map(([, flags]) => new Option(flags))];
-  const own: Own = (typed) => {
-    const found = known.find((one) => one.short === typed || one.long === typed);
-    if (found !== undefined) return found.required ? "valued" : "bare";
-    return decl.reads && /^(--json|--quiet|-q)$/.test(typed) ? "bare" : null;
-  };
   const instead =
     code === "commander.unknownOption"
       ? insteadOfFlag(name, argv, decl.passThrough, own)
@@ -79,9 +80,24 @@ function wrongArgv(
         ? insteadOf([name, ...argv])
         : null;
   if (instead === null) return new UsageError(plainMessage(message), `See: orch ${name} --help`);
-  const { tool, typed, why } = instead;
+  return otherTool(instead);
+}
+
+/** Returns which flags are the command's own. */
+function ownOf(decl: AnyCommand, options: ReadonlyMap<string, Option>): Own {
+  const known = [...options.values(), ...CONNECTION.map(([, flags]) => new Option(flags))];
+  return (typed) => {
+    const found = known.find((one) => one.short === typed || one.long === typed);
+    if (found !== undefined) return found.required ? "valued" : "bare";
+    return decl.reads && /^(--json|--quiet|-q)$/.test(typed) ? "bare" : null;
+  };
+}
+
+/** Returns the error for a word of another tool. */
+export function otherTool(instead: Instead): UsageError {
+  const { tool, typed, why, line } = instead;
   const whose = tool === null ? `unknown command: ${typed}` : `${typed} is ${tool}'s`;
-  return new UsageError(why === null ? whose : `${whose}: ${why}`, didYouMeanLine(instead));
+  return new UsageError(why === null || line === null ? whose : `${whose}: ${why}`, didYouMeanLine(instead));
 }
 
 /** Returns what was given for an option. One that is called `--no-…` is kept by the parser under its opposite. */

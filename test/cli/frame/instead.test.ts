@@ -97,7 +97,8 @@ describe("what is typed first", () => {
     ],
     [
       "run --rm -v /a:/b python t.py",
-      "--rm is docker's: nothing is left of a run but its record and its output. Did you mean: orch run -- python t.py",
+      "--rm is docker's: nothing is left of a run but its record and its output; a process sees its node's own " +
+        "directories. Did you mean: orch run -- python t.py",
     ],
     ["get pod/web", "get pod is kubectl's. Did you mean: orch show web"],
     ["delete -f app.yaml", "delete is kubectl's. Did you mean: orch rm <APP>"],
@@ -126,8 +127,71 @@ describe("what is typed first", () => {
         "a run: orch cancel shop. Unknown tasks of a node: orch node show NODE",
     ],
     ["top", "top: not built yet. Until then: orch ps"],
-    ["run -t 1:00:00 -- x", "-t is no time here. Did you mean: orch run --time 1:00:00 -- x"],
-    ["run -c 4 -- x", "-c takes a text for the shell. Did you mean: orch run --cpu 4 -- x"],
+    ["run -t 1:00:00 -- x", "-t is Slurm's. Did you mean: orch run --time 1:00:00 -- x"],
+    ["run -c 4 -- x", "-c is Slurm's. Did you mean: orch run --cpu 4 -- x"],
+    ["run -d -t 10 ./job.sh", "-t is Slurm's. Did you mean: orch run -d --time 10m -- ./job.sh"],
+    [
+      "run -d -n 4 --mem 4G x -n 2",
+      "-n is Slurm's: 4 tasks are --cpu 4 for one process that starts them, --nodes 4 for so many machines. " +
+        "Did you mean: orch run -d --memory 4G --cpu 4 -- x -n 2",
+    ],
+    [
+      "sbatch -N2 --ntasks-per-node=4 -c 2 --mem-per-cpu=2G a.sh",
+      "sbatch is Slurm's: a run is one process on each node, which starts more. " +
+        "Did you mean: orch run -d --nodes 2 --cpu 8 --memory 16G -- bash a.sh",
+    ],
+    ["srun -N1 -n1 hostname", "srun is Slurm's. Did you mean: orch run -- hostname"],
+    [
+      "sbatch --dependency=afternotok:33,afterany:4:5,singleton a.sh",
+      "sbatch is Slurm's: singleton has no counterpart. " +
+        "Did you mean: orch run -d --after-failed 33 --after-any 4 --after-any 5 -- bash a.sh",
+    ],
+    [
+      "sbatch -e err.txt --array=0-9 --foo --export=FOO,X=1 a.sh",
+      "sbatch is Slurm's: all output is kept: orch logs; arrays are not built yet: a loop, or several runs; " +
+        "--foo has no counterpart. Did you mean: orch run -d --env FOO --env X=1 -- bash a.sh",
+    ],
+    ["sbatch --wrap=a.py", "sbatch is Slurm's. Did you mean: orch run -d -c a.py"],
+    [
+      "sbatch -x box3,box4 a.sh",
+      "sbatch is Slurm's. Did you mean: orch run -d --where 'node notin (box3,box4)' -- bash a.sh",
+    ],
+    ["sbatch --gres=gpu:2 -C a100 a.sh", "sbatch is Slurm's. Did you mean: orch run -d --gpu a100:2 -- bash a.sh"],
+    [
+      "srun --gres=shard:2 x",
+      "srun is Slurm's: a share of a card is asked for by its memory: --gpu '{ share: 8GB }'. " +
+        "Did you mean: orch run -- x",
+    ],
+    ["srun --jobid 5 --overlap --pty bash", "srun is Slurm's (going into a run that runs is not built yet)"],
+    [
+      "scancel --signal=USR1 5",
+      "scancel is Slurm's (a signal that does not end a run is not built yet: orch cancel ends it)",
+    ],
+    [
+      "scancel -t PENDING",
+      "scancel is Slurm's (orch queue and orch ps show which runs those are; orch cancel takes their numbers)",
+    ],
+    [
+      "scancel -u root",
+      "scancel is Slurm's: one's own runs are cancelled at once, others by their numbers. " +
+        "Did you mean: orch cancel --mine",
+    ],
+    ["scancel -n sweep", "scancel is Slurm's. Did you mean: orch cancel sweep"],
+    ["squeue -j 33", "squeue is Slurm's. Did you mean: orch ps 33"],
+    ["sacct -j 5", "sacct is Slurm's. Did you mean: orch show 5"],
+    ["squeue -t PD", "squeue is Slurm's: orch queue lists what waits, orch ps what runs. Did you mean: orch ps"],
+    [
+      "scontrol update NodeName=box3 State=DRAIN Reason=fan",
+      "scontrol update is Slurm's. Did you mean: orch node drain box3 --reason fan",
+    ],
+    [
+      "scontrol update NodeName=box3,box4 State=RESUME",
+      "scontrol update is Slurm's. Did you mean: orch node resume box3 box4",
+    ],
+    ["scontrol hold 5", "scontrol hold is Slurm's. Holding runs is not built yet"],
+    ["rerun 33", "unknown command: rerun. Did you mean: orch retry 33"],
+    ["run 33", "33 is the number of a run. Run it again: orch retry 33; if it is a program: orch run -- ./33"],
+    ["submit 33", "33 is the number of a run. Run it again: orch retry 33"],
   ])("orch %s", async (line, said) => {
     const here = stage();
     expect(await dispatch(line.split(" "), here.host)).toBe(2);
