@@ -15,6 +15,9 @@ import { pendingOf } from "./tasks";
 
 /** Returns what became of a task or a run that has ended. */
 function overText(api: Api, ref: string, meant: Meant): string {
+  const { workload } = meant;
+  if (meant.kind === "workload" && workload?.kind === "service" && workload.settings.replicas === 0)
+    return `${ref} is to have 0 replicas: orch scale ${workload.app}.${workload.name}=1`;
   const last = tasksOf(api.store, meant)[0];
   if (last !== undefined) {
     const { state, reason, exit_code, signal } = taskView(last, api.store.state);
@@ -22,9 +25,6 @@ function overText(api: Api, ref: string, meant: Meant): string {
     const why = reason ?? (signal === null ? code : `killed by ${signal}`);
     return `${fullName(last)} is over: ${state}${why === null ? "" : `: ${why}`}`;
   }
-  const { workload } = meant;
-  if (workload?.kind === "service" && workload.settings.replicas === 0)
-    return `${ref} is to have 0 replicas: orch scale ${workload.app}.${workload.name}=1`;
   if (meant.run === null) return `${ref} neither runs nor waits`;
   const { state, reason } = meant.run;
   return `${meant.name} is over: ${state}${reason === null ? "" : `: ${reason}`}`;
