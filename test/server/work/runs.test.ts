@@ -342,12 +342,6 @@ describe("tasks", () => {
     expect(["box1", "box2"]).toContain(placed.node);
     expect(placed.scores.map(({ node }) => node).toSorted()).toEqual(["box1", "box2"]);
   });
-  test("say of a service without replicas that none is wanted", async () => {
-    await apply(WEB.replace("replicas: 2", "replicas: 0"));
-    await stage.planned();
-    const { body } = await stage.call("GET", "/v1/explain/web.api", { as: "alice" });
-    expect(body.error?.message).toBe("web.api is to have 0 replicas: orch scale web.api=1");
-  });
 });
 
 describe("a task's output", () => {

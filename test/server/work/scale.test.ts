@@ -110,3 +110,13 @@ test("names of replicas are those that there are, and a slot that came back wait
     { from: 3, since_ms: stage.clock },
   ]);
 });
+
+test("to 0 gives no reason of each, and a service without replicas is explained as that", async () => {
+  await put(spec(1));
+  await runs(0);
+  expect(goes(await scale(0))).toEqual(["shop.web.0 highest: none is wanted"]);
+  const text = "app: idle\nservices:\n  cold: { run: sleep 9, user: alice, replicas: 0 }\n";
+  await stage.call("PUT", "/v1/apps/lab/idle", { as: "admin", body: { text, file: "f" } });
+  const { body } = await stage.call("GET", "/v1/explain/lab%2Fidle.cold", { as: "admin" });
+  expect(body.error?.message).toBe("lab/idle.cold is to have 0 replicas: orch scale idle.cold=1");
+});
