@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import type { Device } from "../core/model/device";
 import type { BootMs, Ms } from "../core/units";
+import type { Seen } from "../core/model/record";
 import type { ForeignTask } from "../core/model/rows-node";
 import type { Taint } from "../core/model/workload";
 import { findCgroups } from "../os/cgroup/hierarchy";
@@ -29,6 +30,7 @@ import { readLog } from "./tasks/logs";
 import { forgetOwed } from "./tasks/owed";
 import { clocksNow } from "./tasks/moments";
 import { openTaskStore, type TaskFiles } from "./tasks/store";
+import { dirOfTask } from "./tasks/taskdir";
 import { openLeaving } from "./leave/leaving";
 import { createAgentLoop } from "./loop/loop";
 import { createOutgoing, type Reader } from "./link/outgoing";
@@ -344,12 +346,15 @@ const logsOf =
   (data: string, driver: Driver): Reader =>
   (what, signal, begins) =>
     readLog(what, {
-      data,
+      dirOf: (uid) => dirOfTask(data, uid),
       begins,
       clocks: clocksNow,
       signal,
-      living: (uid) => driver.seen().get(uid)?.process.is === "alive",
+      living: (uid) => MAY_WRITE.has(driver.seen().get(uid)?.process.is ?? "none"),
     });
+
+/** The states of a task's process in which it may write, or will. */
+const MAY_WRITE: ReadonlySet<string> = new Set<Seen["process"]["is"]>(["beginning", "alive"]);
 
 /** Returns the identity in the data directory of before. Throws FatalAgentError where there is none. */
 function requirePrevious(dir: string): AgentIdentity {

@@ -3,11 +3,11 @@
 
 import { pause } from "../../os/clock";
 import { changedMs, closeFile, readAt, sizeOf } from "../../os/files/files";
-import { openToReadTask, readTaskFile, wholeLines } from "../../os/files/task-files";
+import { openToReadTask, readTaskFile, wholeLines, type OpenedToRead } from "../../os/files/task-files";
 import { MIB, type Ms, type WallMs } from "../../core/units";
 import { createStamper, startOfLast } from "./log-lines";
 import { recalled, type Clocks, type KeptMoment } from "./moments";
-import { dirOfTask, FILES, readAttempt } from "./taskdir";
+import { FILES, readAttempt, type Attempt } from "./taskdir";
 
 export interface TaskLogQuery {
   readonly uid: string;
@@ -23,8 +23,8 @@ export interface TaskLogQuery {
 }
 
 export interface TaskLogOptions {
-  /** `<data>/agent`. */
-  readonly data: string;
+  /** Returns where the directory of a task is now; null if it is gone. */
+  readonly dirOf: (uid: string) => string | null;
   readonly clocks: () => Clocks;
   /** Returns whether the task may still write. */
   readonly living: (uid: string) => boolean;
@@ -84,15 +84,55 @@ function offsetSince(marks: Marks, boot_id: string, age_ms: Ms, now: Clocks): nu
   return older?.offset ?? 0;
 }
 
-/** Returns the offset at which the last lines of what is there begin. */
-async function offsetOfLast(dir: string, name: TaskLogQuery["name"], lines: number, marks: Marks): Promise<number> {
-  const opened = openToReadTask(dir, FILES[name]);
-  if (opened.is !== "open") return marks.from;
-  try {
-    return marks.base + (await startOfLast(opened.fd, lines, marks.from - marks.base));
-  } finally {
-    closeFile(opened.fd);
+/** One look at a task's stream: what its directory says of it, and the file, which whoever looks has to close. */
+interface Output {
+  readonly marks: Marks;
+  readonly opened: OpenedToRead;
+}
+
+type Place = Pick<TaskLogOptions, "dirOf"> & Pick<TaskLogQuery, "uid">;
+
+/**
+ * Reads in the directory of a task. It is moved to the ended ones as soon as the server has the task's end, which may
+ * be between two calls here: what is missing where it was looked for is looked for again.
+ */
+function readIn<T>({ dirOf, uid }: Place, read: (dir: string) => T, isMissing: (found: T) => boolean): T {
+  for (let dir = dirOf(uid); dir !== null;) {
+    const found = read(dir);
+    const now = isMissing(found) ? dirOf(uid) : dir;
+    if (now === dir) return found;
+    dir = now;
   }
+  throw new Error("its output is no longer kept on the node");
+}
+
+const attemptIn = (place: Place): Attempt | null => readIn(place, readAttempt, (attempt) => attempt === null);
+
+/** The file is opened last: if it is there, its directory was there too while the marks were read. */
+const openOutput = (place: Place, name: TaskLogQuery["name"]): Output =>
+  readIn(
+    place,
+    (dir) => ({ marks: readMarks(dir, name), opened: openToReadTask(dir, FILES[name]) }),
+    ({ opened }) => opened.is === "missing",
+  );
+
+/** Returns the offset of the first byte that was asked for. */
+async function firstOffset(query: TaskLogQuery, { dirOf, clocks }: TaskLogOptions): Promise<number> {
+  const { uid, name, since_age_ms, tail_lines } = query;
+  const boot_id = since_age_ms === null ? "" : (attemptIn({ dirOf, uid })?.boot_id ?? "");
+  const { marks, opened } = openOutput({ dirOf, uid }, name);
+  try {
+    const since = since_age_ms === null ? 0 : offsetSince(marks, boot_id, since_age_ms, clocks());
+    return Math.max(query.offset, since, tail_lines === undefined ? 0 : await offsetOfLast(opened, tail_lines, marks));
+  } finally {
+    if (opened.is === "open") closeFile(opened.fd);
+  }
+}
+
+/** Returns the offset at which the last lines of what is there begin. */
+async function offsetOfLast(opened: OpenedToRead, lines: number, marks: Marks): Promise<number> {
+  if (opened.is !== "open") return marks.from;
+  return marks.base + (await startOfLast(opened.fd, lines, marks.from - marks.base));
 }
 
 /** Returns when a byte was noticed: the time of the first mark behind it. Returns null if none is. */
@@ -111,15 +151,10 @@ function timeAt(marks: Marks, offset: number): WallMs | null {
  * its output was read.
  */
 export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): AsyncGenerator<Uint8Array> {
-  const found = dirOfTask(options.data, query.uid);
-  if (found === null) throw new Error("its output is no longer kept on the node");
-  let marks = readMarks(found, query.name);
-  const { since_age_ms } = query;
-  const boot_id = readAttempt(found)?.boot_id ?? "";
-  const since = since_age_ms === null ? 0 : offsetSince(marks, boot_id, since_age_ms, options.clocks());
-  const tail = query.tail_lines === undefined ? 0 : await offsetOfLast(found, query.name, query.tail_lines, marks);
-  let offset = Math.max(query.offset, since, tail);
+  const place = { dirOf: options.dirOf, uid: query.uid };
+  let offset = await firstOffset(query, options);
   options.begins?.(offset);
+  let marks: Marks = { base: 0, from: 0, at: [] };
   const stamper = query.times === true ? createStamper() : null;
   /** Puts times before the lines of output that begins at an offset; null: they are said now, and are no output. */
   const timed = (bytes: Uint8Array, at: number | null, written_ms: WallMs): Uint8Array =>
@@ -129,43 +164,48 @@ export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): As
   for (;;) {
     // This is asked before the last look, so that output from just before the task's end is read too.
     const living = options.living(query.uid);
-    const dir = dirOfTask(options.data, query.uid) ?? found;
-    marks = readMarks(dir, query.name);
-    if (offset < marks.from) {
-      yield said(gap(marks.from - offset));
-      offset = marks.from;
+    const output = openOutput(place, query.name);
+    const { opened } = output;
+    marks = output.marks;
+    try {
+      if (offset < marks.from) {
+        yield said(gap(marks.from - offset));
+        offset = marks.from;
+      }
+      if (opened.is === "failed") {
+        if (!unread) yield said(note(`this output cannot be read now: ${opened.why}`));
+        unread = true;
+      }
+      // The last bytes have no mark yet. They are as old as the file at most.
+      const written_ms = opened.is === "open" ? changedMs(opened.fd) : 0;
+      for (const bytes of opened.is === "open" ? chunksOf(opened.fd, offset - marks.base) : []) {
+        const at = offset;
+        offset += bytes.length;
+        yield timed(bytes, at, written_ms);
+        if (options.signal.aborted) return;
+      }
+    } finally {
+      if (opened.is === "open") closeFile(opened.fd);
     }
-    const opened = openToReadTask(dir, FILES[query.name]);
-    if (opened.is === "failed") {
-      if (!unread) yield said(note(`this output cannot be read now: ${opened.why}`));
-      unread = true;
-    }
-    // The last bytes have no mark yet. They are as old as the file at most.
-    const written_ms = opened.is === "open" ? changedMs(opened.fd) : 0;
-    for (const bytes of opened.is === "open" ? chunksOf(opened.fd, offset - marks.base) : []) {
-      const at = offset;
-      offset += bytes.length;
-      yield timed(bytes, at, written_ms);
-      if (options.signal.aborted) return;
-    }
+    // An empty answer would pass for one that has it all.
+    if (opened.is === "missing" && !living && hasRun(place)) throw new Error("its output is not on the node any more");
     if (!query.follow || !living || options.signal.aborted) return;
     await pause(LOOK_EVERY_MS, options.signal);
   }
 }
 
+/** Returns whether a process of the task began, which has its output from the first moment on. */
+const hasRun = (place: Place): boolean => (attemptIn(place)?.process ?? null) !== null;
+
 const note = (text: string): Uint8Array => new TextEncoder().encode(`[${text}]\n`);
 const gap = (bytes: number): Uint8Array => note(`${bytes} older bytes were removed: the log is at its cap`);
 
-/** Reads an open file from an offset to its end, and closes it. */
+/** Reads an open file from an offset to its end. */
 function* chunksOf(fd: number, from: number): Generator<Uint8Array> {
-  try {
-    for (let at = from; at < sizeOf(fd);) {
-      const bytes = readAt(fd, at, CHUNK_BYTES);
-      if (bytes.length === 0) return;
-      at += bytes.length;
-      yield bytes;
-    }
-  } finally {
-    closeFile(fd);
+  for (let at = from; at < sizeOf(fd);) {
+    const bytes = readAt(fd, at, CHUNK_BYTES);
+    if (bytes.length === 0) return;
+    at += bytes.length;
+    yield bytes;
   }
 }

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { capAtEnd, look, judgeOver, resumeGrowth, watchGrowth } from "../../../src/agent/keeper/growth";
+import { dirOfTask } from "../../../src/agent/tasks/taskdir";
 import { readLog, readMarks } from "../../../src/agent/tasks/logs";
 import { clocksNow } from "../../../src/agent/tasks/moments";
 import { launch } from "../../../src/os/process/spawn";
@@ -43,7 +44,12 @@ const taken = (file: string): number => statSync(file).blocks * 512;
 
 async function logOf(uid: string, data = site.data): Promise<string> {
   const query = { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null } as const;
-  const options = { data, clocks: clocksNow, living: () => false, signal: new AbortController().signal };
+  const options = {
+    dirOf: (one: string) => dirOfTask(data, one),
+    clocks: clocksNow,
+    living: () => false,
+    signal: new AbortController().signal,
+  };
   return (await Array.fromAsync(readLog(query, options), (bytes) => new TextDecoder().decode(bytes))).join("");
 }
 

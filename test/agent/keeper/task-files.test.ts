@@ -4,6 +4,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { clocksNow } from "../../../src/agent/tasks/moments";
+import { dirOfTask } from "../../../src/agent/tasks/taskdir";
 import { readLog } from "../../../src/agent/tasks/logs";
 import { randomHex } from "../../../src/os/dice";
 import { alive, assignmentFor, begin, ended, makeSite, output, type OpenTasks, type Site } from "../../support/tasks";
@@ -44,7 +45,12 @@ describe.each(["marks", "claim", "stdout", "record.json"])("a pipe in the place 
     tasks.driver.look(uid);
     tasks.store.tail(uid);
     const query = { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null } as const;
-    const options = { data: site.data, clocks: clocksNow, living: () => true, signal: new AbortController().signal };
+    const options = {
+      dirOf: (one: string) => dirOfTask(site.data, one),
+      clocks: clocksNow,
+      living: () => true,
+      signal: new AbortController().signal,
+    };
     for await (const chunk of readLog(query, options)) expect(chunk.length).toBeGreaterThan(0);
     await tasks.driver.signal(uid, "TERM");
     await waitUntil("the task to end", () => {

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { claimOwed } from "../../../src/agent/tasks/claims";
+import { dirOfTask } from "../../../src/agent/tasks/taskdir";
 import { readLog } from "../../../src/agent/tasks/logs";
 import { clocksNow } from "../../../src/agent/tasks/moments";
 import { openOwed } from "../../../src/agent/tasks/owed";
@@ -127,7 +128,12 @@ describe.if(isRoot)(`on a full disk (root only; this is ${isRoot ? "root" : "not
       expect(store.tail(uid)).toEqual({ stdout: "last words on stdout\n", stderr: "last words on stderr\n" });
       const query = { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null } as const;
       const { signal } = new AbortController();
-      const asked = { data: join(dir, "data"), clocks: clocksNow, living: () => false, signal };
+      const asked = {
+        dirOf: (one: string) => dirOfTask(join(dir, "data"), one),
+        clocks: clocksNow,
+        living: () => false,
+        signal,
+      };
       const parts = await Array.fromAsync(readLog(query, asked));
       expect(Buffer.concat(parts).toString()).toBe("last words on stdout\n");
     } finally {

@@ -1,7 +1,17 @@
 // A task's output as it can be asked for: whole, from an offset, by time, as it grows, and after its cap has cut it.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { utimesSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +21,7 @@ import { look, watchGrowth } from "../../../src/agent/keeper/growth";
 import { clocksNow } from "../../../src/agent/tasks/moments";
 import { createStamper } from "../../../src/agent/tasks/log-lines";
 import { timeText } from "../../../src/wire/log-times";
+import { dirOfTask } from "../../../src/agent/tasks/taskdir";
 import { readLog, type TaskLogQuery } from "../../../src/agent/tasks/logs";
 import { assignmentFor, begin, ended, makeSite, type OpenTasks, type Site } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
@@ -29,7 +40,7 @@ const read = (uid: string, over: Partial<TaskLogQuery> = {}, signal = new AbortC
   readLog(
     { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null, ...over },
     {
-      data: site.data,
+      dirOf: (one) => dirOfTask(site.data, one),
       clocks: clocksNow,
       signal,
       living: (one) => tasks.driver.seen().get(one)?.process.is === "alive",
@@ -140,7 +151,12 @@ test("the last lines are found from the end, whatever their length and ends", as
       const begins: number[] = [];
       const query = { uid, name: "stdout", offset: 0, follow: false, since_age_ms: null, tail_lines: count } as const;
       const expected = lines.slice(Math.max(0, lines.length - count)).join("");
-      const options = { data: site.data, clocks: clocksNow, living: () => false, signal: new AbortController().signal };
+      const options = {
+        dirOf: (one: string) => dirOfTask(site.data, one),
+        clocks: clocksNow,
+        living: () => false,
+        signal: new AbortController().signal,
+      };
       expect(await whole(readLog(query, { ...options, begins: (offset) => begins.push(offset) }))).toBe(expected);
       expect(begins).toEqual([text.length - expected.length]);
     }
@@ -235,4 +251,34 @@ test("the last words of a task begin with a whole character", () => {
     .subarray(0, HOUSE_LIMITS.log_tail_bytes);
   expect(lastText(bytes)).not.toContain("\ufffd".repeat(2));
   expect(lastText(Buffer.from("äb"))).toBe("äb");
+});
+
+test("output is read whole wherever its directory is moved to while it is read", async () => {
+  const query = { name: "stdout", offset: 0, since_age_ms: null } as const;
+  // At each look for the directory in turn, it is moved right behind it.
+  for (let at = 1; at <= 4; at++) {
+    for (const over of [{}, { tail_lines: 1 }, { since_age_ms: 60_000 }]) {
+      const uid = await begin(tasks, assignmentFor("echo first; echo last"));
+      await ended(tasks, uid);
+      let looks = 0;
+      const dirOf = (one: string): string | null => {
+        const dir = dirOfTask(site.data, one);
+        if (++looks === at && dir !== null) renameSync(dir, join(site.data, "ended", one));
+        return dir;
+      };
+      const signal = new AbortController().signal;
+      const options = { dirOf, clocks: clocksNow, living: () => false, signal };
+      const text = await whole(readLog({ ...query, uid, follow: true, ...over }, options));
+      expect({ at, over, text }).toEqual({ at, over, text: "tail_lines" in over ? "last\n" : "first\nlast\n" });
+    }
+  }
+});
+
+test("output that is gone is an error, and never an empty answer", async () => {
+  const uid = await begin(tasks, assignmentFor("echo here"));
+  await ended(tasks, uid);
+  rmSync(join(site.data, "tasks", uid, "stdout"));
+  expect(whole(read(uid, { follow: true }))).rejects.toThrow("its output is not on the node any more");
+  rmSync(join(site.data, "tasks", uid), { recursive: true });
+  expect(whole(read(uid))).rejects.toThrow("its output is no longer kept on the node");
 });
