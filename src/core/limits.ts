@@ -54,6 +54,8 @@ export const HOUSE_LIMITS = {
   connections: 10_000,
   watchers: 1_000,
   list_page: 1_000,
+  /** The command of a run in a list. A single run shows all of it. */
+  command_chars: 1_000,
   /** How long the answer to a repeated change is kept, and the length of the key that names it. */
   idempotency_ms: 24 * HOUR_MS,
   idempotency_key_chars: 255,

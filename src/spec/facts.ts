@@ -15,6 +15,7 @@ import type {
   Settings,
   TaskSpec,
 } from "../core/model/workload";
+import { HOUSE_LIMITS } from "../core/limits";
 import { effectOf, type EffectRule } from "../core/model/settings";
 import { KIND_SCHEMAS } from "./schema/schema";
 import { knownKeys } from "./schema/lookup";
@@ -130,8 +131,11 @@ function plainFacts(key: string, value: unknown): Fact[] {
   return [[key, String(value as string | boolean)]];
 }
 
-/** Returns a command as one line, as it was typed. */
-export const commandLine = (command: Command): string => oneLine(commandFacts(command)[0]?.[1] ?? "");
+/** Returns a command as it was typed, with the lines of its script. */
+export const commandText = (command: Command): string => commandFacts(command)[0]?.[1] ?? "";
+
+/** Returns a command as one line. Lists have so much of it at most. */
+export const commandLine = (command: Command): string => oneLine(commandText(command), HOUSE_LIMITS.command_chars);
 
 function commandFacts(command: Command): Fact[] {
   if (command.kind === "shell") {
@@ -204,7 +208,7 @@ function formatPort({ target, published, bind }: PortRequest): string {
 }
 
 /** Returns a text on one line, shortened. */
-export function oneLine(text: string): string {
+export function oneLine(text: string, most = 80): string {
   const line = text.trim().replaceAll(/\s*\n\s*/g, " ⏎ ");
-  return line.length > 80 ? `${line.slice(0, 79)}…` : line;
+  return line.length > most ? `${line.slice(0, most - 1)}…` : line;
 }

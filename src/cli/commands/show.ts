@@ -7,6 +7,8 @@ import { workloadIn } from "../typed/names";
 import { block } from "../print/block";
 import { nodeLines } from "../print/node";
 import { runLines } from "../print/run";
+import { appLines, workloadLines } from "../print/workload";
+import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
 import type { RunDetail } from "../../wire/api/runs";
 import type { NodeView } from "../../wire/api/nodes";
 import { printOf } from "./node";
@@ -38,6 +40,8 @@ function linesOf(context: Context, document: Document): string[] {
   if ("agent_version" in document) return nodeLines(document as unknown as NodeView, printOf(context));
   // Only runs have waited.
   if ("waited_ms" in document) return runLines(document as unknown as RunDetail, printOf(context));
+  if ("settings" in document) return workloadLines(document as unknown as WorkloadDetail, printOf(context));
+  if ("revision" in document) return appLines(document as unknown as AppDetail, printOf(context));
   return block(document, context.style, context.host.out.columns);
 }
 

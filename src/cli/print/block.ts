@@ -15,11 +15,15 @@ export function block(
   styled: Style,
   width: number | null = null,
   indent = "",
+  isMap = false,
 ): string[] {
   const entries = Object.entries(document).filter(([, value]) => !isEmpty(value));
-  const keys = Math.max(0, ...entries.map(([key]) => title(key).length)) + 1;
+  const titles = isMap ? new Map(entries.map(([key]) => [key, clean(key)])) : titlesOf(entries);
+  const title = (key: string): string => titles.get(key) ?? key;
+  const keys = Math.max(0, ...titles.values().map((one) => one.length)) + 1;
   const behind = (key: string, text: string): string[] => {
-    const head = `${indent}${styled.bold(`${title(key)}:`)}${pad(key, keys)} `;
+    const gap = " ".repeat(Math.max(0, keys - title(key).length - 1));
+    const head = `${indent}${styled.bold(`${title(key)}:`)}${gap} `;
     const below = indent.length + keys + 1;
     const lines = wrap(text, width === null ? null : width - below);
     return lines.map((line, n) => (n === 0 ? head : " ".repeat(below)) + line);
@@ -37,24 +41,35 @@ export function block(
       ];
     }
     if (typeof value === "object" && value !== null) {
-      return [head, ...block(value as Record<string, unknown>, styled, width, `${indent}  `)];
+      return [head, ...block(value as Record<string, unknown>, styled, width, `${indent}  `, MAPS.has(key))];
     }
-    const text = scalar(key, value);
+    const text = scalar(isMap ? "" : key, value);
     if (!text.includes("\n")) return behind(key, text);
-    return [head, ...text.split("\n").flatMap((line) => wrap(line, width, `${indent}  `))];
+    // A text keeps its lines, since a line of it that was broken here could not be copied.
+    return [head, ...text.split("\n").map((line) => `${indent}  ${line}`)];
   });
 }
+
+/** What has keys that people chose, or the spec file has. They are shown as they are. */
+const MAPS: ReadonlySet<string> = new Set(["env", "labels", "ports", "countables", "parts", "spec"]);
 
 const ITEM = "- ";
 
 const itemLines = (lines: readonly string[], indent: string): string[] =>
   lines.map((line, n) => `${indent}${n === 0 ? ITEM : " ".repeat(ITEM.length)}${line}`);
 
-const title = (key: string): string =>
-  clean(key)
-    .replace(/_(ms|bytes|milli)$/, "")
-    .replaceAll("_", " ");
-const pad = (key: string, width: number): string => " ".repeat(Math.max(0, width - title(key).length - 1));
+const UNIT = /_(ms|bytes|milli)$/;
+
+/** Returns what stands before each value: no two of a block are the same. */
+function titlesOf(entries: readonly (readonly [string, unknown])[]): ReadonlyMap<string, string> {
+  const names = new Set(entries.map(([key]) => key));
+  const titled = (key: string, value: unknown): string => {
+    const bare = clean(key).replace(UNIT, "");
+    if (bare === key || !names.has(bare)) return bare.replaceAll("_", " ");
+    return typeof value === "number" && value >= MOMENT_LEAST ? `${bare} since` : key.replaceAll("_", " ");
+  };
+  return new Map(entries.map(([key, value]) => [key, titled(key, value)]));
+}
 
 const isEmpty = (value: unknown): boolean =>
   value === null ||

@@ -1,12 +1,13 @@
 // A plan as `orch plan` and `orch apply` print it: the verdict, the spec's changes, the operations done at once, those
 // of other apps, and the slots that wait.
 
+import { WHY_GOES } from "../../core/plan/scale";
 import type { PlanView } from "../../wire/api/plans";
 import { changed, changeLines } from "./changes";
 import { clean } from "./clean";
 import type { Style } from "./color";
 import { allBlockedLines } from "./explain";
-import { byName, FEW, fold, type Folding, foldedName } from "./fold";
+import { byName, FEW, type Folding, foldedName, namesText } from "./fold";
 import { table } from "./table";
 import { hang } from "./wrap";
 
@@ -94,22 +95,32 @@ function opLines(ops: readonly Op[], { width, home, whole }: PlanPrint): string[
 
 type Going = PlanView["goes"][number];
 
-const goingFolding: Folding<Going> = { ...byName<Going>(({ name }) => name), least: () => FEW };
-
-/** Returns which replicas go since a service has fewer, and why these. On a terminal many of one reason are one. */
+/**
+ * Returns which replicas go since a service has fewer, and why these: those that run first. On a terminal many of one
+ * reason are one.
+ */
 export function goingLines(goes: PlanView["goes"], width: number | null): string[] {
-  // They come in the order in which they go: of equal ones the highest number first.
-  const upward = [...Map.groupBy(goes, ({ detail }) => detail).values()].flatMap((those) => those.toReversed());
-  const groups = width === null ? [] : fold(upward, goingFolding, ({ detail }) => detail);
-  const isFolded = groups.length < goes.length && width !== null;
-  const rows = isFolded ? groups : goes.map((one) => [one] as const);
-  const lines = rows.slice(0, GOES_SHOWN).map(([{ name, detail }, ...others]) => {
-    const title = clean(foldedName([name, ...others.map((other) => other.name)]));
-    const many = others.length > 0 ? ` (${others.length + 1}) go, of each: ` : " goes: ";
-    return `${title}${many}${clean(detail)}`;
+  const sorted = goes.toSorted((a, b) => rankOfGoing(a) - rankOfGoing(b));
+  const alone = ({ name, detail }: Going): string[] => hang(`  ${clean(name)} goes: ${clean(detail)}`, width, "    ");
+  if (goes.length <= FEW || width === null) return sorted.flatMap(alone);
+  return [...Map.groupBy(sorted, saidOfGoing)].flatMap(([said, those]) => {
+    const [only] = those;
+    if (only !== undefined && those.length === 1) return alone(only);
+    const details = new Set(those.map(({ detail }) => detail));
+    const detail = details.size === 1 && !PLAIN.has(said) ? `: ${clean(only?.detail ?? "")}` : "";
+    const names = namesText(those.map(({ name }) => clean(name)));
+    return hang(`  ${those.length} ${said} go: ${names}${detail}`, width, "    ");
   });
-  const more = rows.slice(GOES_SHOWN).reduce((sum, row) => sum + row.length, 0);
-  return (more > 0 ? [...lines, `and ${more} more go`] : lines).flatMap((line) => hang(`  ${line}`, width, "    "));
 }
 
-const GOES_SHOWN = 20;
+const rankOfGoing = ({ running, why }: Going): number =>
+  (running ? 0 : WHY_GOES.length) + (WHY_GOES.length - 1 - WHY_GOES.indexOf(why));
+
+/** What runs, or waits, and is no worse than others needs no further words. */
+const PLAIN: ReadonlySet<string> = new Set(["running", "pending"]);
+
+function saidOfGoing({ why, running }: Going): string {
+  if (why === "highest") return running ? "running" : "pending";
+  if (why === "unsettled") return running ? "running for a short time" : "starting";
+  return { pending: "pending", crashing: "crashing", leaving: "leaving", silent: "on silent nodes" }[why];
+}

@@ -1,6 +1,7 @@
 // One run as `orch show` prints it: what it is, what it asks for, what it waited for, and each of its attempts.
 
-import { formatAge, formatBytes, formatDuration } from "../../core/format";
+import { formatAge, formatBytes, formatCpu, formatDuration } from "../../core/format";
+import { FLOOR, memoryOf, plainCpu } from "../../core/model/resources";
 import type { RunDetail } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
@@ -9,13 +10,14 @@ import { cores, timestamp } from "./figures";
 import { runWhy } from "./runs";
 import { table, type Column } from "./table";
 
-interface RunPrint {
+/** How a thing is printed. */
+export interface Print {
   readonly now_ms: number;
   readonly style: Style;
   readonly width: number | null;
 }
 
-export function runLines(run: RunDetail, { now_ms, style, width }: RunPrint): string[] {
+export function runLines(run: RunDetail, { now_ms, style, width }: Print): string[] {
   const lines = block(
     {
       run: `${run.run} (${run.name})`,
@@ -54,16 +56,20 @@ function stateOf(run: RunDetail): string {
   return why === "" ? run.state : `${run.state}, ${why}`;
 }
 
-function askedOf({ request, time_limit_ms }: RunDetail): string | null {
+function askedOf({ request, time_limit_ms, app }: RunDetail): string | null {
   if (request === null) return null;
   const { cpu_milli, memory_bytes, disk_bytes, gpu, countables, defaults, nodes } = request;
-  const amount = (key: "cpu_milli" | "memory_bytes", name: string, said: string | null): string => {
-    const isDefault = defaults.includes(key);
-    return said === null ? `${name} (default)` : `${name} ${said}${isDefault ? " (default)" : ""}`;
+  const amount = (key: "cpu_milli" | "memory_bytes", said: string | null, plain: string, floor: string): string => {
+    if (!defaults.includes(key)) return said ?? "";
+    if (said !== null) return `${said} (default)`;
+    const least = `default, at least ${floor}`;
+    return gpu === null ? `${plain} (${least})` : `its cards' part of the node (${least})`;
   };
+  const plain_milli = cpu_milli ?? plainCpu(app === null ? "run" : "entry");
+  const memory = memory_bytes === null ? null : formatBytes(memory_bytes);
   return [
-    amount("cpu_milli", "cpu", cpu_milli === null ? null : cores(cpu_milli)),
-    amount("memory_bytes", "memory", memory_bytes === null ? null : formatBytes(memory_bytes)),
+    `cpu ${amount("cpu_milli", cpu_milli === null ? null : cores(cpu_milli), cores(plain_milli), formatCpu(FLOOR.cpu_milli))}`,
+    `memory ${amount("memory_bytes", memory, formatBytes(memoryOf(plain_milli)), formatBytes(FLOOR.memory_bytes))}`,
     ...(gpu === null ? [] : [`gpu ${gpu}`]),
     ...(disk_bytes === 0 ? [] : [`disk ${formatBytes(disk_bytes)}`]),
     ...Object.entries(countables).map(([name, count]) => `${name} ${count}`),

@@ -63,11 +63,16 @@ export function resolveRequest(request: ResourceRequest, origin: TaskSpec["origi
   return { cpu_milli, memory_bytes, disk_bytes, countables, memory_limited: request.memory_bytes !== null, short };
 }
 
-const plainCpu = (origin: TaskSpec["origin"]): Milli => (origin === "run" ? CPU_OF_RUN_MILLI : CPU_OF_ENTRY_MILLI);
+/** Returns the cores of a request that asks for none, without cards and where there is room. */
+export const plainCpu = (origin: TaskSpec["origin"]): Milli =>
+  origin === "run" ? CPU_OF_RUN_MILLI : CPU_OF_ENTRY_MILLI;
+
+/** Returns the memory of a request that asks for none, where there is room. */
+export const memoryOf = (cpu_milli: Milli): Bytes => Math.round((cpu_milli / 1_000) * MEMORY_PER_CORE_BYTES);
 
 function plainMemory(cpu_milli: Milli, { capacity }: Spare): Bytes {
   const part = capacity.cpu_milli === 0 ? 0 : (capacity.memory_bytes * cpu_milli) / capacity.cpu_milli;
-  return Math.min(Math.round((cpu_milli / 1_000) * MEMORY_PER_CORE_BYTES), Math.floor(part));
+  return Math.min(memoryOf(cpu_milli), Math.floor(part));
 }
 
 /** Returns what a default comes to on a node, and which part of it is missing there. */

@@ -37,6 +37,8 @@ export interface Going {
   readonly name: string;
   readonly slot: number;
   readonly why: WhyGoes;
+  /** Whether a task of it runs, which is then stopped. */
+  readonly running: boolean;
   /** The reason in words, with the replica as `it`. */
   readonly detail: string;
 }
@@ -62,18 +64,22 @@ export interface Scaled {
  */
 export function scale(facts: ScaleFacts, workload: WorkloadRow, replicas: number, exclusive: boolean): Scaled {
   const slots = slotsOf(workload);
+  const tasks = Map.groupBy(
+    facts.state.tasks.values().filter((task) => task.owner_uid === workload.uid && isWanted(task)),
+    ({ slot }) => slot,
+  );
+  const going = (slot: number, { why, detail }: Fitness): Going => {
+    const running = tasks.get(slot)?.some(({ observed }) => observed.state === "running") === true;
+    return { name: ownerSlotName(workload, slot), slot, why, running, detail };
+  };
   if (exclusive) {
     const goes = slots.filter((slot) => slot >= replicas).reverse();
-    return { without: null, goes: goes.map((slot) => going(workload, slot, fit("highest", HIGHEST))) };
+    return { without: null, goes: goes.map((slot) => going(slot, fit("highest", HIGHEST))) };
   }
   if (replicas >= slots.length) {
     const left = (workload.without ?? []).slice(replicas - slots.length);
     return { without: left.length === 0 ? null : left, goes: [] };
   }
-  const tasks = Map.groupBy(
-    facts.state.tasks.values().filter((task) => task.owner_uid === workload.uid && isWanted(task)),
-    ({ slot }) => slot,
-  );
   const judged = slots.map((slot) => ({ slot, fitness: fitnessOf(facts, workload, slot, tasks.get(slot) ?? []) }));
   judged.sort((a, b) => RANK[a.fitness.why] - RANK[b.fitness.why] || b.slot - a.slot);
   const first = judged.slice(0, slots.length - replicas);
@@ -82,7 +88,7 @@ export function scale(facts: ScaleFacts, workload: WorkloadRow, replicas: number
     without: withoutOf(slots.filter((slot) => !gone.has(slot))),
     // Where all go there was nothing to choose.
     goes: first.map(({ slot, fitness }) =>
-      going(workload, slot, replicas === 0 ? fit(fitness.why, "none is wanted") : fitness),
+      going(slot, replicas === 0 ? fit(fitness.why, "none is wanted") : fitness),
     ),
   };
 }
@@ -92,13 +98,6 @@ type Fitness = Pick<Going, "why" | "detail">;
 const HIGHEST = "it has the highest number";
 
 const fit = (why: WhyGoes, detail: string): Fitness => ({ why, detail });
-
-const going = (workload: WorkloadRow, slot: number, { why, detail }: Fitness): Going => ({
-  name: ownerSlotName(workload, slot),
-  slot,
-  why,
-  detail,
-});
 
 /** Returns how well a slot is served: by the best of its tasks, of which there are several while one is replaced. */
 function fitnessOf(facts: ScaleFacts, workload: WorkloadRow, slot: number, tasks: readonly TaskRow[]): Fitness {

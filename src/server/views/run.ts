@@ -9,8 +9,8 @@ import { jobName, shortId, taskName } from "../../core/model/task";
 import type { Blocked } from "../../core/pass/snapshot";
 import type { Promised } from "../../core/model/promised";
 import type { TaskRow } from "../../core/model/rows-task";
-import type { TaskSpec } from "../../core/model/workload";
-import { commandLine } from "../../spec/facts";
+import type { Command, TaskSpec } from "../../core/model/workload";
+import { commandLine, commandText } from "../../spec/facts";
 import type { Store } from "../../store/store";
 import { mayTouch } from "../access/access";
 import type { Principal } from "../access/auth";
@@ -25,7 +25,7 @@ export interface RunLook {
   /** Returns the names of the nodes of a run's newest attempt, or null where nobody has looked for them. */
   readonly nodes: (run: RunRow) => string[] | null;
   /** Returns the run's command for those who may see it, else null. */
-  readonly command: (run: RunRow) => string | null;
+  readonly command: (run: RunRow) => Command | null;
 }
 
 /** Looks at rows alone, for a stream of them that all may see. What a pass has found is not in them. */
@@ -53,11 +53,12 @@ export function runLook(
       const ids = living.length > 0 ? living.map(({ node_id }) => node_id) : (ended?.get(uid) ?? []);
       return [...new Set(ids)].map((id) => state.nodes.get(id)?.name ?? shortId(id)).sort();
     },
-    command: (run) => (mayTouch(who, run) && hasSpec(run.spec_hash) ? commandLine(spec(run.spec_hash).command) : null),
+    command: (run) => (mayTouch(who, run) && hasSpec(run.spec_hash) ? spec(run.spec_hash).command : null),
   };
 }
 
 export function runView(run: RunRow, look: RunLook): RunView {
+  const command = look.command(run);
   const { state, waits } = look;
   const unknown = isFinal(run.state) ? 0 : askedOf(state, run).length;
   return {
@@ -77,7 +78,7 @@ export function runView(run: RunRow, look: RunLook): RunView {
     version: run.version,
     time_limit_ms: run.settings.time_limit_ms,
     nodes: look.nodes(run),
-    command: look.command(run),
+    command: command === null ? null : commandLine(command),
     created_ms: firstOf(run.created_ms, run.started_ms),
     started_ms: run.started_ms,
     finished_ms: run.finished_ms,
@@ -94,12 +95,12 @@ const blockedOf = (run: RunRow, waits: Waits): Blocked | undefined =>
   isFinal(run.state) ? undefined : waits.blocked(run.uid, 0);
 
 /** The parts of a run's detail beside its view and its tasks. */
-export type RunInside = Omit<RunDetail, keyof RunView | "tasks" | "next">;
+export type RunInside = Omit<RunDetail, Exclude<keyof RunView, "command"> | "tasks" | "next">;
 
 /** Returns what a run asks for and where it ran. `tasks` are its tasks that are shown, the newest last. */
 export function runInside(
   run: RunRow,
-  { state, waits }: RunLook,
+  { state, waits, command }: RunLook,
   { spec, hasSpec, now }: Pick<Store, "spec" | "hasSpec" | "now">,
   who: Principal,
   tasks: readonly TaskRow[],
@@ -108,6 +109,7 @@ export function runInside(
   const inside = task !== null && mayTouch(who, run);
   const until = run.started_ms ?? (isFinal(run.state) ? (run.finished_ms ?? run.created_ms) : now());
   return {
+    command: commandOf(command(run)),
     request: task === null ? null : requestOf(task, tasks.at(-1)?.promised ?? null),
     workdir: inside ? task.workdir : null,
     labels: { ...run.settings.labels },
@@ -120,6 +122,8 @@ export function runInside(
     logs: inside ? tasks.map((one) => logsOf(one, state)) : [],
   };
 }
+
+const commandOf = (command: Command | null): string | null => (command === null ? null : commandText(command));
 
 /** Returns what a run waits for, or waited for last before it began or was cancelled. */
 function waitedFor(run: RunRow, waits: Waits): string | null {

@@ -83,6 +83,7 @@ export const goingView = z
         "in the order in which they go: it has no task; its task keeps crashing; it has to leave its node, or its " +
           "node is silent; it has not run for long; it has the highest number of equal ones",
       ),
+    running: z.boolean().default(false).describe("whether a task of it runs, which is then stopped"),
     detail: z.string().describe("the reason in words, with the replica as `it`"),
   })
   .meta({ id: "Going" });

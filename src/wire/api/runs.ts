@@ -1,6 +1,7 @@
 // Runs: views, and requests to make, cancel, retry and settle them.
 
 import { z } from "zod";
+import { HOUSE_LIMITS } from "../../core/limits";
 import { RUN, type RunState } from "../../core/model/lifecycle";
 import { inputRef, sha256 } from "../nouns";
 import { int, ms } from "../scalars";
@@ -30,7 +31,10 @@ export const runView = z
     command: z
       .string()
       .nullable()
-      .describe("in one line; null for those who may not see its inside, and in a stream of changes"),
+      .describe(
+        `in one line, in a list at most ${HOUSE_LIMITS.command_chars} characters of it; a single run has all of it ` +
+          "with its lines; null for those who may not see its inside, and in a stream of changes",
+      ),
     created_ms: ms,
     started_ms: ms.nullable(),
     finished_ms: ms.nullable(),

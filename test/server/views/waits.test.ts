@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { RunDetail, RunView } from "../../../src/wire/api/runs";
 import type { TaskView } from "../../../src/wire/api/tasks";
 import type { RunRow, TaskEnd } from "../../../src/core/model/rows-work";
+import { HOUSE_LIMITS } from "../../../src/core/limits";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { slotKey } from "../../../src/core/model/task";
 import { emptySlot } from "../../../src/core/pass/slot";
@@ -151,6 +152,15 @@ describe("a run", () => {
       command: "./one.sh",
       nodes: ["box1"],
     });
+  });
+  test("has the whole of its command with its lines, and a list so much of it as is told", async () => {
+    const script = `set -e\n  echo ${"long ".repeat(400)}end`;
+    await run({ run: script });
+    await stage.planned();
+    expect((await get("/v1/runs/1")).body["command"]).toBe(script);
+    const [first] = (await get("/v1/runs")).body["runs"] as RunView[];
+    expect(first?.command).toHaveLength(HOUSE_LIMITS.command_chars);
+    expect(first?.command).toStartWith("set -e ⏎ echo long long");
   });
   test("keeps what it waited for before it began", async () => {
     await run({});

@@ -1,0 +1,71 @@
+// A workload and an app as `orch show` prints them: what was asked for in the words of the spec file, then the tasks.
+
+import type { Settings, TaskSpec } from "../../core/model/workload";
+import { type Facts, settingsFacts, taskFacts } from "../../spec/facts";
+import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
+import { block } from "./block";
+import { timestamp } from "./figures";
+import type { Print } from "./run";
+import { table } from "./table";
+import { taskColumns } from "./tasks";
+
+export function workloadLines(workload: WorkloadDetail, { now_ms, style, width }: Print): string[] {
+  const { app, name, project, user, kind, version, removing, last_run, tasks } = workload;
+  const spec = workload.spec as TaskSpec | null;
+  const asked = spec === null ? [] : withoutValues(taskFacts(spec));
+  const settings = settingsFacts(workload.settings as unknown as Settings, kind);
+  const lines = block(
+    {
+      [kind]: `${app}.${name}`,
+      version: `${version} (of its spec)`,
+      user: `${user}, project ${project}`,
+      removing: removing ? "it goes when its last task is over" : null,
+      tasks: `${workload.running} running, ${workload.pending} pending`,
+      last_run: last_run === null ? null : `${last_run.run}, ${last_run.state}`,
+    },
+    style,
+    width,
+  );
+  const says = block({ spec: Object.fromEntries([...asked, ...settings]) }, style, width);
+  lines.push("", ...says);
+  if (tasks.length > 0) lines.push("", ...table(taskColumns(now_ms, project, style), tasks, width));
+  return lines;
+}
+
+/** Leaves the names of variables. Their values are in the file: `orch spec`. */
+function withoutValues(facts: Facts): [string, unknown][] {
+  const names = [...facts.keys()].flatMap((key) => /^env\.(.+)$/s.exec(key)?.[1] ?? []);
+  const others = [...facts].filter(([key]) => !key.startsWith("env."));
+  return names.length === 0 ? others : [...others, ["environment", names.sort()]];
+}
+
+export function appLines(app: AppDetail, { style, width }: Print): string[] {
+  const { name, project, revision, changed_by, changed_ms, removing, workloads, text } = app;
+  const lines = block(
+    {
+      app: name,
+      project,
+      revision: `${revision} (rises with each change of the app)`,
+      changed: `${timestamp(changed_ms)} by ${changed_by}`,
+      removing: removing ? "it goes when its last task is over" : null,
+    },
+    style,
+    width,
+  );
+  const columns = [
+    { title: "WORKLOAD", cell: (one: Workload) => one.name },
+    { title: "KIND", cell: (one: Workload) => one.kind },
+    { title: "VERSION", align: "right" as const, cell: (one: Workload) => String(one.version) },
+    { title: "RUNNING", align: "right" as const, cell: (one: Workload) => String(one.running) },
+    { title: "PENDING", align: "right" as const, cell: (one: Workload) => String(one.pending) },
+    {
+      title: "LAST RUN",
+      cell: ({ last_run }: Workload) => (last_run === null ? "" : `${last_run.run}, ${last_run.state}`),
+    },
+  ];
+  if (workloads.length > 0) lines.push("", ...table(columns, workloads, width));
+  if (text !== null) lines.push("", ...block({ text }, style, width));
+  return lines;
+}
+
+type Workload = AppDetail["workloads"][number];

@@ -1,0 +1,79 @@
+// What `orch show` prints of workloads, apps and cards: in the words of the file, texts with their lines, and no values of
+// variables.
+
+import { describe, expect, test } from "bun:test";
+import { block } from "../../../src/cli/print/block";
+import { style } from "../../../src/cli/print/color";
+import { goingLines } from "../../../src/cli/print/plan";
+import { appLines, workloadLines } from "../../../src/cli/print/workload";
+import { parseApp } from "../../../src/spec/parse";
+import { appDetail, workloadDetail } from "../../../src/wire/api/apps";
+import { goingView, type GoingView } from "../../../src/wire/api/plans";
+
+const print = { now_ms: 1_700_000_000_000, style: style(false), width: 60 };
+const TEXT = `app: lab
+services:
+  api:
+    run: ./serve --with a-long-option-that-does-not-fit --in one-line-of-the-terminal
+    env: { WANDB_KEY: secret1, my_name: x }
+`;
+const parsed = parseApp(TEXT, "lab.yaml");
+const view = {
+  name: "api",
+  app: "lab",
+  project: "search",
+  user: "alice",
+  kind: "service",
+  version: 2,
+  replicas: 1,
+  removing: false,
+  running: 1,
+  pending: 0,
+  last_run: null,
+};
+
+describe("a workload", () => {
+  const [decl] = parsed.is === "parsed" ? parsed.app.workloads : [];
+  const given = { ...view, spec: decl?.spec, settings: decl?.settings, tasks: [] };
+  const lines = workloadLines(workloadDetail.parse(given), print);
+  test("names its variables as they are, without their values", () => {
+    expect(lines.find((line) => line.includes("environment:"))).toEndWith(" WANDB_KEY, my_name");
+    expect(lines.join("\n")).not.toContain("secret1");
+  });
+  test("says what the file says, and nothing of what is not asked for", () => {
+    expect(lines).toContain("version: 2 (of its spec)");
+    expect(lines.join("\n")).not.toMatch(/origin|members|retries/);
+  });
+});
+
+test("the text of an app keeps its lines and what they begin with, however narrow the terminal is", () => {
+  const app = { name: "lab", project: "search", revision: 51, changed_by: "alice", changed_ms: 1_700_000_000_000 };
+  const lines = appLines(appDetail.parse({ ...app, removing: false, workloads: [view], text: TEXT }), print);
+  expect(lines.join("\n")).toContain(TEXT.trimEnd().replaceAll(/^/gm, "  "));
+  expect(lines).toContain("revision: 51 (rises with each change of the app)");
+});
+
+test("no two rows of a block are called the same, and keys of maps are shown as they are", () => {
+  const card = { state: "ok", state_ms: 1_700_000_000_000, labels: { team_name: "a" } };
+  const titles = block(card, style(false)).map((line) => line.trim().split(":")[0]);
+  expect(titles).toEqual(["state", "state since", "labels", "team_name"]);
+});
+
+describe("what goes", () => {
+  const goes = (from: number, to: number, part: Partial<GoingView>): GoingView[] =>
+    Array.from({ length: to - from + 1 }, (_, n) =>
+      goingView.parse({ name: `web.${to - n}`, slot: to - n, why: "pending", detail: "it is pending", ...part }),
+    );
+  const many = [
+    ...goes(14, 39, {}),
+    ...goes(2, 13, { why: "highest", running: true, detail: "it has the highest number" }),
+  ];
+  test("is told by its reason, what runs first", () => {
+    expect(goingLines(many, 80)).toEqual(["  12 running go: web.2 … web.13", "  26 pending go: web.14 … web.39"]);
+  });
+  test("is told one by one to programs, all of it", () => {
+    const lines = goingLines(many, null);
+    expect(lines).toHaveLength(38);
+    expect(lines[0]).toBe("  web.13 goes: it has the highest number");
+  });
+});
