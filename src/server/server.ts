@@ -164,7 +164,9 @@ async function serve(opened: Opened): Promise<RunningServer> {
   api.loop.wake();
   options.say(`listening on ${url}`);
   const others = outsideOf(listen, bound, hosts);
-  if (first) for (const line of moreWords(await newJoinToken(api, options.approve), api, others)) options.say(line);
+  if (first)
+    for (const line of moreWords(await newJoinToken(api, options.approve), api, others, options.data_dir))
+      options.say(line);
   else if (store.state.nodes.size === 0) options.say("more machines: orch token new --role agent");
   return { url, pin: identity.pin, joinToken: () => newJoinToken(api), stopped: end.stopped, stop: end.stop };
 }
@@ -180,15 +182,21 @@ function outsideOf(listen: Listen, port: number, hosts: readonly string[]): stri
 }
 
 /** Returns what a first start says of further machines: the command, or that none can reach the server yet. */
-function moreWords(token: string, api: Api, others: readonly string[]): string[] {
+function moreWords(token: string, api: Api, others: readonly string[], data_dir: string): string[] {
   const command = joinCommand(api, token);
   const [first, ...more] = others;
-  if (first === undefined) return [`one more agent, on this machine: ${command}`, `other machines: ${NOT_OUTSIDE}`];
+  // Agents of one machine have each a name, a directory and a share of it.
+  const own = `--name more --capacity cpu=1,memory=1GiB --data ${shellWord(`${data_dir}-more`)}`;
+  if (first === undefined)
+    return [`one more agent, on this machine: ${command} ${own}`, `other machines: ${NOT_OUTSIDE}`];
   return [
     `one more machine: ${command}`,
     ...(more.length === 0 ? [] : [`where ${first} leads nowhere: ${more.join(", ")}`]),
   ];
 }
+
+const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Writes the file in which the command line on this machine finds the server's address. */
 function writeClient(dir: string, url: string, { pin, certificate_pem }: OwnIdentity): void {

@@ -99,14 +99,18 @@ function ownText(dir: string, name: string, uid: number | null): string | null {
   );
 }
 
+/** What a server listens on if it is not told otherwise. */
+const DEFAULT_PORT = 4400;
+
 /**
- * Completes an address. A missing scheme becomes https. `http://` is read as https where it names this machine, since
+ * Completes an address. A missing scheme becomes https, and with it a missing port the one that servers have. `http://` is read as https where it names this machine, since
  * that is what older releases printed there.
  */
 export function normalUrl(typed: string | null): string | null {
   if (typed === null) return null;
   const whole = /^[a-z]+:\/\//i.test(typed) ? typed : `https://${typed}`;
   const url = URL.parse(whole);
+  if (url !== null && whole !== typed && url.port === "" && !/:\d+\/?$/.test(typed)) url.port = String(DEFAULT_PORT);
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new CliError(EXIT.usage, `${typed}: not the address of a server`, "Write it like https://box1:4400");
   }

@@ -20,7 +20,8 @@ export const gpus = command({
   notes:
     "STATE: free; taken (a task has the whole card); shared (tasks have parts of its memory); foreign (used by\n" +
     "processes that orch did not start); split (cut in parts, which are listed); dirty, quarantined, missing (WHO\n" +
-    "says why); or the state of a node that is not ready. MEM is what the card shows as used.",
+    "says why); or the state of a node that is not ready. USED is what the card shows as used of its\n" +
+    "memory (-: it does not say), LEFT what of a shared card is not promised yet.",
   async run(context, { args: [node], flags, shape }) {
     const client = await context.client();
     const { devices: all } = await client.devices();

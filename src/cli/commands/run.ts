@@ -24,7 +24,7 @@ const options = {
     "promised, and a hard limit (default: 2GiB a core, or the cards' share; without a limit)",
   ),
   time: text("--time <TIME>", "longest time it may run: 12h or 1-00:00:00; 0 is no limit (0)"),
-  onUnknownEnd: word("--on-unknown-end <WHAT>", "if nobody knows how it ended (ask)", ON_UNKNOWN_END),
+  onUnknownEnd: word("--on-unknown-end <WHAT>", "if nobody knows how it ended; ask if left out", ON_UNKNOWN_END),
   nodes: whole("--nodes <N>", "so many at once, one a slot, all or none", 1),
   name: text("--name <NAME>", "what to call it"),
   pool: text("--pool <POOL>", "which nodes"),

@@ -63,10 +63,17 @@ function placeOf(gpu: GpuView, all: readonly GpuView[]): string {
 export const shortModel = (model: string): string =>
   model.replace(/^(NVIDIA|AMD|Intel)\s+/i, "").replace(/^GeForce\s+/i, "");
 
-function memoryOf({ reading, memory_bytes }: GpuView): string {
+/** Returns what the card itself shows as used of its memory. */
+function usedOf({ reading, memory_bytes }: GpuView): string {
   const used = reading?.memory_used_bytes ?? null;
-  return used === null ? formatBytes(memory_bytes) : share(used, memory_bytes);
+  return used === null ? `-/${formatBytes(memory_bytes)}` : share(used, memory_bytes);
 }
+
+/** Returns what of a shared card is not promised yet. Of other cards all or nothing is free, as their state says. */
+const leftOf = (gpu: GpuView, all: readonly GpuView[]): string =>
+  useOf(gpu, all).is === "shared"
+    ? formatBytes(Math.max(0, gpu.memory_bytes - gpu.promised_bytes - gpu.foreign_bytes))
+    : "";
 
 const unit = (value: number | null | undefined, text: string): string =>
   value === null || value === undefined ? "" : `${Math.round(value)}${text}`;
@@ -129,7 +136,8 @@ export function gpuColumns(all: readonly GpuView[], now_ms: Ms, wide: boolean, s
       ],
       cell: ({ model }) => shortModel(model),
     },
-    { title: "MEM", align: "right", cell: memoryOf },
+    { title: "USED", align: "right", cell: usedOf },
+    { title: "LEFT", align: "right", gives: [[8, "below"]], cell: (gpu) => leftOf(gpu, all) },
     { title: "UTIL", align: "right", cell: ({ reading }) => unit(reading?.utilization_percent, "%") },
     { title: "TEMP", align: "right", gives: [[10, 0]], cell: ({ reading }) => unit(reading?.temperature_celsius, "C") },
     { title: "STALE", align: "right", gives: [[2, "below"]], cell: staleOf },

@@ -67,8 +67,9 @@ function askedOf({ request, time_limit_ms, app }: RunDetail): string | null {
   };
   const plain_milli = cpu_milli ?? plainCpu(app === null ? "run" : "entry");
   const memory = memory_bytes === null ? null : formatBytes(memory_bytes);
+  const cpu = cpu_milli === null ? null : cores(cpu_milli);
   return [
-    `cpu ${amount("cpu_milli", cpu_milli === null ? null : cores(cpu_milli), cores(plain_milli), formatCpu(FLOOR.cpu_milli))}`,
+    `cpu ${amount("cpu_milli", cpu, cores(plain_milli), formatCpu(FLOOR.cpu_milli))}`,
     `memory ${amount("memory_bytes", memory, formatBytes(memoryOf(plain_milli)), formatBytes(FLOOR.memory_bytes))}`,
     ...(gpu === null ? [] : [`gpu ${gpu}`]),
     ...(disk_bytes === 0 ? [] : [`disk ${formatBytes(disk_bytes)}`]),

@@ -30,6 +30,16 @@ function overText(api: Api, ref: string, meant: Meant): string {
   return `${meant.name} is over: ${state}${reason === null ? "" : `: ${reason}`}`;
 }
 
+/** Names the run, since its job may have run again by then. What never began has no output. */
+function overHint(api: Api, meant: Meant): string {
+  const last = tasksOf(api.store, meant)[0];
+  const run = last?.run ?? meant.run?.run ?? null;
+  const named = run === null ? meant.name : String(run);
+  return last === undefined
+    ? `orch show ${named} says more`
+    : `orch show ${named} says how it ended, orch logs ${named} what it printed`;
+}
+
 export const EXPLAIN_ROUTES = [
   route({
     method: "GET",
@@ -64,11 +74,7 @@ export const EXPLAIN_ROUTES = [
           nodes: [],
         };
       }
-      throw new RefusedError(
-        "conflict",
-        overText(api, params.ref, meant),
-        "orch logs shows its output, orch show its end",
-      );
+      throw new RefusedError("conflict", overText(api, params.ref, meant), overHint(api, meant));
     },
   }),
 ];

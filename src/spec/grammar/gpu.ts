@@ -45,7 +45,8 @@ export function readShare(value: string | number): Parsed<Bytes> {
 /** Returns what to write instead of a word that is a model to nobody, or null. */
 function noModel(word: string): string | null {
   const [, before, counted, after] = /^(?:(\d{1,2})\s*[x*]\s*)?([A-Za-z].*?)(?:\s*[x*]\s*(\d{1,2}))?$/.exec(word) ?? [];
-  const count = before ?? (/\s*[x*]\s*\d{1,2}$/.test(word) && /\s|\*/.test(word) ? after : undefined);
+  // `A100x2` is a count; what ends in `x2` behind a letter may be a model.
+  const count = before ?? (/(\s|\*).*\d$|[\dX]x\d{1,2}$/.test(word) ? after : undefined);
   if (count !== undefined && counted !== undefined) return `a count stands behind it: \`${counted.trim()}:${count}\``;
   if (/^(gpus?|cards?|cuda|device|nvidia\.com\/gpu|amd\.com\/gpu)$/i.test(word))
     return "leave that word out: `gpu: 2`, `gpu: A100:2`";

@@ -20,6 +20,7 @@ const YAML_HINTS: Readonly<Record<string, string>> = {
   MISSING_CHAR: "a quote or bracket is not closed",
   MULTILINE_IMPLICIT_KEY: "is a `:` missing on the line above?",
   BLOCK_AS_IMPLICIT_KEY: "a text with `: ` in it needs quotes",
+  BLOCK_IN_FLOW: "in braces a text with `: ` in it needs quotes; or write the keys below each other, without braces",
   BAD_SCALAR_START: "put the text in quotes",
   BAD_DQ_ESCAPE: "in double quotes `\\` begins an escape; single quotes take it as it is",
   BAD_ALIAS: "a text that begins with `*` or `&` needs quotes",

@@ -177,6 +177,14 @@ describe("an address", () => {
       "https://127.0.0.1:1",
     ]);
   });
+  test("without a scheme and a port has the port of servers", () => {
+    expect(["box1", "10.0.0.7", "https://box1", "box1:443"].map(normalUrl)).toEqual([
+      "https://box1:4400",
+      "https://10.0.0.7:4400",
+      "https://box1",
+      "https://box1",
+    ]);
+  });
   test("that is none is a usage error", () =>
     expect(() => normalUrl("ssh://box1")).toThrow("not the address of a server"));
   test("in plain HTTP beyond this machine is refused, with the address to write instead", () => {

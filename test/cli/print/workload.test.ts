@@ -1,5 +1,5 @@
-// What `orch show` prints of workloads, apps and cards: in the words of the file, texts with their lines, and no values of
-// variables.
+// What `orch show` prints of workloads, apps and cards: in the words of the file, texts with their lines, and no values
+// of variables.
 
 import { describe, expect, test } from "bun:test";
 import { block } from "../../../src/cli/print/block";

@@ -243,6 +243,8 @@ describe("a run", () => {
       "python3-11",
     );
     expect((await run({ run: "./go.sh now" }, { wait_for_nodes: true })).body["name"]).toBe("go-sh");
+    expect((await run({ run: "A=1 exec ./go.sh" }, { wait_for_nodes: true })).body["name"]).toBe("go-sh");
+    expect((await run({ run: "for i in 1 2; do x; done" }, { wait_for_nodes: true })).body["name"]).toBe("sh");
   });
   test("that waits is cancelled before it starts; again changes nothing", async () => {
     await run({ run: "true", resources: { memory: "900GiB" } }, { wait_for_nodes: true });
