@@ -79,7 +79,7 @@ describe("a server", () => {
       `admin token: ${join(dir, "first", "server", "admin.token")}`,
       `listening on ${server.url}`,
       expect.stringMatching(
-        /^one more agent, on this machine: orch agent join https:\/\/127\.0\.0\.1:\d+ --token orch1-[0-9a-z]{96} --name more --capacity cpu=1,memory=1GiB --data \S+$/,
+        /^one more agent, on this machine: orch agent join https:\S+ --token orch1-\w{96} --name more /,
       ),
       expect.stringMatching(/^other machines: none can reach it yet: .*--listen 0\.0\.0\.0:4400$/),
     ]);

@@ -103,8 +103,8 @@ function ownText(dir: string, name: string, uid: number | null): string | null {
 const DEFAULT_PORT = 4400;
 
 /**
- * Completes an address. A missing scheme becomes https, and with it a missing port the one that servers have. `http://` is read as https where it names this machine, since
- * that is what older releases printed there.
+ * Completes an address. A missing scheme becomes https, and with it a missing port the one that servers have.
+ * `http://` is read as https where it names this machine, since that is what older releases printed there.
  */
 export function normalUrl(typed: string | null): string | null {
   if (typed === null) return null;

@@ -87,9 +87,7 @@ export function scale(facts: ScaleFacts, workload: WorkloadRow, replicas: number
   return {
     without: withoutOf(slots.filter((slot) => !gone.has(slot))),
     // Where all go there was nothing to choose.
-    goes: first.map(({ slot, fitness }) =>
-      going(slot, replicas === 0 ? fit(fitness.why, "none is wanted") : fitness),
-    ),
+    goes: first.map(({ slot, fitness }) => going(slot, replicas === 0 ? fit(fitness.why, "none is wanted") : fitness)),
   };
 }
 

@@ -262,8 +262,8 @@ function declaredJob(job: Record<string, unknown>, name: string | null): Workloa
 }
 
 /**
- * Returns the name of a run that was given none: the name of its program. `python3 train.py` becomes `python3`. A script
- * that begins with a word of the shell's own is called by its shell.
+ * Returns the name of a run that was given none: the name of its program. `python3 train.py` becomes `python3`. A
+ * script that begins with a word of the shell's own is called by its shell.
  */
 function nameOf({ command, run }: Record<string, unknown>): string {
   const first: unknown = Array.isArray(command) ? command[0] : typeof run === "string" ? programOf(run) : null;
@@ -271,15 +271,16 @@ function nameOf({ command, run }: Record<string, unknown>): string {
 }
 
 /** Words with which a script begins that are no program. */
-const SHELL_WORDS =
-  /^(for|while|until|if|case|select|function|set|export|cd|source|exec|time|eval|trap|ulimit|umask|\.|:|!|[{([].*)$/;
+const SHELL_WORDS: ReadonlySet<string> = new Set(
+  "for while until if case select function set export cd source eval trap ulimit umask . : ! [ [[".split(" "),
+);
 
 function programOf(script: string): string {
   const word = script
     .trim()
     .split(/\s+/)
     .find((one) => !/^[A-Za-z_]\w*=/.test(one) && one !== "exec" && one !== "time");
-  return word === undefined || SHELL_WORDS.test(word) || word.startsWith("#") ? "sh" : word;
+  return word === undefined || SHELL_WORDS.has(word) || /^[#{(]/.test(word) ? "sh" : word;
 }
 
 /** Returns the run that a text means: a run itself, the newest one of a job, or the one of a task. */
