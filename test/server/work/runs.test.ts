@@ -241,11 +241,8 @@ describe("a run", () => {
   test("is called after its program", async () => {
     const called = async (job: object) => (await run(job, { wait_for_nodes: true })).body["name"];
     expect(await called({ command: ["/usr/bin/Python3.11", "x.py"] })).toBe("python3-11");
-    expect(await called({ run: "./go.sh now" })).toBe("go-sh");
-    expect([await called({ run: "A=1 exec ./a" }), await called({ run: "for i in 1; do x; done" })]).toEqual([
-      "a",
-      "sh",
-    ]);
+    const scripts = ["./go.sh now", "A=1 exec ./a", "for i in 1; do x; done"];
+    expect(await Promise.all(scripts.map((script) => called({ run: script })))).toEqual(["go-sh", "a", "sh"]);
   });
   test("that waits is cancelled before it starts; again changes nothing", async () => {
     await run({ run: "true", resources: { memory: "900GiB" } }, { wait_for_nodes: true });
