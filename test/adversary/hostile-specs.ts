@@ -38,6 +38,7 @@ type Specs = Readonly<Record<string, (name: string) => string>>;
 
 /** Texts that are refused, in words and at once. */
 const REFUSED: Specs = {
+  "huge-argument": daemon(`command: [echo, ${q("z".repeat(200_000))}]`),
   "deep-lists": (name) => app(name, `x: ${"[".repeat(100_000)}`),
   "deep-maps": (name) => app(name, `x: ${"{a: ".repeat(20_000)}`),
   aliases: (name) => app(name, `a0: &a0 [x, x]\n${many(30, (n) => `a${n + 1}: &a${n + 1} [*a${n}, *a${n}]\n`)}`),
@@ -91,7 +92,6 @@ const UNSTARTABLE: Specs = {
     app(name, `services:\n  x: { ${LITTLE}, replicas: 2, command: [${q(`/nowhere/${"x".repeat(6_000)}`)}] }\n`),
   "long-script": daemon(`run: ${q(`exec /nowhere/${"y".repeat(6_000)}`)}`),
   "control-command": daemon(`command: [${q("/no\u001b[2J\u001b]0;title\u0007\u202e(x) y\r\n")}]`),
-  "huge-argument": daemon(`command: [echo, ${q("z".repeat(200_000))}]`),
   "huge-argv": daemon(`command: [echo, ${many(4_000, () => "zzzzzzzzzz, ")} z]`),
   "long-workdir": daemon(`run: a, workdir: ${q(`/${"w".repeat(200)}`.repeat(20).slice(0, 4_000))}`),
   "control-workdir": daemon(`run: a, workdir: ${q("/no\u001b[31m\u2066")}`),

@@ -68,7 +68,7 @@ async function isWell(): Promise<void> {
 const ofHostile = (tasks: readonly TaskView[], name: string): TaskView[] =>
   tasks.filter((task) => task.name.startsWith(`hostile/hostile-${name}.`) || task.name.startsWith(`hostile-${name}.`));
 
-const UNSTARTABLE = ["long-command", "control-command", "huge-argument"];
+const UNSTARTABLE = ["long-command", "control-command"];
 /** No node has these, and says so before anything is placed. */
 const NOWHERE = ["long-workdir", "control-workdir", "pipe-as-workdir"];
 

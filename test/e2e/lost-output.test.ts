@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TABLE } from "../../src/cli/table";
 import { Cluster } from "../support/cluster";
-import { BINARY, Program } from "../support/program";
+import { BINARY, Program, runOrch } from "../support/program";
 import { waitUntil } from "../support/wait";
 
 const SPEC = "app: web\nservices:\n  api:\n    run: sleep 1000\n    resources: { cpu: 20m, memory: 16MiB }\n";
@@ -22,6 +22,8 @@ beforeAll(async () => {
   spec = join(cluster.dir, "web.yaml");
   await Bun.write(spec, SPEC);
   await cluster.ok("apply", "-f", spec, "--yes");
+  await cluster.apply("app: batch\njobs:\n  said: { run: echo once, resources: { cpu: 20m, memory: 16MiB } }\n");
+  await runOrch(["login", cluster.url, "--name", "other"], cluster.env, token.token);
   await cluster.ok("run", "--cpu", "20m", "--memory", "16MiB", "--name", "said", "-c", "echo once");
 }, 30_000);
 afterAll(async () => {
@@ -53,6 +55,7 @@ const LINES: Readonly<Record<string, () => readonly string[]>> = {
   scale: () => ["scale", "web.api=2"],
   restart: () => ["restart", "web.api"],
   run: () => ["run", "--cpu", "20m", "--memory", "16MiB", "-c", "echo out"],
+  submit: () => ["submit", "batch.said"],
   queue: () => ["queue", "--json"],
   runs: () => ["runs"],
   ps: () => ["ps"],
@@ -69,7 +72,12 @@ const LINES: Readonly<Record<string, () => readonly string[]>> = {
   "node test": () => ["node", "test", "n1"],
   "node drain": () => ["node", "drain", "n1"],
   "node resume": () => ["node", "resume", "n1"],
-  login: () => ["login", cluster.url],
+  login: () => ["login", cluster.url, "--name", "full"],
+  whoami: () => ["whoami"],
+  "context ls": () => ["context", "ls"],
+  "context use": () => ["context", "use", "other"],
+  "context rm": () => ["context", "rm", "other"],
+  logout: () => ["logout"],
   "token new": () => ["token", "new", "--role", "viewer"],
   "token ls": () => ["token", "ls"],
   "token revoke": () => ["token", "revoke", token.id],
