@@ -44,17 +44,24 @@ export interface WaitsFrom {
 
 const NO_TASKS: readonly TaskRow[] = [];
 
+/**
+ * Of so many runs at the head of the queue it is found out whether any node can run them, which takes time for each kind
+ * of request. Behind them all count.
+ */
+const MOST_JUDGED = 100;
+
 /** Makes the answers for one request. What they need is collected when it is first asked for. */
 export function waitsIn({ state, now_ms, blocked, queue, spec, limits }: WaitsFrom): Waits {
   const why = once(() => new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one])));
   const order = once(() => new Map(queue.map((uid, at) => [uid, at])));
   const isNever = (uid: string): boolean => why().get(slotKey(uid, 0))?.kind === "unsatisfiable";
-  const places = once(() => new Map(queue.filter((uid) => !isNever(uid)).map((uid, at) => [uid, at + 1])));
+  const isCounted = (uid: string, at: number): boolean => at >= MOST_JUDGED || !isNever(uid);
+  const places = once(() => new Map(queue.filter(isCounted).map((uid, at) => [uid, at + 1])));
   const living = once(() => Map.groupBy(state.tasks.values(), ({ owner_uid }) => owner_uid));
   const tasks = (owner_uid: string): readonly TaskRow[] => living().get(owner_uid) ?? NO_TASKS;
   return {
     blocked: (owner_uid, slot) => why().get(slotKey(owner_uid, slot)),
-    position: (uid) => (order().has(uid) ? (places().get(uid) ?? null) : null),
+    position: (uid) => (order().has(uid) && !isNever(uid) ? (places().get(uid) ?? null) : null),
     order: (uid) => order().get(uid) ?? Number.MAX_SAFE_INTEGER,
     tasks,
     between: (run) =>
