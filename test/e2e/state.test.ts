@@ -195,7 +195,9 @@ describe("an agent's data", () => {
       expect(allAlive(tasks)).toBe(true);
       const now = up(await cluster.tasks()).map(({ id }) => id);
       for (const { id } of others) expect(now).toContain(id);
-      expect(await cluster.ok("node", "show", "n1")).toContain("orphan");
+      const { name, id, pid } = broken!;
+      const row = new RegExp(`^orphans: 1 task .*\\nTASK .*\\n${name} +${pid} .* orch stop n1/${id}$`, "m");
+      expect(await cluster.ok("node", "show", "n1")).toMatch(row);
     });
   }, 60_000);
 

@@ -28,7 +28,10 @@ export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): 
   const has = { cores: numberOf(cores), memory_bytes: numberOf(memory_bytes) };
   const warning = tooMuch(node.capacity, has).join("; ");
   const lines = block({ ...rest, warning, limits: held, taints: taints.map(taintText), testing }, style, width);
-  if (unknown.length > 0) lines.push("", ...table(orphanColumns(now_ms), unknown, width));
+  if (unknown.length > 0) {
+    const title = `orphans: ${unknown.length === 1 ? "1 task lives" : `${unknown.length} tasks live`} here unknown to the server`;
+    lines.push("", title, ...table(orphanColumns(now_ms), unknown, width));
+  }
   if (devices.length > 0) lines.push("", ...table(deviceColumns(now_ms, style), devices, width));
   if (tests !== null) {
     lines.push("", ...hang(testsTitle(tests, now_ms, style), width, "  "));
