@@ -29,7 +29,8 @@ export function nodeLines(node: NodeView, { now_ms, style, width }: NodePrint): 
   const warning = tooMuch(node.capacity, has).join("; ");
   const lines = block({ ...rest, warning, limits: held, taints: taints.map(taintText), testing }, style, width);
   if (unknown.length > 0) {
-    const title = `orphans: ${unknown.length === 1 ? "1 task lives" : `${unknown.length} tasks live`} here unknown to the server`;
+    const count = unknown.length === 1 ? "1 task lives" : `${unknown.length} tasks live`;
+    const title = `orphans: ${count} here unknown to the server`;
     lines.push("", title, ...table(orphanColumns(now_ms), unknown, width));
   }
   if (devices.length > 0) lines.push("", ...table(deviceColumns(now_ms, style), devices, width));
