@@ -84,7 +84,10 @@ export function watchLives(world: LivesWorld): Lives {
     living,
     of: (uid) => all.get(uid) ?? null,
     stopSent: (uid, attempt, grace_ms) => {
-      if (!stopped.has(uid)) stopped.set(uid, { attempt, at_ms: world.now(), grace_ms });
+      // A restored server may order it once more, with a grace that was changed meanwhile. Either may be the one that
+      // came.
+      const before = stopped.get(uid) ?? { attempt, at_ms: world.now(), grace_ms };
+      stopped.set(uid, { ...before, grace_ms: Math.min(before.grace_ms, grace_ms) });
     },
     settingsSent: (uid, { time_limit_ms, stop }) => {
       const told = { at_ms: world.now(), time_limit_ms, grace_ms: stop.grace_ms };
