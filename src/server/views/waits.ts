@@ -45,8 +45,8 @@ export interface WaitsFrom {
 const NO_TASKS: readonly TaskRow[] = [];
 
 /**
- * Of so many runs at the head of the queue it is found out whether any node can run them, which takes time for each kind
- * of request. Behind them all count.
+ * Of so many runs at the head of the queue it is found out whether any node can run them, which takes time for each
+ * kind of request. Behind them all count.
  */
 const MOST_JUDGED = 100;
 
