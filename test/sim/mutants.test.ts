@@ -63,5 +63,5 @@ describe("mutants", () => {
     });
     console.log(lines.join("\n"));
     expect(MUTANTS.filter(({ name }) => (table.get(name) ?? null) === null).map(({ name }) => name)).toEqual([]);
-  }, 900_000);
+  }, 1_500_000);
 });

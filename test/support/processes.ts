@@ -99,6 +99,8 @@ export async function killAllOf(dir: string): Promise<number> {
   for (let round = 0; round < 200; round++) {
     const found = processesOf(dir);
     if (found.length === 0) return killed;
+    // A machine dies at once: no keeper of it lives on to see that its task was killed.
+    for (const one of found) signal(one, "SIGSTOP");
     for (const one of found) signal(one, "SIGKILL");
     killed = Math.max(killed, found.length);
     await new Promise((resolve) => setImmediate(resolve));
