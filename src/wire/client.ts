@@ -93,6 +93,8 @@ export interface LogAnswer {
   /** The byte at which the lines of `tail` begin; null if they were not asked for. */
   readonly offset: number | null;
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** Leaves the bytes unread. */
+  drop(): Promise<void>;
 }
 
 export type Client = ReturnType<typeof connect>;
@@ -160,29 +162,31 @@ export function connect(options: ConnectOptions) {
         stream: true,
         signal,
       });
-      return {
-        task: decodeURIComponent(answer.headers.get("x-orch-task") ?? ref),
-        kept: answer.headers.get("x-orch-log") === "tail" ? "tail" : "whole",
-        notice: noticeOf(answer),
-        offset: offsetOf(answer),
-        bytes: answer.body ?? emptyBytes(),
-      };
+      return logIn(answer, ref, options.url);
     },
   };
 }
 
-function noticeOf(answer: Response): string | null {
-  const notice = answer.headers.get("x-orch-notice");
-  return notice === null ? null : decodeURIComponent(notice);
+function logIn(answer: Response, ref: string, url: string): LogAnswer {
+  const said = (name: string): string | null => answer.headers.get(name);
+  const [notice, offset] = [said("x-orch-notice"), said("x-orch-log-offset")];
+  return {
+    task: decodeURIComponent(said("x-orch-task") ?? ref),
+    kept: said("x-orch-log") === "tail" ? "tail" : "whole",
+    notice: notice === null ? null : decodeURIComponent(notice),
+    offset: offset === null ? null : Number(offset),
+    bytes: bytesOf(answer, url),
+    drop: async () => answer.body?.cancel(),
+  };
 }
 
-function offsetOf(answer: Response): number | null {
-  const offset = answer.headers.get("x-orch-log-offset");
-  return offset === null ? null : Number(offset);
-}
-
-async function* emptyBytes(): AsyncGenerator<Uint8Array> {
-  yield* [];
+/** Yields the bytes of an answer. Throws if it breaks off, which may be before they are asked for. */
+async function* bytesOf(answer: Response, url: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const bytes of answer.body ?? []) yield bytes;
+  } catch (error) {
+    throw new UnreachableError(`the connection to ${url} was lost`, "What came is not all of it", { cause: error });
+  }
 }
 
 /** The body of an answer may break off like any other part of a connection. */

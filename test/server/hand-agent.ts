@@ -7,7 +7,7 @@ import type { TaskReport } from "../../src/core/model/record";
 import { PROTOCOL, signedText, toAgent, type Credential, type Machine } from "../../src/wire/agent";
 import type { LeavingNote, ToAgent, ToServer } from "../../src/wire/agent";
 import type { AgentSocket } from "../../src/server/context";
-import { decodeFrame, type Frame } from "../../src/wire/tunnel";
+import { decodeFrame, encodeFrame, type Frame } from "../../src/wire/tunnel";
 import { machineOf, type Stage } from "./stage";
 import { joinBody, keyOf } from "../support/keys";
 import { waitUntil } from "../support/wait";
@@ -19,6 +19,8 @@ export interface HandAgent {
   /** Waits for the bytes under a number. */
   frame(n: number): Promise<Frame>;
   say(message: ToServer): void;
+  /** Sends bytes of a log that the server has opened. */
+  send(stream: number, text: string): void;
   heartbeat(): void;
   report(entries: readonly TaskReport[]): void;
   hangUp(): void;
@@ -111,6 +113,7 @@ async function connectAgain(stage: Stage, who: Known, leaving: LeavingNote | nul
     heard,
     frame: (n) => waitUntil(`frame ${n}`, () => frames.find(({ stream }) => stream === n) ?? null),
     say: (message) => handlers.message(socket, JSON.stringify(message)),
+    send: (stream, text) => handlers.message(socket, encodeFrame(stream, Buffer.from(text))),
     heartbeat: () =>
       agent.say({ type: "heartbeat", sent_ms: 1, applied_n: 0, applied_revision: 0, reported_seq: 0, skew_ms: null }),
     report: (entries) => agent.say({ type: "report", seq: ++reported, entries }),

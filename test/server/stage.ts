@@ -43,6 +43,8 @@ export interface Answer {
 export interface Stage {
   readonly api: Api;
   readonly app: App;
+  /** The key of the server, for a port of its own. */
+  readonly tls: { readonly key: string; readonly cert: string };
   readonly said: string[];
   /** Where the inputs of runs are. */
   readonly inputs: string;
@@ -78,7 +80,7 @@ async function makeApi(
   said: string[],
   failed: (error: unknown) => void,
   { limits: changed = {}, node_tests: tests = [], findings = {}, laws = ALL_LAWS, leftOut }: StageOptions,
-): Promise<RunningApi> {
+): Promise<RunningApi & { readonly tls: Stage["tls"] }> {
   const seed = dice();
   const random = (bytes: number): Uint8Array => Buffer.from(seed(), "hex").subarray(0, bytes);
   const opened = openStore({ dir: ":memory:", clock: now, random, laws });
@@ -87,7 +89,7 @@ async function makeApi(
   const dir = await mkdtemp(join(tmpdir(), "orch-stage-"));
   const identity = await openIdentity(dir, store.state.cluster.cluster_id, true, "01");
   await rm(dir, { recursive: true });
-  return createApi({
+  const running = createApi({
     store,
     limits: { ...DEFAULT_LIMITS, ...changed },
     findings,
@@ -106,6 +108,7 @@ async function makeApi(
     local: () => "https://127.0.0.1:4400",
     outside: () => "https://box1:4400",
   });
+  return { ...running, tls: { key: identity.key_pem, cert: identity.certificate_pem } };
 }
 
 export interface StageOptions {
@@ -123,7 +126,7 @@ export async function makeStage(options: StageOptions = {}): Promise<Stage> {
   let closed = false;
   const said: string[] = [];
   const inputs = await mkdtemp(join(tmpdir(), "orch-stage-"));
-  const { api, stop } = await makeApi(
+  const { api, stop, tls } = await makeApi(
     { now: () => time.clock, wall: () => time.clock + time.wall_ahead_ms, inputs },
     said,
     (error) => {
@@ -137,6 +140,7 @@ export async function makeStage(options: StageOptions = {}): Promise<Stage> {
   const tokens = await makePeople(api);
   return Object.assign(time, {
     api,
+    tls,
     app,
     said,
     inputs,

@@ -4,7 +4,7 @@ import { readDuration } from "../../spec/grammar/units";
 import { invalid, parsed, type Parsed } from "../../spec/issue";
 import type { Client } from "../../wire/client";
 import { splitTime } from "../../wire/log-times";
-import { followRun, hasBegun } from "../follow/attached";
+import { followRun, hasBegun, partOnly } from "../follow/attached";
 import { command, flag, reading, whole, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
@@ -67,8 +67,8 @@ export const logs = command({
     }
     if (flags.follow && flags.attempt === null && targets.run !== null && shape === "text") {
       const { signal } = new AbortController();
-      await followRun({ context, client, run: targets.run, since: revision, signal, output: asked.output });
-      return EXIT.done;
+      const following = { context, client, run: targets.run, since: revision, signal, output: asked.output };
+      return (await followRun(following))?.isWhole === false ? EXIT.failed : EXIT.done;
     }
     if (tasks.length === 0) throw nothingYet(typed ?? String(targets.run), flags.attempt);
     const lines: Line[] = [];
@@ -150,7 +150,7 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
   await Promise.all(
     (["stdout", "stderr"] as const).map(async (stream) => {
       const to = sinkFor(context, name, stream, asked);
-      await copyLog(
+      const copied = await copyLog(
         context,
         {
           client,
@@ -163,6 +163,7 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
         (bytes) => to.write(bytes),
       );
       to.end();
+      if (copied.is === "part") throw partOnly({ id, name }, copied.why);
     }),
   );
 }

@@ -79,8 +79,9 @@ export const run = command({
   notes:
     "Exit code: the job's own; 128 + n for a signal; 124 for its time limit; 137 out of memory; 126 and 127 when it\n" +
     "could not start; 123 when nobody knows how it ended (orch retry, orch settle). 125 when orch failed or refused\n" +
-    "it, with -d too, and 2 for a wrong command line. What is not asked for gives way: of a node with cards, a run\n" +
-    "gets the share of its cores and memory that its cards are of all cards there, or less.\n" +
+    "it, with -d too, and when the job succeeded but not all of its output came here; 2 for a wrong command line.\n" +
+    "What is not asked for gives way: of a node with cards, a run gets the share of its cores and memory that its\n" +
+    "cards are of all cards there, or less.\n" +
     "A pipe or a file as standard input is read to its end first, and kept: each attempt, and each member of\n" +
     "--nodes, gets all of it. In a loop that reads its list from standard input, give -n, as with ssh, or take\n" +
     "< /dev/null.\n" +

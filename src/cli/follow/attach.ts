@@ -2,7 +2,7 @@
 
 import type { RunAnswer, RunDetail } from "../../wire/api/runs";
 import type { Client } from "../../wire/client";
-import { followRun } from "./attached";
+import { followRun, type Followed } from "./attached";
 import type { Context } from "../context";
 import { EXIT, UsageError } from "../failure";
 import { exitOfRun, outcomeLine } from "./outcome";
@@ -37,9 +37,9 @@ async function follow(context: Context, client: Client, run: number, since: numb
   try {
     const following = followRun({ context, client, run, since, signal: leave.signal, quiet: interrupt.quiet });
     // Who leaves waits for no request and no output that is under way.
-    const ended = await Promise.race([following, aborted(leave.signal)]);
-    if (ended === null) return sayLeft(context, run, interrupt);
-    return interrupt.cancelled() ? sayCancelled(context, ended) : sayOutcome(context, ended);
+    const followed = await Promise.race([following, aborted(leave.signal)]);
+    if (followed === null) return sayLeft(context, run, interrupt);
+    return interrupt.cancelled() ? sayCancelled(context, followed.run) : sayOutcome(context, followed);
   } finally {
     stopListening();
   }
@@ -63,10 +63,12 @@ function sayCancelled(context: Context, ended: RunDetail): number {
   return EXIT.interrupted;
 }
 
-function sayOutcome(context: Context, ended: RunDetail): number {
-  const line = outcomeLine(ended);
+function sayOutcome(context: Context, { run, isWhole }: Followed): number {
+  const line = outcomeLine(run);
   if (line !== null) context.note(`orch: ${clean(line)}`);
-  return exitOfRun(ended);
+  const exit = exitOfRun(run);
+  // Who reads the output of a job that succeeded takes it for all that the job wrote.
+  return exit === EXIT.done && !isWhole ? EXIT.own : exit;
 }
 
 interface Interrupt {

@@ -8,6 +8,7 @@ import { isFinal, type RunState, type TaskState } from "../../core/model/lifecyc
 import { bootMs, pause, within } from "../../os/clock";
 import type { Client } from "../../wire/client";
 import type { Context } from "../context";
+import { CliError, EXIT } from "../failure";
 import { copyLog, type OutputPart, wholeOf } from "./log-copy";
 import { plainSink } from "./log-sink";
 import { waitsLine } from "../print/explain";
@@ -42,8 +43,16 @@ interface Copies {
   take(task: TaskView, output: OutputPart): void;
   /** Returns whether a task that was taken has not ended. */
   hasTask(): boolean;
-  /** Resolves when all output was copied, or when none came for `QUIET_MS`. */
+  /** Resolves when all output was copied, or when none came for `QUIET_MS`, which is told. */
   finished(): Promise<void>;
+  /** Returns whether not all output of a task was copied. */
+  lacks(id: string): boolean;
+}
+
+export interface Followed {
+  readonly run: RunDetail;
+  /** Whether all output of the tasks that succeeded was copied. What a task wrote that was lost may be lost with it. */
+  readonly isWhole: boolean;
 }
 
 /** Returns whether nothing more comes by itself: the run has ended, or waits for a person. */
@@ -54,24 +63,25 @@ const isOver = ({ state, unknown }: Pick<RunView, "state" | "unknown">): boolean
  * Resolves with the run after its end, or when it waits for a person, since nobody knows how it ended. Resolves with
  * null if `signal` ended the following.
  */
-export async function followRun(following: Following): Promise<RunDetail | null> {
+export async function followRun(following: Following): Promise<Followed | null> {
   const { client, run, context } = following;
   const saidWaiting = waitingNotes(context);
   const copies = copiesOf(following, saidWaiting.waited);
   const later = wholeOf(following.output ?? {});
-  const look = async (output: OutputPart): Promise<boolean> => {
+  const look = async (output: OutputPart): Promise<RunDetail> => {
     const detail = await readRun(client, run);
     for (const task of detail.tasks) copies.take(task, output);
     saidWaiting.look(detail);
-    return isOver(detail);
+    return detail;
   };
   await planned(following);
-  const over = (await look(following.output ?? {})) || (await followChanges(following, copies, () => look(later)));
-  if (!over) return null;
+  const isFirst = isOver(await look(following.output ?? {}));
+  if (!isFirst && !(await followChanges(following, copies, async () => isOver(await look(later))))) return null;
   // The last tasks may have begun and ended between two events.
-  await look(later);
+  const { tasks } = await look(later);
   await copies.finished();
-  return client.runInfo(run);
+  const isWhole = !tasks.some(({ id, state }) => state === "succeeded" && id !== null && copies.lacks(id));
+  return { run: await client.runInfo(run), isWhole };
 }
 
 /**
@@ -158,6 +168,12 @@ function waitingNotes(context: Context): WaitingNotes {
   };
 }
 
+type Taken = Pick<TaskView, "name"> & { readonly id: string };
+
+/** Returns how it is told that only a part of a task's output is here. */
+export const partOnly = ({ id, name }: Taken, why: string): CliError =>
+  new CliError(EXIT.failed, `not all output of ${name} has come: ${why}`, `See: orch logs ${id}`);
+
 function copiesOf({ context, client, signal, quiet: silence }: Following, waited: () => boolean): Copies {
   const begun = new Set<string>();
   const living = new Set<string>();
@@ -166,22 +182,29 @@ function copiesOf({ context, client, signal, quiet: silence }: Following, waited
   const either = AbortSignal.any([signal, quiet.signal]);
   const sinks = { stdout: plainSink(context.host.out), stderr: plainSink(context.host.err) };
   let written = 0;
+  const lacking = new Set<string>();
+  const parts = new Map<string, CliError>();
 
-  async function copy(id: string, stream: "stdout" | "stderr", output: OutputPart): Promise<void> {
+  async function copy({ id, name }: Taken, stream: "stdout" | "stderr", output: OutputPart): Promise<void> {
+    const source = { client, ref: id, stream, follow: true, signal: either, ...output };
     try {
-      await copyLog(context, { client, ref: id, stream, follow: true, signal: either, ...output }, async (bytes) => {
+      const copied = await copyLog(context, source, async (bytes) => {
         written += 1;
         await silence?.();
         await sinks[stream].write(bytes);
       });
+      if (copied.is !== "whole") lacking.add(id);
+      if (copied.is === "part") parts.set(id, partOnly({ id, name }, copied.why));
     } catch (error) {
       // A task's missing output is printed as an error and does not end the following, since the run goes on and its
       // exit code is still wanted.
+      lacking.add(id);
       complain(error, context.host.err);
     }
   }
 
   return {
+    lacks: (id) => lacking.has(id),
     hasTask: () => living.size > 0,
     take(task, output) {
       if (task.id !== null && isFinal(task.state as TaskState)) living.delete(task.id);
@@ -194,7 +217,8 @@ function copiesOf({ context, client, signal, quiet: silence }: Following, waited
         // A script's standard error stays the job's own, unless it was told of a wait, whose end it is told too.
         context.note(`orch: ${task.app === null ? `run ${clean(task.name)}` : clean(task.name)} runs on ${node}`);
       }
-      running.push(copy(task.id, "stdout", output), copy(task.id, "stderr", output));
+      const taken = { id: task.id, name: task.name };
+      running.push(copy(taken, "stdout", output), copy(taken, "stderr", output));
     },
     async finished() {
       let done = false;
@@ -209,6 +233,7 @@ function copiesOf({ context, client, signal, quiet: silence }: Following, waited
       quiet.abort();
       await all;
       for (const sink of [sinks.stdout, sinks.stderr]) sink.end();
+      if (!signal.aborted) for (const part of parts.values()) complain(part, context.host.err);
     },
   };
 }

@@ -1,6 +1,7 @@
 // Copies a task's output from the server, byte for byte, also over broken connections.
 
 import { pause } from "../../os/clock";
+import { messageOf } from "../../os/errors";
 import { ApiError, UnreachableError, type Client, type LogQuery } from "../../wire/client";
 import type { Context } from "../context";
 import { clean } from "../print/clean";
@@ -29,7 +30,15 @@ export interface LogSource extends OutputPart {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * What became of a copy. `tail`: only the last bytes were left, and the notice was told. `part`: the rest did not come,
+ * and `why` says what is known of that.
+ */
+export type Copied = { readonly is: "whole" | "tail" } | { readonly is: "part"; readonly why: string };
+
 const AGAIN_MS = 500;
+/** How often a follower asks again before it takes the last bytes alone: a node may be away for a moment only. */
+const TAIL_TRIES = 6;
 
 /**
  * Copies one stream, with `follow` until the task has ended. After a lost connection the copy begins again and skips
@@ -39,7 +48,7 @@ export async function copyLog(
   context: Context,
   source: LogSource,
   write: (bytes: Uint8Array) => Promise<void>,
-): Promise<void> {
+): Promise<Copied> {
   const { client, ref, signal, stream, follow } = source;
   const ended = (): boolean => signal?.aborted === true;
   const query: LogQuery = {
@@ -54,16 +63,28 @@ export async function copyLog(
   let from: Pick<LogQuery, "tail" | "offset"> = source.tail === undefined ? {} : { tail: source.tail };
   let copied = 0;
   let noticed = false;
+  let tails = 0;
+  let why = "it did not come in time";
   while (!ended()) {
     try {
       const answer = await client.logs(ref, { ...query, ...from });
+      const isTail = answer.kept === "tail";
+      if (isTail && follow && ++tails < TAIL_TRIES) {
+        why = answer.notice ?? why;
+        await answer.drop();
+        await pause(AGAIN_MS, signal);
+        continue;
+      }
       if (answer.offset !== null) from = { offset: answer.offset };
       if (answer.notice !== null && !noticed && stream === "stdout") {
         context.note(`orch: ${clean(answer.task)}: ${clean(answer.notice)}`);
       }
       noticed = true;
       // If a task's output is gone, the server has only its last bytes. These do not continue what was already copied.
-      if (answer.kept === "tail" && copied > 0) return;
+      if (isTail && copied > 0) {
+        await answer.drop();
+        return { is: "part", why: answer.notice ?? why };
+      }
       let skip = copied;
       for await (const bytes of answer.bytes) {
         const fresh = skip >= bytes.length ? bytes.subarray(bytes.length) : bytes.subarray(skip);
@@ -71,18 +92,19 @@ export async function copyLog(
         copied += fresh.length;
         if (fresh.length > 0) await write(fresh);
       }
-      return;
+      return { is: isTail ? "tail" : "whole" };
     } catch (error) {
-      if (ended()) return;
+      if (ended()) break;
       if (!follow || !isPassing(error)) throw error;
+      why = messageOf(error);
       await pause(AGAIN_MS, signal);
     }
   }
+  return { is: "part", why };
 }
 
 /** Returns whether to try again: the connection broke, or the node is away for a while. */
 function isPassing(error: unknown): boolean {
   if (error instanceof ApiError) return error.code === "unavailable" || error.code === "too_many";
-  // An error that the runtime throws in the middle of an answer has a code. A bug of orch has none.
-  return error instanceof UnreachableError || (error instanceof Error && "code" in error);
+  return error instanceof UnreachableError;
 }

@@ -1,5 +1,6 @@
 // Answers that stay open: watched changes and followed logs. Each is counted against the quotas while it is open, and
-// each asks again and again whether its reader may still have it.
+// each asks again and again whether its reader may still have it. An answer that ends before its bytes do is cut: an
+// orderly end would say that the reader has all of it.
 
 import type { Quota } from "../../core/limits";
 
@@ -13,9 +14,9 @@ export interface LongAnswer {
 export interface LongAnswers {
   /** Returns the same bytes, until they end, their reader goes, or the reader may not have them any more. */
   keep(bytes: ReadableStream<Uint8Array>, answer: LongAnswer): ReadableStream<Uint8Array>;
-  /** Ends the answers whose readers may not have them any more. */
+  /** Cuts the answers whose readers may not have them any more. */
   tick(): void;
-  /** Ends all answers. */
+  /** Cuts all answers. */
   stop(): void;
   readonly count: () => number;
 }
@@ -25,18 +26,18 @@ export type LongQuota = Extract<Quota, "watchers" | "logs">;
 
 interface Open {
   readonly holds: () => boolean;
-  readonly end: () => void;
+  readonly cut: () => void;
 }
 
 export function createLongAnswers(): LongAnswers {
   const open = new Set<Open>();
-  const endAll = (which: (one: Open) => boolean): void => {
-    for (const one of Array.from(open)) if (which(one)) one.end();
+  const cutAll = (which: (one: Open) => boolean): void => {
+    for (const one of Array.from(open)) if (which(one)) one.cut();
   };
   return {
     keep: (bytes, answer) => kept(open, bytes.getReader(), answer),
-    tick: () => endAll(({ holds }) => !holds()),
-    stop: () => endAll(() => true),
+    tick: () => cutAll(({ holds }) => !holds()),
+    stop: () => cutAll(() => true),
     count: () => open.size,
   };
 }
@@ -50,17 +51,18 @@ function kept(open: Set<Open>, reader: Reader, { release, holds }: LongAnswer): 
     open.delete(own);
     release();
   };
-  let end = (): void => undefined;
-  const own: Open = { holds, end: () => end() };
+  let cut = (): void => undefined;
+  const own: Open = { holds, cut: () => cut() };
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         open.add(own);
-        end = () => {
+        cut = () => {
           if (over) return;
           finish();
-          reader.cancel().catch((error: unknown) => controller.error(error));
-          controller.close();
+          const why = new Error("the answer is cut");
+          reader.cancel(why).catch((error: unknown) => controller.error(error));
+          controller.error(why);
         };
       },
       async pull(controller) {

@@ -33,7 +33,8 @@ export const LOG_ROUTES = [
     answer: "application/octet-stream",
     summary:
       "A task's output, as bytes. By a name: the newest attempt, also one that is over. `x-orch-log: tail` says " +
-      "that only the last 4 KiB are left. What waits has none: 409 `conflict` says why",
+      "that only the last 4 KiB are left. An answer whose connection breaks off (curl: exit 18 or 56) is not " +
+      "whole: ask again. What waits has none: 409 `conflict` says why",
     async handle({ api, params, query: wish, who, touch, link, request }) {
       const meant = meantBy(api.store, params.ref, who);
       touch(meant, `the output of ${params.ref}`);
