@@ -76,8 +76,7 @@ test.each([
   [
     ["submit", "./job.sh"],
     2,
-    "orch: ./job.sh: scripts are not submitted yet, only jobs of apps. Until then: orch run -d -- bash ./job.sh " +
-      "(its #SBATCH lines are not read)\n",
+    "orch: ./job.sh: scripts are not submitted yet, only jobs of apps. Until then: orch run -d -- bash ./job.sh\n",
   ],
 ] as [string[], number, string][])("orch %p ends with %d and says why", async (argv, code, said) => {
   const { code: ended, err } = await cluster.orch(...argv);
