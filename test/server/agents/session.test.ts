@@ -177,7 +177,7 @@ describe("an agent on a new disk", () => {
       const answer = await stage.call("GET", "/v1/explain/2");
       return String(answer.body["summary"]);
     };
-    expect(await waits()).toBe("waits for 1 to succeed (nobody knows how run 1 ended: orch explain 1)");
+    expect(await waits()).toBe("waits for 1 to succeed (nobody knows how once (run 1) ended: orch explain 1)");
     await says("settle", { as: "succeeded" });
     await stage.planned();
     expect((await stage.call("GET", "/v1/runs/2")).body["state"]).toBe("running");
