@@ -65,7 +65,9 @@ jobs:
     ]);
     // The time in which it worked does not count.
     expect(run.finished_ms! - idle_since_ms).toBeGreaterThanOrEqual(2_000);
-    expect(await cluster.ok("gpus")).toMatch(new RegExp(`n1 +0 +taken +A100.* 1% .*admin (sleep \\(run ${second}\\)|run ${second})`));
+    expect(await cluster.ok("gpus")).toMatch(
+      new RegExp(`n1 +0 +taken +A100.* 1% .*admin (sleep \\(run ${second}\\)|run ${second})`),
+    );
     await cluster.ok("cancel", second);
     await cluster.ok("rm", "lazy", "--yes");
   },

@@ -2,6 +2,7 @@
 // on a node that has room for all of them, so that a leader never goes where its followers do not fit.
 
 import { hostKey, hostKeyOf } from "./queue";
+import { slotsOf } from "../model/slots";
 import type { Demand } from "../pass/pass";
 
 /** Slots that are to be placed on one node, leaders first. */
@@ -12,9 +13,10 @@ export interface Companions {
 }
 
 /**
- * Returns the companions of each demand that has any. A follower's slot belongs to the leader's slot of the same
- * number, counted around where the leader has fewer slots. A leader's slot that has a task already is no demand: its
- * followers go where it is. Gangs, daemons and slots that move from one node to another are placed by themselves.
+ * Returns the companions of each demand that has any. A follower's first slot belongs to the leader's first, the
+ * second to the second, counted around where the leader has fewer slots. A leader's slot that has a task already is no
+ * demand: its followers go where it is. Gangs, daemons and slots that move from one node to another are placed by
+ * themselves.
  */
 export function companionsOf(demands: readonly Demand[]): ReadonlyMap<Demand, Companions> {
   const followers = demands.filter((demand) => isLoose(demand) && demand.spec.place.together_with.length > 0);
@@ -31,7 +33,7 @@ export function companionsOf(demands: readonly Demand[]): ReadonlyMap<Demand, Co
     const { owner, slot, spec } = follower;
     for (const name of spec.place.together_with) {
       const slots = byKey.get(hostKey(owner, owner.uid, name));
-      const leader = slots?.get(slot % Math.max(1, slotsOf(slots)));
+      const leader = slots?.get(leadersSlot(slots, slotsIn(owner).indexOf(slot)));
       if (leader !== undefined && leader !== follower) parties.join(leader, follower);
     }
   }
@@ -41,10 +43,13 @@ export function companionsOf(demands: readonly Demand[]): ReadonlyMap<Demand, Co
 const isLoose = ({ owner, kind, spec, only, stops_first }: Demand): boolean =>
   owner.app_uid !== null && kind !== "daemon" && spec.members === 1 && only === null && stops_first === null;
 
-/** Returns how many slots the workload of some demands has. */
-function slotsOf(slots: ReadonlyMap<number, Demand> | undefined): number {
-  const [first] = slots?.values() ?? [];
-  return first === undefined || "run" in first.owner ? 1 : first.owner.settings.replicas;
+const slotsIn = (owner: Demand["owner"]): readonly number[] => ("run" in owner ? [0] : slotsOf(owner));
+
+/** Returns the slot of a leader to which the `nth` slot of a follower belongs. */
+function leadersSlot(demands: ReadonlyMap<number, Demand>, nth: number): number {
+  const [first] = demands.values();
+  const slots = first === undefined ? [] : slotsIn(first.owner);
+  return slots[Math.max(0, nth) % Math.max(1, slots.length)] ?? 0;
 }
 
 /** Sets of demands that grow together. */

@@ -5,7 +5,6 @@ import { openRooms } from "../place/room";
 import { noShapes, shapeOf, type Look } from "../place/shape";
 import { createTogether, nameInApp, whyNeverTogether } from "../place/together";
 import { tasksOf, type Demand, type Pass } from "../pass/pass";
-import type { WorkloadRow } from "../model/rows-work";
 import { isWanted } from "../model/task";
 
 /** Returns why a demand can never be placed, in words, or null. What one node lacks by itself is told by its checks. */
@@ -25,8 +24,8 @@ function neverTogether({ pass }: Look, demand: Demand): string | null {
   const leaders = demand.spec.place.together_with.flatMap((name) => demandOf(pass, demand, name) ?? []);
   if (leaders.length === 0) return null;
   const never = whyNeverTogether(pass, [...leaders, demand]);
-  const each = Math.min(...leaders.map(slotsOf));
-  const followers = Math.min(MOST_FOLLOWERS, Math.ceil(slotsOf(demand) / Math.max(1, each)));
+  const each = Math.min(...leaders.map(replicasOf));
+  const followers = Math.min(MOST_FOLLOWERS, Math.ceil(replicasOf(demand) / Math.max(1, each)));
   if (never !== null || followers < 2) return never;
   const all = Array.from({ length: followers }, (_, slot) => ({ ...demand, slot }));
   if (whyNeverTogether(pass, [...leaders, ...all]) === null) return null;
@@ -34,7 +33,7 @@ function neverTogether({ pass }: Look, demand: Demand): string | null {
   return `no node has room for ${names} and the ${followers} replicas of ${nameInApp(demand)} that are to be there`;
 }
 
-const slotsOf = ({ owner }: Demand): number => ("run" in owner ? 1 : owner.settings.replicas);
+const replicasOf = ({ owner }: Demand): number => ("run" in owner ? 1 : owner.settings.replicas);
 
 /** Returns a slot of another workload of the app as it would be asked for on an empty cluster. */
 function demandOf(pass: Pass, { owner }: Demand, name: string): Demand | null {
@@ -69,7 +68,7 @@ function tooFewNodes(look: Look, demand: Demand): string | null {
   const { pass, rooms, shape } = look;
   const { owner, spec } = demand;
   if ("run" in owner || owner.kind !== "service") return null;
-  const replicas = (owner satisfies WorkloadRow).settings.replicas;
+  const replicas = owner.settings.replicas;
   const port = spec.ports.find(({ published }) => published !== null);
   const apart = shape.apart.includes(shape.host_key);
   if ((port === undefined && !apart) || replicas < 2) return null;

@@ -131,6 +131,18 @@ describe("companions", () => {
   });
 });
 
+test("slots are paired in their order, also where a service was scaled down to others than the first", () => {
+  const specs = {
+    db: buildSpec({ origin: "entry", request: buildRequest({ cpu_milli: 300 }) }),
+    web: buildSpec({ request: buildRequest({ cpu_milli: 400 }), place: { together_with: ["db"] } }),
+  };
+  const [db, web] = [buildWorkload("shop", "db", "db", { without: [0] }), buildWorkload("shop", "web", "web")];
+  // By itself the database would fill the smaller node, where its follower does not fit.
+  const nodes = [small("a", 1, 400), small("b", 2, 800)];
+  const made = plan(buildSnapshot(buildState({ nodes, workloads: [db, web] }), { specs }));
+  expect(placesOf(made)).toEqual(["db.1 b", "web.0 b"]);
+});
+
 test("a leader that starts again comes back to where its followers are", () => {
   const specs = { db: buildSpec({ origin: "entry" }), web: buildSpec({ place: { together_with: ["db"] } }) };
   const [db, web] = [buildWorkload("shop", "db", "db"), buildWorkload("shop", "web", "web")];
