@@ -43,7 +43,7 @@ test("a task whose data directory is gone is named by other agents, and claimed 
     const waits = await cluster.orch("run", "-d", ...little, "--", "true");
     await waitUntil("the second to wait for the first", async () => {
       const { out: why } = await cluster.orch("explain", waits.out.trim());
-      return why.includes(`held by run ${held.out.trim()} (3)`) || null;
+      return why.includes(`held by sleep (run ${held.out.trim()}) (3)`) || null;
     });
     expect((await cluster.orch("cancel", held.out.trim(), waits.out.trim())).code).toBe(0);
     for (const keeper of keepers) signal(keeper, "SIGKILL");

@@ -136,6 +136,6 @@ describe("a demand that has waited for long", () => {
         .join();
     expect(why(big)).toEndWith("; it has waited for long, so room is kept for it on n0");
     expect(checks(big)).not.toContain("room for");
-    expect(checks(small)).toContain(`room for run ${big}, which has waited for 1m30s`);
+    expect(checks(small)).toContain(`room for job-${big} (run ${big}), which has waited for 1m30s`);
   });
 });
