@@ -1,6 +1,5 @@
-// Watching: everything in order, resumed without a gap, told to read afresh when that is not possible, bounded,
-// ended with
-// its token.
+// Watching: everything in order, resumed without a gap, told to read afresh when that is not possible, bounded, cut
+// with its token.
 
 import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { createWatch } from "../../src/server/watch";
@@ -34,7 +33,8 @@ async function watch(since: number | null, as = "vera"): Promise<Watcher> {
   void (async () => {
     const decoder = new TextDecoder();
     for (;;) {
-      const { done, value } = await reader.read();
+      // An answer that is cut, by its token's end or by the server's, throws here.
+      const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }));
       if (done) break;
       for (const block of decoder
         .decode(value)
