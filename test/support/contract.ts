@@ -108,6 +108,7 @@ export const BLOCKED = z.object({
   kind: z.enum(["queued", "unsatisfiable"]),
   summary: str,
   smallest_change: nullable.str,
+  smallest_changes: z.array(z.object({ changes: z.array(str), outcome: z.enum(["runs", "waits"]).nullable() })),
   nodes: z.array(
     z.object({
       node: str,

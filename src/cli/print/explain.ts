@@ -6,6 +6,7 @@ import { clean } from "./clean";
 import type { Style } from "./color";
 import { byName, fold, foldedName, namesText } from "./fold";
 import { table } from "./table";
+import { wayLines, isChoice } from "./ways";
 import { hang, pad, wide, wrap } from "./wrap";
 
 type Waiting = Pick<BlockedView, "name" | "kind" | "summary">;
@@ -28,8 +29,8 @@ export function blockedLines(blocked: BlockedView, styled: Style, width: number 
 
 /** Returns the same for all that waits in a plan. Slots that wait for the same reason are told once. */
 export function allBlockedLines(blocked: readonly BlockedView[], styled: Style, width: number | null): string[] {
-  const same = ({ kind, summary, smallest_change, nodes }: BlockedView): string =>
-    JSON.stringify([kind, summary, smallest_change, nodes]);
+  const same = ({ kind, summary, smallest_change, smallest_changes, nodes }: BlockedView): string =>
+    JSON.stringify([kind, summary, smallest_change, smallest_changes, nodes]);
   const groups = fold(
     blocked,
     byName(({ name }: BlockedView) => name),
@@ -47,13 +48,24 @@ function waitingLines(
   const [first, ...others] = group;
   const titleOf = ({ name: plain, title }: BlockedView): string => title ?? plain;
   const name = foldedName([titleOf(first), ...others.map(titleOf)]);
-  const change = first.smallest_change;
   return [
     ...hang(waitsLine({ ...first, name }, styled, group.length), width, "    "),
-    ...(change === null ? [] : hang(`  smallest change: ${clean(change)}`, width, "    ")),
+    ...changesLines(first, width),
     ...nodesLines(first.nodes, styled, width, groupsMost),
   ];
 }
+
+/** Returns what would end the wait: beside its title if it is one line and fits there. */
+function changesLines(blocked: BlockedView, width: number | null): string[] {
+  const title = isChoice(blocked) ? "  smallest changes, each alone:" : "  smallest change:";
+  const [first, ...others] = wayLines(blocked, width === null ? null : width - BESIDE.length);
+  if (first === undefined) return [];
+  const line = `${title} ${first}`;
+  if (!isChoice(blocked) && others.length === 0 && (width === null || wide(line) <= width)) return [line];
+  return [title, ...[first, ...others].map((each) => BESIDE + each)];
+}
+
+const BESIDE = "    ";
 
 type Nodes = BlockedView["nodes"];
 

@@ -9,6 +9,7 @@ import { paintState, type Style } from "./color";
 import { cores, timestamp } from "./figures";
 import { runWhy } from "./runs";
 import { table, type Column } from "./table";
+import { isChoice, wayLines } from "./ways";
 
 /** How a thing is printed. */
 export interface Print {
@@ -32,7 +33,9 @@ export function runLines(run: RunDetail, { now_ms, style, width }: Print): strin
       environment: run.env,
       stdin: inputOf(run),
       after: run.after.map(({ name, when, met }) => `${name} ${when}${met === null ? "" : met ? ": yes" : ": no"}`),
-      smallest_change: run.smallest_change,
+      [isChoice(run) ? "smallest_changes" : "smallest_change"]: wayLines(run, width === null ? null : width - KEY).join(
+        "\n",
+      ),
       position: run.position,
       created: timestamp(run.created_ms),
       waited: waitedOf(run),
@@ -50,6 +53,9 @@ export function runLines(run: RunDetail, { now_ms, style, width }: Print): strin
   if (paths.length > 0) lines.push("", ...paths.map(({ task, node, path }) => `logs of ${task}: ${node}:${path}`));
   return lines;
 }
+
+/** The longest key with its colon and the blank behind it. */
+const KEY = "smallest change: ".length;
 
 function stateOf(run: RunDetail): string {
   const why = runWhy(run);

@@ -164,12 +164,12 @@ export const fullSlotName = (owner: WorkloadRow | RunRow, slot: number): string 
 export const sayTimed = ({ before, is, ms, after }: TimedWords, gone_ms: Ms): string =>
   `${before}${is === "rest" ? formatRest(ms - gone_ms) : formatAge(ms + gone_ms)}${after}`;
 
-/** Returns the words for a slot that waits for something other than room. */
+/** Returns the words for a slot that waits for something other than room. Each of the `commands` would end the wait. */
 export const waitOf = (
   owner: WorkloadRow | RunRow,
   slot: number,
   summary: string | TimedWords,
-  smallest_change: string | null = null,
+  commands: readonly string[] = [],
   stuck = false,
 ): Blocked => ({
   name: ownerSlotName(owner, slot),
@@ -177,7 +177,8 @@ export const waitOf = (
   slot,
   kind: "queued",
   ...(typeof summary === "string" ? { summary } : { summary: sayTimed(summary, 0), timed: summary }),
-  smallest_change,
+  smallest_changes: commands.map((command) => ({ changes: [command], outcome: null })),
+  smallest_change: commands.length === 0 ? null : commands.join(", or "),
   changes: [],
   nodes: [],
   ...(stuck ? { stuck } : {}),

@@ -125,9 +125,15 @@ export interface Failure {
   readonly stuck?: boolean;
 }
 
-/** A change to a request that was planned: with it the slot runs now, or it could run and would wait for room. */
-export interface NamedChange {
-  readonly text: string;
+/** What ends a wait. All of its `changes` are needed, such as `ask for 2GiB of memory`, or a command to type. */
+export interface WayOut {
+  readonly changes: readonly string[];
+  /** What becomes of the slot then: it runs now, or it could run and would wait for room. Null: it was not planned. */
+  readonly outcome: "runs" | "waits" | null;
+}
+
+/** A change to a request that was planned. */
+export interface NamedChange extends WayOut {
   readonly outcome: "runs" | "waits";
   readonly spec: TaskSpec;
 }
@@ -140,7 +146,9 @@ export interface Blocked extends Failure {
   readonly name: string;
   readonly owner_uid: string;
   readonly slot: number;
-  /** The changes that help, in words. */
+  /** What would end the wait, what costs the user least first. */
+  readonly smallest_changes: readonly WayOut[];
+  /** The same in one text. */
   readonly smallest_change: string | null;
   /** Changes to the request alone, what costs the user least first. */
   readonly changes: readonly NamedChange[];

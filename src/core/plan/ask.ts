@@ -10,15 +10,17 @@ import { waitFor, type ReconcileDraft } from "./draft";
 export function ask(draft: ReconcileDraft, run: RunRow, ends: readonly TaskEnd[]): void {
   const { pass } = draft;
   const nodeName = (id: string): string => pass.nodes.get(id)?.node.name ?? id;
-  waitFor(draft, run, 0, sayUnknown(ends, nodeName, pass.now_ms), decisionHint(run));
-  const reason = `${sayUnknown(ends, nodeName, null)}; ${decisionHint(run)}`;
+  waitFor(draft, run, 0, sayUnknown(ends, nodeName, pass.now_ms), decisions(run));
+  const reason = `${sayUnknown(ends, nodeName, null)}; ${decisions(run).join("; ")}`;
   if (run.reason === reason && run.state === "running") return;
   setRun(draft, { ...run, state: "running", started_ms: run.started_ms ?? pass.now_ms, reason }, reason);
 }
 
 /** Returns the two commands that decide about a run, in words. */
-const decisionHint = ({ run }: RunRow): string =>
-  `orch retry ${run} runs it again; orch settle ${run} --as succeeded (or failed) takes it as over`;
+const decisions = ({ run }: RunRow): readonly string[] => [
+  `orch retry ${run} runs it again`,
+  `orch settle ${run} --as succeeded (or failed) takes it as over`,
+];
 
 /** Words what is known of ends that nobody knows. With `now_ms` it says how long ago each attempt began. */
 function sayUnknown(ends: readonly TaskEnd[], nodeName: (id: string) => string, now_ms: Ms | null): string {

@@ -25,8 +25,8 @@ export function waitFor(
   owner: WorkloadRow | RunRow,
   slot: number,
   summary: string | TimedWords,
-  smallest_change: string | null = null,
+  commands: readonly string[] = [],
   stuck = false,
 ): void {
-  draft.waits.push(waitOf(owner, slot, summary, smallest_change, stuck));
+  draft.waits.push(waitOf(owner, slot, summary, commands, stuck));
 }

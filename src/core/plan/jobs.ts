@@ -202,7 +202,7 @@ function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[
       run,
       0,
       { before: `waits for its node: ${names} has been silent for `, is: "age", ms: first.silence_ms, after: "" },
-      forgetHint(first),
+      [forgetHint(first)],
     );
   }
   const reason = first === undefined ? null : `waits for node ${names}, which is silent: ${forgetHint(first)}`;

@@ -16,7 +16,7 @@ export function orphanWait(pass: Pass, owner: WorkloadRow | RunRow, slot: number
   const { orphan, fact } = found;
   const ref = `${fact.node.name}/${shortId(orphan.uid)}`;
   const summary = `waits for ${orphan.name} on ${fact.node.name}, which lives there and which no server knows`;
-  return waitOf(owner, slot, summary, `orch stop ${ref}, or to take it on: orch adopt ${ref}`);
+  return waitOf(owner, slot, summary, [`orch stop ${ref} ends it`, `orch adopt ${ref} takes it on`]);
 }
 
 function orphanOf(

@@ -249,7 +249,7 @@ function noteSilent(draft: ReconcileDraft, { workload, give_up_after_ms }: Keepi
   const { task, fact } = first;
   const say = (how: string, after: string): void => {
     const before = `${how}: ${fact.node.name} has been silent for `;
-    waitFor(draft, workload, task.slot, { before, is: "age", ms: fact.silence_ms, after }, forgetHint(fact));
+    waitFor(draft, workload, task.slot, { before, is: "age", ms: fact.silence_ms, after }, [forgetHint(fact)]);
   };
   if (give_up_after_ms === null) say("waits for its node", "");
   else if (pass.mass_silence) say("is not replaced", ", as many others");
@@ -296,7 +296,7 @@ function fillSlot(
   }
   const held = heldForIdle(pass, workload, slotOf(pass, workload.uid, slot));
   if (held !== null && givesUp.length === 0) {
-    waitFor(draft, workload, slot, held, `orch restart ${workload.app}.${workload.name}`);
+    waitFor(draft, workload, slot, held, [`orch restart ${workload.app}.${workload.name}`]);
     return { is: "pending", crashing: false };
   }
   const [lost] = gone;
@@ -328,7 +328,7 @@ export function wantAttempt(
     if (held !== null) {
       const isLoop = isCrashLoop(workload, slot_row);
       if (!isLoop) wakeAt(draft, slot_row.not_before_ms);
-      waitFor(draft, workload, slot, held, null, isLoop);
+      waitFor(draft, workload, slot, held, [], isLoop);
       return false;
     }
   }

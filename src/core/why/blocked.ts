@@ -12,10 +12,11 @@ import type { Blocked, Failure, NamedChange } from "../pass/snapshot";
 import { dropTogether } from "../place/request-changes";
 import { leaveRoom, nothingYet, openRooms, takeRoom, type KeptRoom, type Rooms } from "../place/room";
 import { noShapes, shapeOf, type Look, type Shape, type Told } from "../place/shape";
-import { NAMED, sayChanges, smallestChanges, type TryOut } from "./smallest";
+import { NAMED, smallestChanges, type TryOut } from "./smallest";
 import { bestRoomFor, examineParty, nameInApp, partyOf, type Party } from "../place/together";
 import { promiseIn } from "../place/promise";
 import { fit, type WhatIf } from "../place/what-if";
+import { sayChanges } from "./ways";
 
 /** Returns a demand that found no room. Demands that are alike share what is told. */
 export function blockedBy(look: Look, demand: Demand): Blocked {
@@ -63,6 +64,9 @@ const asRead = ({ owner, slot }: Demand, why: () => Failure, changes: () => read
     return why().stuck === true;
   },
   get changes() {
+    return changes();
+  },
+  get smallest_changes() {
     return changes();
   },
   get smallest_change() {
@@ -121,7 +125,7 @@ function changesFor(look: Look, demand: Demand, { kind }: Failure): readonly Nam
   // The key alone is enough: with it `restart.offline` is off where the file does not say it.
   const stopsFirst = !demand.spec.exclusive && oldHolders(look, demand).length > 0;
   const first: NamedChange[] = stopsFirst
-    ? [{ text: STOP_FIRST, outcome: "runs", spec: { ...demand.spec, exclusive: true } }]
+    ? [{ changes: [STOP_FIRST], outcome: "runs", spec: { ...demand.spec, exclusive: true } }]
     : [];
   const ways = kind === "unsatisfiable" ? demand.spec.place.together_with.map((name) => [dropTogether(name)]) : [];
   return [...first, ...smallestChanges(demand, examine(look), tryOut, ways)].slice(0, NAMED);

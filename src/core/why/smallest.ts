@@ -43,7 +43,7 @@ export function smallestChanges(
     if (enough.some((fewer) => fewer.every((key) => keys.has(key)))) continue;
     const tried = amounts.slice(0, Math.min(left, MOST_AMOUNTS)).map((way) => {
       const changed = { ...demand, spec: applied(way, demand) };
-      return { text: way.map(({ text }) => text).join(" and "), spec: changed.spec, outcome: tryOut(changed) };
+      return { changes: way.map(({ text }) => text), spec: changed.spec, outcome: tryOut(changed) };
     });
     left -= tried.length;
     const best = tried.find(({ outcome }) => outcome === "runs") ?? tried.find(({ outcome }) => outcome === "waits");
@@ -120,11 +120,3 @@ function byAmount(ways: readonly Way[]): readonly Way[] {
   const texts = new Map(ways.map((way) => [way.map(({ text }) => text).join(" and "), way]));
   return [...texts.values()].sort((a, b) => sum(b) - sum(a));
 }
-
-/** Words named changes: `tolerate team=vision (runs now), or ask for 16 GB (then waits for room)`. */
-export const sayChanges = (named: readonly NamedChange[]): string | null =>
-  named.length === 0 ? null : named.map(sayChange).join(", or ");
-
-/** Words a named change: `ask for 16 GB (then waits for room)`. */
-export const sayChange = ({ text, outcome }: NamedChange): string =>
-  `${text} (${outcome === "runs" ? "runs now" : "then waits for room"})`;

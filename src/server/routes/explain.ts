@@ -71,6 +71,7 @@ export const EXPLAIN_ROUTES = [
           stuck: false,
           summary,
           smallest_change: null,
+          smallest_changes: [],
           nodes: [],
         };
       }

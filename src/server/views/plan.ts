@@ -4,7 +4,7 @@ import { unreachable } from "../../core/assert";
 import { explainPlaced } from "../../core/why/explain";
 import type { State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
-import type { Blocked, Check, Op } from "../../core/pass/snapshot";
+import type { Blocked, Check, Op, WayOut } from "../../core/pass/snapshot";
 import { fullName, fullRunName, taskName } from "../../core/model/task";
 import type { BlockedView, ExplainView, PlanView } from "../../wire/api/plans";
 import type { Context } from "../context";
@@ -23,9 +23,13 @@ export function blockedView(blocked: Blocked, { runs }: State): BlockedView {
     stuck: kind === "unsatisfiable" || stuck === true,
     summary,
     smallest_change,
+    smallest_changes: waysView(blocked.smallest_changes),
     nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map(checkView) })),
   };
 }
+
+export const waysView = (ways: readonly WayOut[]): BlockedView["smallest_changes"] =>
+  ways.map(({ changes, outcome }) => ({ changes: [...changes], outcome }));
 
 const checkView = (check: Check): BlockedView["nodes"][number]["checks"][number] => ({
   ...check,

@@ -15,6 +15,7 @@ import type { Store } from "../../store/store";
 import { mayTouch } from "../access/access";
 import type { Principal } from "../access/auth";
 import type { RunDetail, RunView } from "../../wire/api/runs";
+import { waysView } from "./plan";
 import { firstOf, reasonOf } from "./task";
 import { runReason, shownRunState, waitsFor, waitsIn, type Waits, type WaitsFrom } from "./waits";
 
@@ -107,6 +108,7 @@ export function runInside(
 ): RunInside {
   const task = hasSpec(run.spec_hash) ? spec(run.spec_hash) : null;
   const inside = task !== null && mayTouch(who, run);
+  const blocked = blockedOf(run, waits);
   const until = run.started_ms ?? (isFinal(run.state) ? (run.finished_ms ?? run.created_ms) : now());
   return {
     command: commandOf(command(run)),
@@ -117,7 +119,8 @@ export function runInside(
     stdin: run.stdin === null ? null : { bytes: run.stdin.bytes, sha256: mayTouch(who, run) ? run.stdin.sha256 : null },
     after: run.after.map(({ name, when, met }) => ({ name, when, met })),
     waited_ms: Math.max(0, until - run.created_ms),
-    smallest_change: blockedOf(run, waits)?.smallest_change ?? null,
+    smallest_change: blocked?.smallest_change ?? null,
+    smallest_changes: waysView(blocked?.smallest_changes ?? []),
     waited_for: waitedFor(run, waits),
     logs: inside ? tasks.map((one) => logsOf(one, state)) : [],
   };

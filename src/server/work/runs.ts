@@ -8,7 +8,7 @@ import { isFinal } from "../../core/model/lifecycle";
 import type { After, InputRef, WorkloadDecl } from "../../core/model/workload";
 import { aboutRun } from "../../core/plan/events";
 import { sayBlocked } from "../../core/why/failure";
-import { sayChange } from "../../core/why/smallest";
+import { sayChange } from "../../core/why/ways";
 import { sayRunEnd } from "../../core/plan/after";
 import type { Draft, History, Store } from "../../store/store";
 import type { Issue } from "../../spec/issue";

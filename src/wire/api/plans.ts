@@ -4,6 +4,20 @@ import { z } from "zod";
 import { WHY_GOES } from "../../core/plan/scale";
 import { int, title } from "../scalars";
 
+/** What would end a wait, one entry a way. */
+export const smallest_changes = z
+  .array(
+    z.object({
+      changes: z.array(z.string()).describe("in words; all of them are needed"),
+      outcome: z
+        .enum(["runs", "waits"])
+        .nullable()
+        .describe("planned: it runs now, or could run and waits for room; null for a command to type"),
+    }),
+  )
+  .default([])
+  .describe("what would end the wait, what costs least first; empty from a server of an earlier release");
+
 export const blockedView = z
   .object({
     name: z.string(),
@@ -17,7 +31,8 @@ export const blockedView = z
       .default(false)
       .describe("it goes on only if somebody changes something; false from a server of an earlier release"),
     summary: z.string(),
-    smallest_change: z.string().nullable().describe("what of the request would have to change"),
+    smallest_change: z.string().nullable().describe("what of the request would have to change, in one text"),
+    smallest_changes,
     nodes: z.array(
       z.object({
         node: z.string(),

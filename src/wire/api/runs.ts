@@ -5,6 +5,7 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import { RUN, type RunState } from "../../core/model/lifecycle";
 import { inputRef, sha256 } from "../nouns";
 import { int, ms } from "../scalars";
+import { smallest_changes } from "./plans";
 import { blockedKind, endCause, taskView } from "./tasks";
 
 export const runView = z
@@ -79,7 +80,8 @@ export const runDetail = runView.extend({
     .string()
     .nullable()
     .default(null)
-    .describe("what of its request would have to change to let it run, while it waits"),
+    .describe("what of its request would have to change to let it run, while it waits, in one text"),
+  smallest_changes,
   waited_for: z.string().nullable().describe("what it waits for, or waited for last before it began"),
   logs: z
     .array(z.object({ task: z.string(), node: z.string(), path: z.string().nullable() }))

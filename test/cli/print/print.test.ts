@@ -19,7 +19,7 @@ import { table } from "../../../src/cli/print/table";
 import { taskColumns, taskListing } from "../../../src/cli/print/tasks";
 import { gpuView } from "../../../src/wire/api/devices";
 import { nodeView } from "../../../src/wire/api/nodes";
-import { planView } from "../../../src/wire/api/plans";
+import { planView, type BlockedView } from "../../../src/wire/api/plans";
 import { runDetail, runView } from "../../../src/wire/api/runs";
 import { taskView } from "../../../src/wire/api/tasks";
 import { goldenTests, inputOf } from "../../support/golden";
@@ -61,7 +61,8 @@ const printers: Readonly<Record<string, (given: never, width: number | null) => 
   plan: (given: unknown, width) =>
     planLines(planView.parse(given), { style: PLAIN, width, home: "search", whole: false }),
   placed: ({ ref, placed }: { ref: string; placed: PlacedView }, width) => placedLines(ref, placed, null, width),
-  blocked: (given: never, width) => blockedLines(given, PLAIN, width),
+  blocked: (given: BlockedView, width) =>
+    blockedLines({ ...given, smallest_changes: given.smallest_changes ?? [] }, PLAIN, width),
   // Times are printed in the local time zone: only what has none is held here.
   show: (given: never) => block(given, PLAIN),
   run: (given: unknown, width) =>

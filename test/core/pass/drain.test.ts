@@ -125,6 +125,7 @@ describe("what is left on a draining node", () => {
     kind: "queued",
     summary: "waits: 0 of 2 nodes fit",
     smallest_change: null,
+    smallest_changes: [],
     changes: [],
     nodes: [{ node: "b", checks: [] }],
   };

@@ -49,7 +49,11 @@ describe("a run whose end nobody knows", () => {
     expect(blocked).toMatchObject([
       {
         summary: "waits for a person: nobody knows how it ended on n1, began 1m ago: its keeper died",
-        smallest_change: "orch retry 7 runs it again; orch settle 7 --as succeeded (or failed) takes it as over",
+        smallest_changes: [
+          { changes: ["orch retry 7 runs it again"], outcome: null },
+          { changes: ["orch settle 7 --as succeeded (or failed) takes it as over"], outcome: null },
+        ],
+        smallest_change: "orch retry 7 runs it again, or orch settle 7 --as succeeded (or failed) takes it as over",
       },
     ]);
     expect(row).toMatchObject({ state: "running", exit_code: null });

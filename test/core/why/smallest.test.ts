@@ -6,6 +6,7 @@ import { formatBytes, formatCpu } from "../../../src/core/format";
 import type { Blocked, NamedChange, Snapshot } from "../../../src/core/pass/snapshot";
 import { plan } from "../../../src/core/plan/plan";
 import { slotKey } from "../../../src/core/model/task";
+import { sayChange } from "../../../src/core/why/ways";
 import { readCpu, readSize } from "../../../src/spec/grammar/units";
 import { diceOf, type Dice } from "../../support/random";
 import { live, put, randomCluster, randomSpec, snapshotOf, type RandomCluster } from "../../support/random-cluster";
@@ -55,13 +56,13 @@ function hold(cluster: RandomCluster, seed: number, met: Met): void {
     if (blocked.nodes.length === 0) continue;
     if (blocked.changes.length === 0) met.silent++;
     else met.named++;
-    const parts = blocked.changes.map(({ text, outcome }) => ({ outcome, of: text.split(" and ") }));
+    const parts = blocked.changes.map(({ changes, outcome }) => ({ outcome, of: changes }));
     const spare = parts.filter(({ of }) =>
       parts.some((less) => less.outcome === "runs" && less.of !== of && less.of.every((one) => of.includes(one))),
     );
     expect(spare).toEqual([]);
     for (const change of blocked.changes) {
-      const says = `seed ${seed}: ${blocked.name}: ${blocked.summary}: ${change.text} (${change.outcome})`;
+      const says = `seed ${seed}: ${blocked.name}: ${blocked.summary}: ${sayChange(change)}`;
       expect(`${says}: ${outcomeOf(cluster, blocked, change)}`).toBe(`${says}: ${change.outcome}`);
       holdText(change);
     }
@@ -96,7 +97,9 @@ function outcomeOf(cluster: RandomCluster, { owner_uid, slot }: Blocked, { spec,
 }
 
 /** What is named can be typed, and means what was planned. */
-function holdText({ text, spec: { request } }: NamedChange): void {
+function holdText(change: NamedChange): void {
+  const text = sayChange(change);
+  const { request } = change.spec;
   const memory_bytes = text.includes("of memory") ? (request.memory_bytes ?? GIB) : GIB;
   expect(readSize(formatBytes(memory_bytes))).toMatchObject({ value: memory_bytes });
   const cpu_milli = text.includes("core") ? (request.cpu_milli ?? 100) : 100;
