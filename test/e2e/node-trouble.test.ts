@@ -107,6 +107,26 @@ test("a port that somebody else holds: an automatic one moves on, a fixed one wa
   }
 }, 60_000);
 
+test("a port that somebody else holds on every node: the change that is named places it", async () => {
+  const held = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+  try {
+    await withCluster({ name: "named", agents: ["a", "b"], settings: ["settle=300ms"] }, async (cluster) => {
+      const spec = (port: string | number): string =>
+        `app: web\nservices:\n  one: { run: exec sleep 1000, ports: { http: ${port} }, resources: { cpu: 50m } }\n`;
+      expect((await cluster.apply(spec(held.port))).code).toBe(0);
+      await waitUntil("the change to be named", async () =>
+        (await cluster.ok("explain", "web.one")).includes(
+          `smallest change: publish port ${held.port} as auto (runs now)\n`,
+        ),
+      );
+      expect((await cluster.apply(spec("auto"))).code).toBe(0);
+      await cluster.until("it to run", (all) => all.some(({ state }) => state === "running"));
+    });
+  } finally {
+    held.stop(true);
+  }
+}, 60_000);
+
 test("an attached run that is rejected says at once that it waits and why, once; and so do all lists", async () => {
   const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
   const { port } = free;

@@ -235,7 +235,7 @@ function checkStdin({ shape }: Look, { node }: Room): Tell | null {
 
 function checkLeftOut({ pass, shape }: Look, { node }: Room): Tell | null {
   const entry = shape.left_out.get(node.id);
-  return entry === undefined ? null : () => foundLeftOut(entry, pass.now_ms);
+  return entry === undefined ? null : () => foundLeftOut(entry, shape.spec, pass.now_ms);
 }
 
 function checkPorts({ pass, rooms, shape }: Look, room: Room): Tell | null {

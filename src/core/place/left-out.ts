@@ -10,6 +10,7 @@ import { stillSaid } from "../pass/slot";
 import { formatAge, formatRest } from "../format";
 import { SECOND_MS, type Ms } from "../units";
 import { found, type Found } from "./found";
+import { isFixed, listenOnOthers } from "./request-changes";
 import type { TaskSpec } from "../model/workload";
 
 /** What each node has said of each work, by the work's key and the node's id. */
@@ -58,7 +59,7 @@ export function leftOutNow(
 ): ReadonlyMap<string, LeftOut> {
   if (said.size === 0) return NONE;
   // An automatic port that was taken is not given out again for a while, so the node is as good as before.
-  const isAuto = ports.every(({ published, target }) => published === null && target === null);
+  const isAuto = !ports.some(isFixed);
   const out = [...said].filter(([, { until_ms, cause }]) => until_ms > now_ms && !(isAuto && cause === "port_taken"));
   return new Map(out.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -70,11 +71,12 @@ export const whyRejected = ({ reason }: Pick<LeftOut, "reason">): string =>
   reason === null ? "it gave no reason" : reason.startsWith(PREFIX) ? reason.slice(PREFIX.length) : reason;
 
 /** Returns why a node is left out. */
-export function foundLeftOut(entry: LeftOut, now_ms: Ms): Found {
+export function foundLeftOut(entry: LeftOut, { ports }: Pick<TaskSpec, "ports">, now_ms: Ms): Found {
   const why = whyRejected(entry);
   const age = formatAge(Math.max(0, now_ms - entry.at_ms));
   const detail = `${age} ago: ${why}; tried again in ${formatRest(entry.until_ms - now_ms)}`;
-  return found("avoid", `could not start it: ${why}`, { detail });
+  const change = entry.cause === "port_taken" ? listenOnOthers(ports.filter(isFixed)) : null;
+  return found("avoid", `could not start it: ${why}`, { detail, change });
 }
 
 /** Returns when the words about nodes that are left out are renewed: at growing intervals, and when one is back. */

@@ -5,7 +5,7 @@ import { formatBytes, formatCpu, formatMemory } from "../format";
 import { classGb, formatCard } from "../cards/gpu";
 import { formatTaint } from "./labels";
 import { GIB, type Bytes, type Milli } from "../units";
-import type { GpuRequest, LabelCheck, Place, ResourceRequest, Taint, TaskSpec } from "../model/workload";
+import type { GpuRequest, LabelCheck, Place, PortRequest, ResourceRequest, Taint, TaskSpec } from "../model/workload";
 
 /**
  * What a change gives up, from what costs the user least. What leaves the request itself as it is comes first. Changes
@@ -142,6 +142,27 @@ export const publishAnother = (port: number): RequestChange =>
     // Where nobody says which port it is inside, the task listens on the one that it is given.
     ports: spec.ports.map((each) => (each.published === port ? { ...each, published: null } : each)),
   }));
+
+/** Listens on free ports in place of fixed ones, since something else on the machine listens on one of them. */
+export function listenOnOthers(fixed: readonly PortRequest[]): RequestChange {
+  const text = fixed.map(({ name, published, target }) => {
+    const another = `publish port ${published ?? name} as auto`;
+    return target === null ? another : `${another} without \`target: ${target}\``;
+  });
+  return change(
+    "port",
+    fixed.map(({ name, published }) => published ?? name).join(" "),
+    0,
+    text.join(" and "),
+    (spec) => ({
+      ...spec,
+      ports: spec.ports.map((each) => (isFixed(each) ? { ...each, published: null, target: null } : each)),
+    }),
+  );
+}
+
+/** Returns whether a port inside the task is stated, so that the task starts only where nothing else listens on it. */
+export const isFixed = ({ published, target }: PortRequest): boolean => published !== null || target !== null;
 
 // ---- how much
 
