@@ -48,7 +48,7 @@ const COMPLETE = "__complete";
 async function completed(words: readonly string[], host: Host): Promise<number> {
   const silent: Host = { ...host, err: { ...host.err, write: () => undefined } };
   const context = makeContext(silent, { url: null, token: null, data: null });
-  await (await import("./commands/complete")).complete(context, TABLE, words.join(" "));
+  await (await import("./commands/complete")).complete(context, TABLE, words);
   return EXIT.done;
 }
 

@@ -12,6 +12,8 @@ export interface OptionDecl<T> {
   readonly about: string;
   /** Whether the option may be given several times. */
   readonly many: boolean;
+  /** The values that there are, if they are few words. */
+  readonly words?: readonly string[];
   read(raw: unknown): T;
 }
 
@@ -98,6 +100,7 @@ export const word = <const W extends string>(
   flags,
   about: `${about} (${words.join(", ")})`,
   many: false,
+  words,
   read: (raw) => {
     if (typeof raw !== "string") return null;
     const found = words.find((one) => one === raw);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { configDir, writeContext } from "../../../src/cli/cluster/contexts";
 import { dispatch } from "../../../src/cli/dispatch";
 import { startServer, type RunningServer } from "../../../src/server/server";
 import { stage } from "../stage";
@@ -41,10 +42,26 @@ test.each([
   ["user rm", "admin\n"],
   ["completion", "bash\nzsh\nfish\n"],
   ["node drain", ""],
+  ["--user ps", "admin\n"],
+  ["--after run", "1\n"],
+  ["--role token new", "agent\nuser\noperator\nviewer\nadmin\n"],
+  ["--name run", ""],
+  ["--nonsense run", ""],
   ["version", ""],
   ["nonsense", ""],
 ])("orch __complete %s", async (command, out) => {
   expect(await typed("__complete", ...command.split(" "))).toEqual({ code: 0, out, err: "" });
+});
+
+test("contexts come from this person's own files, without a server", async () => {
+  const here = (): ReturnType<typeof stage> => stage({ env: {}, home: join(dir, "login") });
+  for (const name of ["box1", "box2"])
+    await writeContext(configDir({}, join(dir, "login")), { name, url: `https://${name}:1`, token: "t", pin: null });
+  for (const command of ["context use", "context rm", "logout"]) {
+    const one = here();
+    expect(await dispatch(["__complete", ...command.split(" ")], one.host)).toBe(0);
+    expect(one.out().split("\n").toSorted()).toEqual(["", "box1", "box2"]);
+  }
 });
 
 test("without a server, or without a login, nothing is said", async () => {

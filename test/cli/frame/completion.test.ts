@@ -26,9 +26,27 @@ describe("bash completes", () => {
     expect(await offered("orch node drain bo", "box1 box2 other")).toEqual(["box1", "box2"]);
     expect(await offered("orch logs re", "recs.api.0 12")).toEqual(["recs.api.0"]);
   });
-  test("files where no name fits, behind the command", async () => {
-    expect(await offered("orch submit package.js", "shop.train")).toEqual(["package.json"]);
+  test("files where files are typed: operands, values of options, programs that were begun", async () => {
+    expect(await offered("orch validate package.js")).toEqual(["package.json"]);
+    expect(await offered("orch plan -f package.js", "box1")).toEqual(["package.json"]);
+    expect(await offered("orch run package.js", "shop.train")).toEqual(["package.json"]);
+    expect(await offered("orch run -- cat ", "shop.train")).toContain("package.json");
     expect(await offered("orch package.js")).toEqual([]);
+  });
+  test.each([
+    "restart ",
+    "logs package.js",
+    "submit package.js",
+    "run ",
+    "run --host ",
+    "run --name package.js",
+    "nodes ",
+  ])("no files where names come from the server, also if it says nothing: orch %p", async (typed) =>
+    expect(await offered(`orch ${typed}`)).toEqual([]),
+  );
+  test("names as the values of options", async () => {
+    expect(await offered("orch run --host bo", "box1 box2 other")).toEqual(["box1", "box2"]);
+    expect(await offered("orch ps --node bo", "box1 other")).toEqual(["box1"]);
   });
   test("commands behind help, and shells behind completion", async () => {
     expect(await offered("orch help no")).toEqual(["nodes", "node"]);
@@ -42,7 +60,7 @@ const NAMES = TABLE.map(({ name }) => name).toSorted();
 test.each(["bash", "zsh"] as const)("the script of %s names every command with its options", async (shell) => {
   const script = await completionScript(TABLE, shell);
   const cases = new Map(
-    [...script.matchAll(/^ {4}"([a-z -]+)"\) words="(.*)" ;;$/gm)].map((match) => [match[1]!, match[2]]),
+    [...script.matchAll(/^ {4}"([a-z -]+)"\) options="(.*?)" .* ;;$/gm)].map((match) => [match[1]!, match[2]]),
   );
   expect([...cases.keys()].toSorted()).toEqual(NAMES);
   expect(cases.get("token revoke")).toBe("--only --url --token --help");
@@ -53,7 +71,9 @@ describe("the script of fish", () => {
   test("offers every command and every verb of a noun, with what it is for", async () => {
     const first = [...(await script).matchAll(/^complete -c orch -n __fish_use_subcommand -a (\S+)(?: -d '.+')?$/gm)];
     const verbs = [
-      ...(await script).matchAll(/^complete -c orch -n '__fish_seen_subcommand_from (\S+)' -a (\S+) -d '.+'$/gm),
+      ...(await script).matchAll(
+        /^complete -c orch -n '__fish_seen_subcommand_from (\S+); and not .+' -a (\S+) -d '.+'$/gm,
+      ),
     ];
     expect(first.map((match) => match[1]!).toSorted()).toEqual(
       [...new Set(NAMES.map((name) => name.split(" ")[0]!))].toSorted(),
@@ -65,7 +85,7 @@ describe("the script of fish", () => {
   test("offers the options of a command, and of a verb beside its noun", async () => {
     const lines = (await script).split("\n");
     const offers = (when: string, flag: string): boolean =>
-      lines.some((line) => line.startsWith(`complete -c orch -n '${when}' -l ${flag} -d '`));
+      lines.some((line) => line.startsWith(`complete -c orch -n '${when}' -`) && line.includes(`-l ${flag} `));
     const seen = (word: string): string => `__fish_seen_subcommand_from ${word}`;
     expect(offers(seen("ps"), "all")).toBe(true);
     expect(offers(`${seen("token")}; and ${seen("new")}`, "role")).toBe(true);

@@ -49,7 +49,8 @@ describe.skipIf(without.fish !== null)(titled("fish"), () => {
         out
           .trimEnd()
           .split("\n")
-          .map((one) => one.split("\t")[0] ?? ""),
+          .map((one) => one.split("\t")[0] ?? "")
+          .filter((one) => one !== ""),
       ),
     ];
   }
@@ -66,16 +67,23 @@ describe.skipIf(without.fish !== null)(titled("fish"), () => {
   });
 
   test("completes files where files are typed, and nowhere else", async () => {
-    expect(await offered("orch submit scr")).toEqual(["script.sh"]);
+    expect(await offered("orch run scr")).toEqual(["script.sh"]);
     expect(await offered("orch apply -f scr")).toEqual(["script.sh"]);
-    expect(await offered("orch scr")).not.toContain("script.sh");
-    expect(await offered("orch node drain scr")).not.toContain("script.sh");
+    expect(await offered("orch install agent --token-file scr")).toEqual(["script.sh"]);
+    for (const typed of ["", "node drain ", "logs ", "submit ", "run --host ", "run --name "])
+      expect(await offered(`orch ${typed}scr`)).toEqual([]);
+  });
+
+  test("completes names as the values of options", async () => {
+    expect(await offered("orch run --host b")).toEqual(["box1", "box2"]);
+    expect(await offered("orch ps --node b")).toEqual(["box1", "box2"]);
+    expect(await offered("orch context use ")).toEqual(["box1", "box2"]);
   });
 });
 
 describe.skipIf(without.zsh !== null)(titled("zsh"), () => {
   /** Types a line and a tab into a zsh without settings, and returns what the line has become. */
-  async function completed(line: string): Promise<string> {
+  async function completed(line: string, end = ""): Promise<string> {
     let shown = "";
     const decoder = new TextDecoder();
     const data = (_: unknown, bytes: Uint8Array): void => void (shown += decoder.decode(bytes, { stream: true }));
@@ -84,9 +92,9 @@ describe.skipIf(without.zsh !== null)(titled("zsh"), () => {
       child.terminal?.write(`orch() { print -l box1; }; source ${dir}/zsh; PS1='re''ady> '\n`);
       await waitUntil("the prompt", () => shown.includes("ready> "));
       expect(shown).not.toContain("not found");
-      child.terminal?.write(`${line}\t`);
-      // A completed word ends with a space.
-      return await waitUntil("the completion", () => /ready> (orch .* )$/.exec(plain(shown))?.[1] ?? null);
+      child.terminal?.write(`${line}\t${end}`);
+      // A completed word ends with a space, and one that is not completed with what is typed next.
+      return await waitUntil("the completion", () => /ready> (orch .*[ ;])$/.exec(plain(shown))?.[1] ?? null);
     } finally {
       child.kill("SIGKILL");
       await child.exited;
@@ -100,8 +108,15 @@ describe.skipIf(without.zsh !== null)(titled("zsh"), () => {
     ["orch ps --al", "orch ps --all "],
     ["orch token new --r", "orch token new --role "],
     ["orch node drain b", "orch node drain box1 "],
-    ["orch submit scr", "orch submit script.sh "],
+    ["orch run scr", "orch run script.sh "],
+    ["orch apply -f scr", "orch apply -f script.sh "],
+    ["orch run --host b", "orch run --host box1 "],
   ])("completes %p", async (typed, whole) => {
     expect(await completed(typed)).toBe(whole);
   });
+
+  test.each(["orch logs scr", "orch node drain scr", "orch submit scr", "orch run --host scr"])(
+    "offers no file behind %p",
+    async (typed) => expect(await completed(typed, ";")).toBe(`${typed};`),
+  );
 });
