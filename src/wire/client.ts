@@ -231,8 +231,8 @@ function apps(get: Get, post: Post, remove: Remove, ask: Ask, whole: Whole) {
     removeApp: (project: string, app: string) => remove(at(project, app), doneAnswer),
     validate: (body: z.infer<typeof validateRequest>) => post("/v1/validate", validateAnswer, body),
     plan: (body: z.infer<typeof applyRequest>) => post("/v1/plan", planView, body),
-    workload: (project: string, app: string, workload: string) =>
-      get(workloadAt(project, app, workload), workloadDetail),
+    workload: (project: string, app: string, workload: string, values = false) =>
+      get(workloadAt(project, app, workload), workloadDetail, values ? { values } : {}),
     scale: (project: string, app: string, workload: string, replicas: number) =>
       post(`${workloadAt(project, app, workload)}/scale`, scaleAnswer, { replicas }),
     restart: (project: string, app: string, workload: string) =>
@@ -271,7 +271,8 @@ function work(get: Get, post: Post) {
     runs: (query: { all?: boolean; user?: string; project?: string; since_ms?: number } & Page = {}) =>
       get("/v1/runs", list("runs", runView), { ...query }),
     /** A run with its tasks, or with a page of them. */
-    runInfo: (run: number | string, page: Page = {}) => get(`/v1/runs/${part(String(run))}`, runDetail, { ...page }),
+    runInfo: (run: number | string, page: Page & { readonly values?: boolean } = {}) =>
+      get(`/v1/runs/${part(String(run))}`, runDetail, { ...page }),
     cancel: (run: number | string, body: z.infer<typeof cancelRequest> = { signal: null }) =>
       post(`/v1/runs/${part(String(run))}/cancel`, runView, body),
     retry: (run: number | string) => post(`/v1/runs/${part(String(run))}/retry`, retryAnswer),

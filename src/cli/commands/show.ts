@@ -1,8 +1,8 @@
 // `orch show`: everything about one thing, whatever it is: a run, a task, a workload, an app, a node, a card.
 
-import { command } from "../frame/command";
+import { command, flag } from "../frame/command";
 import type { Context } from "../context";
-import { EXIT } from "../failure";
+import { EXIT, UsageError } from "../failure";
 import { workloadIn } from "../typed/names";
 import { block } from "../print/block";
 import { nodeLines } from "../print/node";
@@ -20,14 +20,15 @@ type Document = Named & Readonly<Record<string, unknown>>;
 export const show = command({
   reads: true,
   operands: ["<RUN|TASK|WORKLOAD|APP|NODE|GPU>"],
+  options: { values: flag("--values", "of a run or workload: its environment variables with their values") },
   examples: [
     ["orch show 123", "a run with its tasks"],
     ["orch show recs.api.0 --json", "a task"],
     ["orch show box1", "a node"],
     ["orch show GPU-5a0a2a31", "a card"],
   ],
-  async run(context, { args: [typed = ""], shape }) {
-    const document = await lookUp(await context.client(), typed);
+  async run(context, { args: [typed = ""], flags: { values }, shape }) {
+    const document = await lookUp(await context.client(), typed, values);
     if (shape === "json") context.json(document);
     else if (shape === "ids") context.print(nameOf(document));
     else for (const line of linesOf(context, document)) context.print(line);
@@ -50,16 +51,18 @@ function nameOf({ id, run, name }: Document): string {
   return found === undefined ? "" : String(found);
 }
 
-async function lookUp(client: Client, typed: string): Promise<Document> {
+async function lookUp(client: Client, typed: string, values: boolean): Promise<Document> {
   const found = await client.name(typed);
+  if (values && found.kind !== "run" && found.kind !== "workload")
+    throw new UsageError(`--values: ${typed} is a ${found.kind}; runs and workloads have variables`);
   switch (found.kind) {
     case "run":
-      return client.runInfo(found.run ?? typed);
+      return client.runInfo(found.run ?? typed, values ? { values } : {});
     case "task":
       return client.task(found.name);
     case "workload": {
       const { project, app, workload } = workloadIn(found);
-      return client.workload(project, app, workload);
+      return client.workload(project, app, workload, values);
     }
     case "app":
       return client.app(found.project ?? "", found.app ?? "");

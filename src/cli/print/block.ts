@@ -51,7 +51,7 @@ export function block(
 }
 
 /** What has keys that people chose, or the spec file has. They are shown as they are. */
-const MAPS: ReadonlySet<string> = new Set(["env", "labels", "ports", "countables", "parts", "spec"]);
+const MAPS: ReadonlySet<string> = new Set(["env", "environment", "labels", "ports", "countables", "parts", "spec"]);
 
 const ITEM = "- ";
 

@@ -30,7 +30,7 @@ export function runLines(run: RunDetail, { now_ms, style, width }: Print): strin
       node: run.nodes,
       workdir: run.workdir,
       labels: Object.entries(run.labels).map(([key, value]) => `${key}=${value}`),
-      environment: run.env,
+      environment: variablesOf(run),
       stdin: inputOf(run),
       after: run.after.map(({ name, when, met }) => `${name} ${when}${met === null ? "" : met ? ": yes" : ": no"}`),
       [isChoice(run) ? "smallest_changes" : "smallest_change"]: wayLines(run, width === null ? null : width - KEY).join(
@@ -53,6 +53,14 @@ export function runLines(run: RunDetail, { now_ms, style, width }: Print): strin
   if (paths.length > 0) lines.push("", ...paths.map(({ task, node, path }) => `logs of ${task}: ${node}:${path}`));
   return lines;
 }
+
+/** Returns the names of variables, or each with its value, one a line, where these were asked for. */
+export const variablesOf = ({
+  env,
+  env_values,
+}: Pick<RunDetail, "env" | "env_values">): readonly string[] | Env | null => env_values ?? env;
+
+type Env = Readonly<Record<string, string>>;
 
 /** The longest key with its colon and the blank behind it. */
 const KEY = "smallest change: ".length;

@@ -5,14 +5,14 @@ import { type Facts, settingsFacts, taskFacts } from "../../spec/facts";
 import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
 import { block } from "./block";
 import { timestamp } from "./figures";
-import type { Print } from "./run";
+import { variablesOf, type Print } from "./run";
 import { table } from "./table";
 import { taskColumns } from "./tasks";
 
 export function workloadLines(workload: WorkloadDetail, { now_ms, style, width }: Print): string[] {
   const { app, name, project, user, kind, version, removing, last_run, tasks } = workload;
   const spec = workload.spec as TaskSpec | null;
-  const asked = spec === null ? [] : withoutValues(taskFacts(spec));
+  const asked = spec === null ? [] : othersThanEnv(taskFacts(spec));
   const settings = settingsFacts(workload.settings as unknown as Settings, kind);
   const lines = block(
     {
@@ -26,18 +26,15 @@ export function workloadLines(workload: WorkloadDetail, { now_ms, style, width }
     style,
     width,
   );
-  const says = block({ spec: Object.fromEntries([...asked, ...settings]) }, style, width);
+  const environment = variablesOf(workload);
+  const says = block({ spec: Object.fromEntries([...asked, ...settings]), environment }, style, width);
   lines.push("", ...says);
   if (tasks.length > 0) lines.push("", ...table(taskColumns(now_ms, project, style), tasks, width));
   return lines;
 }
 
-/** Leaves the names of variables. Their values are in the file: `orch spec`. */
-function withoutValues(facts: Facts): [string, unknown][] {
-  const names = [...facts.keys()].flatMap((key) => /^env\.(.+)$/s.exec(key)?.[1] ?? []);
-  const others = [...facts].filter(([key]) => !key.startsWith("env."));
-  return names.length === 0 ? others : [...others, ["environment", names.sort()]];
-}
+/** A server of an earlier release tells the variables in the spec, with their values. */
+const othersThanEnv = (facts: Facts): [string, unknown][] => [...facts].filter(([key]) => !key.startsWith("env."));
 
 export function appLines(app: AppDetail, { style, width }: Print): string[] {
   const { name, project, revision, changed_by, changed_ms, removing, workloads, text } = app;

@@ -32,6 +32,7 @@ import { repeatRun } from "../work/repeat";
 import { settleRun } from "../work/settle";
 import type { Principal } from "../access/auth";
 import { meantBy } from "../work/resolve";
+import { values } from "../views/environment";
 import { runInside, runLook, runView as viewOf } from "../views/run";
 import { shownRunState } from "../views/waits";
 import { taskView } from "../views/task";
@@ -128,7 +129,7 @@ export const RUN_ROUTES = [
     method: "GET",
     path: "/v1/runs/{run}",
     answer: runDetail,
-    query: page,
+    query: page.extend({ values }),
     summary: "One run with its tasks, the newest of them when they are many; by its number or its job's name",
     handle({ api, params, query, who }): z.infer<typeof runDetail> {
       const { state, history } = api.store;
@@ -145,7 +146,7 @@ export const RUN_ROUTES = [
       items.sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt);
       const look = runLook(api.store, waitsOf(api), who, [run.uid]);
       const tasks = items.map((task) => taskView(task, state));
-      return { ...viewOf(run, look), ...runInside(run, look, api.store, who, items), tasks, next };
+      return { ...viewOf(run, look), ...runInside(run, look, api.store, who, items, query), tasks, next };
     },
   }),
   route({

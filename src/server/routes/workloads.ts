@@ -18,6 +18,7 @@ import { requireRoom, withinReplicas } from "../work/require-room";
 import { askedAgain, findApp, putWorkload } from "../work/apps";
 import { notFound, RefusedError } from "../refused";
 import { route, type Ask } from "./route";
+import { environmentOf, values } from "../views/environment";
 import { countsOf, workloadView } from "../views/app";
 import { taskView } from "../views/task";
 import { pendingOf } from "./tasks";
@@ -29,8 +30,9 @@ export const WORKLOAD_ROUTES = [
     method: "GET",
     path: "/v1/workloads/{project}/{app}/{workload}",
     answer: workloadDetail,
+    query: z.object({ values }),
     summary: "One workload with its tasks; its spec for its owners",
-    handle({ api, params, who }): WorkloadDetail {
+    handle({ api, params, query, who }): WorkloadDetail {
       const { state } = api.store;
       const row = requireWorkload({ state }, params);
       const pending = pendingOf(api, ({ workload_uid }) => workload_uid === row.uid).toArray();
@@ -39,11 +41,14 @@ export const WORKLOAD_ROUTES = [
         .filter((task) => task.app_uid === row.app_uid && task.workload === row.name)
         .map((task) => taskView(task, state))
         .toArray();
+      const inside = mayTouch(who, row) ? api.store.spec(row.spec_hash) : null;
+      const { env: _env, ...spec } = inside ?? {};
       return {
         ...workloadView(row, state, countsOf(state, pending)),
         settings: { ...row.settings },
         tasks: [...tasks, ...pending.map(({ view }) => view())],
-        spec: mayTouch(who, row) ? { ...api.store.spec(row.spec_hash) } : null,
+        spec: inside === null ? null : spec,
+        ...environmentOf(inside, query.values),
       };
     },
   }),

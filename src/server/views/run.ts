@@ -15,6 +15,7 @@ import type { Store } from "../../store/store";
 import { mayTouch } from "../access/access";
 import type { Principal } from "../access/auth";
 import type { RunDetail, RunView } from "../../wire/api/runs";
+import { environmentOf } from "./environment";
 import { waysView } from "./plan";
 import { firstOf, reasonOf } from "./task";
 import { runReason, shownRunState, waitsFor, waitsIn, type Waits, type WaitsFrom } from "./waits";
@@ -105,6 +106,7 @@ export function runInside(
   { spec, hasSpec, now }: Pick<Store, "spec" | "hasSpec" | "now">,
   who: Principal,
   tasks: readonly TaskRow[],
+  query: { readonly values?: boolean | undefined } = {},
 ): RunInside {
   const task = hasSpec(run.spec_hash) ? spec(run.spec_hash) : null;
   const inside = task !== null && mayTouch(who, run);
@@ -115,7 +117,7 @@ export function runInside(
     request: task === null ? null : requestOf(task, tasks.at(-1)?.promised ?? null),
     workdir: inside ? task.workdir : null,
     labels: { ...run.settings.labels },
-    env: inside ? Object.keys(task.env).sort() : null,
+    ...environmentOf(inside ? task : null, query.values),
     stdin: run.stdin === null ? null : { bytes: run.stdin.bytes, sha256: mayTouch(who, run) ? run.stdin.sha256 : null },
     after: run.after.map(({ name, when, met }) => ({ name, when, met })),
     waited_ms: Math.max(0, until - run.created_ms),

@@ -14,3 +14,17 @@ export const doneAnswer = z.object({ revision: int });
 
 /** A stranger may ask this, so it says nothing of the release. Earlier servers do, which is ignored. */
 export const healthView = z.object({ status: z.literal("ok") });
+
+/** The environment variables of a run or workload: their values only when they are asked for. */
+export const environment = {
+  env: z
+    .array(z.string())
+    .nullable()
+    .default(null)
+    .describe("the names of its variables; null for those who may not see its inside"),
+  env_values: z
+    .record(z.string(), z.string())
+    .nullable()
+    .default(null)
+    .describe("its variables with their values, if they were asked for with `values`; else null"),
+};

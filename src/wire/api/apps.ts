@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { KINDS } from "../../core/model/workload";
 import { int, ms } from "../scalars";
-import { doneAnswer } from "./answers";
+import { doneAnswer, environment } from "./answers";
 import { changeView, planView } from "./plans";
 import { taskView } from "./tasks";
 
@@ -25,7 +25,11 @@ export const workloadView = z
 export type WorkloadView = z.infer<typeof workloadView>;
 
 export const workloadDetail = workloadView.extend({
-  spec: z.record(z.string(), z.unknown()).nullable().describe("null for callers who may not see its environment"),
+  spec: z
+    .record(z.string(), z.unknown())
+    .nullable()
+    .describe("without its environment; null for callers who may not see its inside"),
+  ...environment,
   settings: z.record(z.string(), z.unknown()),
   tasks: z.array(taskView),
 });

@@ -5,6 +5,7 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import { RUN, type RunState } from "../../core/model/lifecycle";
 import { inputRef, sha256 } from "../nouns";
 import { int, ms } from "../scalars";
+import { environment } from "./answers";
 import { smallest_changes } from "./plans";
 import { blockedKind, endCause, taskView } from "./tasks";
 
@@ -73,7 +74,7 @@ export const runDetail = runView.extend({
   request: runRequested.nullable().describe("null if its spec is no longer there"),
   workdir: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
-  env: z.array(z.string()).nullable().describe("the names of its variables; null for those who may not see its inside"),
+  ...environment,
   after: z.array(z.object({ name: z.string(), when: z.string(), met: z.boolean().nullable() })),
   waited_ms: int.describe("from when it was made to its first start, or to now"),
   smallest_change: z

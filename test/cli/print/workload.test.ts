@@ -34,11 +34,16 @@ const view = {
 
 describe("a workload", () => {
   const [decl] = parsed.is === "parsed" ? parsed.app.workloads : [];
-  const given = { ...view, spec: decl?.spec, settings: decl?.settings, tasks: [] };
+  const env_values = decl?.spec.env ?? {};
+  const given = { ...view, spec: decl?.spec, settings: decl?.settings, tasks: [], env: Object.keys(env_values).sort() };
   const lines = workloadLines(workloadDetail.parse(given), print);
   test("names its variables as they are, without their values", () => {
     expect(lines.find((line) => line.includes("environment:"))).toEndWith(" WANDB_KEY, my_name");
     expect(lines.join("\n")).not.toContain("secret1");
+  });
+  test("has a line for each variable where the values were asked for", () => {
+    const all = workloadLines(workloadDetail.parse({ ...given, env_values }), print);
+    expect(all.slice(all.indexOf("environment:"))).toEqual(["environment:", "  WANDB_KEY: secret1", "  my_name:   x"]);
   });
   test("says what the file says, and nothing of what is not asked for", () => {
     expect(lines).toContain("version: 2 (of its spec)");

@@ -128,6 +128,22 @@ describe("what belongs to a project", () => {
       expect([workload.status, workload.body["spec"] !== null]).toEqual([200, sees]);
     }
   });
+  test("names its variables to its members, and tells the values to those who ask for them", async () => {
+    const text = "app: keys\njobs:\n  train: { run: date, env: { HF_TOKEN: hidden } }\n";
+    const body = { text, file: "f", revision: null };
+    expect((await stage.call("PUT", "/v1/apps/lab/keys", { as: "alice", body })).status).toBe(200);
+    const shown = async (as: string, query = ""): Promise<Record<string, unknown>> =>
+      (await stage.call("GET", `/v1/workloads/lab/keys/train${query}`, { as })).body;
+    const members = await shown("alice");
+    expect([members["env"], JSON.stringify(members).includes("hidden")]).toEqual([["HF_TOKEN"], false]);
+    expect((await shown("alice", "?values=true"))["env_values"]).toEqual({ HF_TOKEN: "hidden" });
+    const others = await shown("bob", "?values=true");
+    expect([others["env"], others["env_values"], JSON.stringify(others).includes("hidden")]).toEqual([
+      null,
+      null,
+      false,
+    ]);
+  });
   test("is changed by operators too", async () => {
     expect(
       (await stage.call("POST", "/v1/workloads/lab/web/api/scale", { as: "olga", body: { replicas: 3 } })).status,

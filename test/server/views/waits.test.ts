@@ -146,6 +146,8 @@ describe("a run", () => {
     });
     expect(detail.request?.memory_bytes).toBeGreaterThan(0);
     expect(JSON.stringify(detail)).not.toContain("hidden");
+    const values = async (as: string): Promise<unknown> => (await get("/v1/runs/1?values=true", as)).body["env_values"];
+    expect([detail.env_values, await values("alice"), await values("bob")]).toEqual([null, { LR: "hidden" }, null]);
     const others = (await get("/v1/runs/1", "bob")).body as unknown as RunDetail;
     expect([others.command, others.env, others.workdir, others.logs]).toEqual([null, null, null, []]);
     expect(((await get("/v1/runs")).body["runs"] as RunView[])[0]).toMatchObject({
