@@ -64,6 +64,7 @@ export const TABLE: readonly CommandEntry[] = [
   entry("jobs", "cancel", "End runs", async () => (await import("./commands/cancel")).cancel),
   entry("jobs", "queue", "Show what waits, in order", async () => (await import("./commands/queue")).queue),
   entry("jobs", "runs", "List runs, newest first", async () => (await import("./commands/runs")).runs),
+  entry("look", "apps", "List apps: how much of each is up", async () => (await import("./commands/apps")).apps),
   entry("look", "ps", "List tasks", async () => (await import("./commands/ps")).ps),
   entry("look", "logs", "Print the output of tasks", async () => (await import("./commands/logs")).logs),
   entry(

@@ -65,8 +65,8 @@ test.each([
   [
     ["run", "train.py"],
     2,
-    "orch: there is no job train.py of yours. If it is a program: orch run -- ./train.py; " +
-      "jobs of apps: orch ps --all\n",
+    "orch: there is no workload called train.py. orch ps shows what there is. " +
+      "If it is a program: orch run -- ./train.py\n",
   ],
   [
     ["run", "--cpu", "2", "recs.train"],

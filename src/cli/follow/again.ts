@@ -35,6 +35,6 @@ export async function runJobAgain(client: Client, typed: string, added: Added): 
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "not_found") throw error;
     const program = `If it is a program: orch run -- ./${typed}`;
-    throw new UsageError(`there is no job ${typed} of yours`, `${program}; jobs of apps: orch ps --all`);
+    throw new UsageError(error.message, error.hint === null ? program : `${error.hint}. ${program}`);
   }
 }

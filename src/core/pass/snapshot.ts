@@ -201,6 +201,7 @@ export type Op =
       readonly what: "app" | "workload";
       readonly uid: string;
       readonly name: string;
+      readonly project: string;
       readonly why: string;
     }
   | { readonly op: "port"; readonly key: string; readonly why: string };

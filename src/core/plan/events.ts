@@ -64,7 +64,7 @@ function tell(op: Op, pass: Pass): NewEvent | null {
         ? null
         : { verb: `run ${op.run.state}`, node_id: null, detail: op.why, ...aboutRun(op.run) };
     case "remove":
-      return { verb: "removed", object: op.name, project: null, node_id: null, run: null, detail: op.why };
+      return { verb: "removed", object: op.name, project: op.project, node_id: null, run: null, detail: op.why };
     case "go":
     case "archive":
     case "port":

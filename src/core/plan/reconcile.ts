@@ -5,7 +5,7 @@ import { compareText } from "../canonical";
 import { resolveWaiting } from "./after";
 import { isFinal } from "../model/lifecycle";
 import { reconcileRun } from "./jobs";
-import type { RunRow, WorkloadRow } from "../model/rows-work";
+import type { AppRow, RunRow, WorkloadRow } from "../model/rows-work";
 import { newDraft, type ReconcileDraft, type Reconciled } from "./draft";
 import { runOf, stopTask, tasksOf, type Findings, type Pass } from "../pass/pass";
 import type { Op } from "../pass/snapshot";
@@ -114,18 +114,26 @@ export function removeEmpty(pass: Pass, archives: readonly Archive[]): Op[] {
   for (const workload of pass.state.workloads.values()) {
     if (!isRemoving(pass, workload) || left.has(workload.uid)) full.add(workload.app_uid);
   }
-  const why = "nothing of it is left";
   return [
     ...removing
       .filter(({ uid }) => !left.has(uid))
       .sort(byUid)
-      .map(({ uid, app, name }): Op => ({ op: "remove", what: "workload", uid, name: `${app}.${name}`, why })),
+      .map((row): Op => removal("workload", row, `${row.app}.${row.name}`)),
     ...apps
       .filter(({ uid }) => !full.has(uid))
       .sort(byUid)
-      .map(({ uid, name }): Op => ({ op: "remove", what: "app", uid, name, why })),
+      .map((row): Op => removal("app", row, row.name)),
   ];
 }
+
+const removal = (what: "app" | "workload", { uid, project }: AppRow | WorkloadRow, name: string): Op => ({
+  op: "remove",
+  what,
+  uid,
+  name,
+  project,
+  why: "nothing of it is left",
+});
 
 const byUid = (a: { readonly uid: string }, b: { readonly uid: string }): number => compareText(a.uid, b.uid);
 

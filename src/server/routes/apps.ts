@@ -158,7 +158,7 @@ export const APP_ROUTES = [
 ];
 
 const noApp = (project: string, app: string): RefusedError =>
-  notFound(`there is no app ${project}/${app}`, "orch ps shows what there is");
+  notFound(`there is no app ${project}/${app}`, "orch apps shows what there is");
 
 function requireApp(api: Api, project: string, name: string) {
   const app = findApp(api.store.state, project, name);

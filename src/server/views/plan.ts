@@ -80,7 +80,7 @@ export function opView(op: Op, state: State, own: ReadonlySet<string>): OpView |
         devices: [],
         why: op.why,
         own: own.has(op.uid),
-        project: null,
+        project: op.project,
       };
     case "archive":
     case "port":

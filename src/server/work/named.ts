@@ -32,7 +32,7 @@ export type NamedThing =
   | { readonly kind: "card"; readonly id: string; readonly node: NodeRow };
 
 /** What is looked through. */
-export type Searched = Pick<Store, "state" | "history" | "spec">;
+export type Searched = Pick<Store, "state" | "history" | "spec" | "now">;
 
 /** Who asks, and for what. */
 export interface NameWish {

@@ -10,6 +10,7 @@ import { saySlots, slotsOf } from "../../core/model/slots";
 import { isPart, isUidStart, parseApp, parseName, taskName, withUid, type WorkName } from "../../core/model/task";
 import { notFound } from "../refused";
 import { isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
+import { removedBefore } from "./removed";
 import { noSuch, ofOtherKind, several } from "./unresolved";
 
 /** Returns the only thing that a text means. Throws RefusedError if there is none, or more than one. */
@@ -27,7 +28,7 @@ export function fitting(known: Searched, ref: string, asked: NameWish): readonly
   if (found.length > 0) return found;
   const [other] = every;
   if (other !== undefined) throw ofOtherKind(known.state, ref, other, asked.kinds);
-  throw noSuch(known.state, ref, asked);
+  throw removedBefore(known, ref, asked) ?? noSuch(known.state, ref, asked);
 }
 
 /** Returns the task, workload or run that a text means. */

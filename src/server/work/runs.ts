@@ -73,7 +73,8 @@ export function makeRun(draft: Draft, making: Making): RunRow {
  */
 function boundRun(draft: Draft, { history, spec, project, who }: Making, { name, when }: After): RunAfter {
   const asked: NameWish = { name: who.name, project, kinds: ["run", "workload"], own: true };
-  const { run } = runNamed({ state: draft.state, history, spec }, { name, when }, asked);
+  const known: Searched = { state: draft.state, history, spec, now: () => draft.now_ms };
+  const { run } = runNamed(known, { name, when }, asked);
   if (run === null) throw notToComeAfter(`${name} has never run`, `orch show ${name}`, when);
   const met = metBy(draft.state, run, when);
   if (met === false)

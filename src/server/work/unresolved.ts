@@ -22,7 +22,7 @@ const either = (words: readonly string[]): string =>
 const LISTS: Readonly<Record<NameKind, string>> = {
   task: "orch ps --all",
   workload: "orch ps",
-  app: "orch ps",
+  app: "orch apps",
   run: "orch runs",
   node: "orch nodes",
   card: "orch gpus",

@@ -3,6 +3,7 @@
 // has the input of the file of that name.
 
 import { describe, expect, test } from "bun:test";
+import { appColumns } from "../../../src/cli/print/apps";
 import { block } from "../../../src/cli/print/block";
 import { blockedLines, placedLines, type PlacedView } from "../../../src/cli/print/explain";
 import { paintState, style, wantsColor } from "../../../src/cli/print/color";
@@ -17,6 +18,7 @@ import { queueColumns, queued, queueListing, runColumns } from "../../../src/cli
 import { listing } from "../../../src/cli/print/listing";
 import { table } from "../../../src/cli/print/table";
 import { taskColumns, taskListing } from "../../../src/cli/print/tasks";
+import { appView } from "../../../src/wire/api/apps";
 import { gpuView } from "../../../src/wire/api/devices";
 import { nodeView } from "../../../src/wire/api/nodes";
 import { planView, type BlockedView } from "../../../src/wire/api/plans";
@@ -69,6 +71,7 @@ const printers: Readonly<Record<string, (given: never, width: number | null) => 
     runLines(runDetail.parse(given), { now_ms: NOW_MS, style: PLAIN, width }).map((line) =>
       line.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "(its own time zone)"),
     ),
+  apps: ({ apps }: { apps: unknown[] }, width) => table(appColumns(NOW_MS), appView.array().parse(apps), width),
   runs: ({ runs }: { runs: unknown[] }, width) => table(runColumns(NOW_MS, PLAIN), runView.array().parse(runs), width),
   queue: ({ runs, slots }: { runs: unknown[]; slots: unknown[] }, width) =>
     listing(

@@ -88,6 +88,44 @@ describe("a name means", () => {
 });
 
 describe("a name that", () => {
+  test("an app or a workload had before it was removed says when, by whom, and where its history is", async () => {
+    await apply("recs");
+    await apply("recs", "other", "bob");
+    await stage.call("PUT", "/v1/apps/lab/shop", {
+      as: "alice",
+      body: {
+        text: "app: shop\nproject: lab\nservices: { web: { run: x }, old: { run: x } }\n",
+        file: "f",
+        revision: null,
+      },
+    });
+    await stage.planned();
+    await stage.call("DELETE", "/v1/apps/lab/recs", { as: "alice" });
+    await stage.call("PUT", "/v1/apps/lab/shop", {
+      as: "alice",
+      body: { text: "app: shop\nproject: lab\nservices: { web: { run: x } }\n", file: "f", revision: null },
+    });
+    await stage.planned();
+    const kept = (name: string): string =>
+      `What is kept of it: orch events ${name}; its tasks and runs are in orch ps --all and orch runs, their output ` +
+      "in orch logs ID or RUN";
+    for (const ref of ["recs", "recs.api", "recs.api.0", "lab/recs"]) {
+      const said = await meant(ref, "?own=true");
+      expect(said).toStartWith("404 recs");
+      expect(said).toMatch(/ was removed \d+s ago/);
+    }
+    expect(await meant("recs", "?own=true")).toBe(`404 recs was removed 0s ago by alice | ${kept("recs")}`);
+    expect(await meant("shop.old")).toBe(`404 shop.old was removed 0s ago | ${kept("shop.old")}`);
+    // What another project has of the name is meant where its project need not be written.
+    expect(await meant("recs")).toBe("app other/recs");
+    expect(await meant("lab/recs", "", "bob")).toBe(`404 lab/recs was removed 0s ago by alice | ${kept("lab/recs")}`);
+    expect(await meant("recs", "?kinds=node")).not.toContain("removed");
+    const { body } = await stage.call("GET", "/v1/events?object=lab/recs", { as: "alice" });
+    expect(JSON.stringify(body)).toContain("nothing of it is left");
+    await apply("recs");
+    expect(await meant("recs")).toBe("app lab/recs");
+    expect(await meant("recs.nothing")).not.toContain("removed");
+  });
   test("several have is refused with the list, and each by its number is not", async () => {
     await run("sweep");
     await run("sweep");
