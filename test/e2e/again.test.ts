@@ -65,8 +65,8 @@ test.each([
   [
     ["run", "train.py"],
     2,
-    "orch: there is no workload called train.py. orch ps shows what there is. " +
-      "If it is a program: orch run -- ./train.py\n",
+    "orch: there is no workload called train.py (orch ps shows what there is; " +
+      "if it is a program: orch run -- ./train.py)\n",
   ],
   [
     ["run", "--cpu", "2", "recs.train"],

@@ -34,7 +34,7 @@ export async function runJobAgain(client: Client, typed: string, added: Added): 
     return await client.runAgain(project, app, workload, { ...added, args: [...added.args] });
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "not_found") throw error;
-    const program = `If it is a program: orch run -- ./${typed}`;
-    throw new UsageError(error.message, error.hint === null ? program : `${error.hint}. ${program}`);
+    const program = `if it is a program: orch run -- ./${typed}`;
+    throw new UsageError(error.message, error.hint === null ? program : `${error.hint}; ${program}`);
   }
 }
