@@ -1,6 +1,7 @@
 // The slots of a service: the numbers that its replicas have. They are 0 to N - 1, but for numbers that were given up
 // when the service was scaled down to fewer.
 
+import type { Ms } from "../units";
 import type { WorkloadRow } from "./rows-work";
 
 /** What of a service's row says which slots it has. */
@@ -22,6 +23,10 @@ export function withoutOf(slots: readonly number[]): readonly number[] | null {
   const gaps = Array.from({ length: end }, (_, slot) => slot).filter((slot) => !kept.has(slot));
   return gaps.length === 0 ? null : gaps;
 }
+
+/** Returns since when a slot is wanted; null if its row is of an earlier release, which did not note it. */
+export const wantedSince = ({ wanted }: Pick<WorkloadRow, "wanted">, slot: number): Ms | null =>
+  wanted?.findLast(({ from }) => from <= slot)?.since_ms ?? null;
 
 /** Words numbers that ascend: `0 to 2`, `0, 2 to 4 and 7`. */
 export function saySlots(slots: readonly number[]): string {

@@ -10,8 +10,13 @@ export interface Tried {
   readonly nodes: ReadonlyMap<string, TriedNode>;
   /** The tasks that held room, with what they held, by uid. */
   readonly tasks: ReadonlyMap<string, { readonly node_id: string; readonly promised: Promised }>;
-  /** By the key of a shape, the last pass that tried all nodes on which it could have come to fit, in vain. */
-  readonly shapes: ReadonlyMap<string, number>;
+  /** The ports that nobody could have yet, by key: whether one rests, or something else than a task holds it. */
+  readonly ports: ReadonlyMap<string, "rests" | "held">;
+  /**
+   * By the key of a shape or of companions, the last pass that tried all nodes on which they could have come to fit, in
+   * vain.
+   */
+  readonly failures: ReadonlyMap<string, number>;
 }
 
 /** A node as the last pass saw it. */
@@ -22,7 +27,9 @@ export interface TriedNode {
   readonly kept: boolean;
   /** The last pass before which the node may have come to have more room. */
   readonly grown: number;
+  /** The last pass before which, or in which, anything there has changed. */
+  readonly changed: number;
 }
 
-/** The most shapes that are remembered. Others are tried again in each pass. */
+/** The most failures that are remembered. Others are tried again in each pass. */
 export const MOST_TRIED = 20_000;

@@ -1,12 +1,13 @@
 // Who is on which node, and what they hold there: counted once, when somebody asks for it, and kept up with what the
 // pass places.
 
+import { digest128 } from "../fresh";
 import { hostKey } from "./queue";
 import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
 import { fullName, isWanted } from "../model/task";
 import type { Pass } from "../pass/pass";
-import type { Hosts, KeptRoom, NamedPromise, Room, Rooms } from "./room";
+import type { Hosts, KeptRoom, NamedPromise, Room, Rooms, Where } from "./room";
 
 function hostsOf(pass: Pass, rooms: Rooms): Hosts {
   if (rooms.lazy.hosts !== null) return rooms.lazy.hosts;
@@ -26,7 +27,10 @@ function countHost({ stopped }: Rooms, hosts: Hosts, task: TaskRow): void {
   count.all++;
   if (!isWanted(task) || stopped.has(task.uid)) return;
   count.wanted++;
-  hosts.wanted.set(key, (hosts.wanted.get(key) ?? 0) + 1);
+  const where = hosts.wanted.getOrInsertComputed(key, () => ({ nodes: new Set<string>(), said: null }));
+  if (where.nodes.has(task.node_id)) return;
+  where.nodes.add(task.node_id);
+  where.said = null;
 }
 
 export const countOn = (
@@ -38,8 +42,19 @@ export const countOn = (
   hostsOf(pass, rooms).byNode.get(room.node.id)?.get(key) ?? NOBODY;
 
 /** Returns whether a workload has a wanted task anywhere. */
-export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean =>
-  (hostsOf(pass, rooms).wanted.get(key) ?? 0) > 0;
+export const isAnywhere = (pass: Pass, rooms: Rooms, key: string): boolean => hostsOf(pass, rooms).wanted.has(key);
+
+/** Returns a text that says on which nodes these workloads have wanted tasks. Only for equal answers it is equal. */
+export function whereabouts(pass: Pass, rooms: Rooms, leaders: readonly { readonly key: string }[]): string {
+  if (leaders.length === 0) return "";
+  const { wanted } = hostsOf(pass, rooms);
+  return leaders.map(({ key }) => sayWhere(wanted.get(key))).join();
+}
+
+function sayWhere(where: Where | undefined): string {
+  if (where === undefined) return "nowhere";
+  return (where.said ??= digest128([...where.nodes].sort().join()));
+}
 
 const NOBODY = { all: 0, wanted: 0 };
 
@@ -117,11 +132,9 @@ export function holdKept(rooms: Rooms, kept: KeptRoom): void {
 
 /** Notes that there is less in a room than before. */
 function touch(rooms: Rooms, room: Room, { devices }: Promised): void {
-  rooms.touched.push(room.index);
-  room.stamp++;
-  if (devices.length === 0) return;
-  for (const other of room.beside) {
-    rooms.touched.push(other.index);
-    other.stamp++;
+  for (const one of devices.length === 0 ? [room] : [room, ...room.beside]) {
+    rooms.touched.push(one.index);
+    one.stamp++;
+    one.changed = rooms.pass;
   }
 }

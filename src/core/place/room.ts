@@ -29,6 +29,8 @@ export interface Room {
   stamp: number;
   /** The last pass before which there may have come to be more room. */
   grown: number;
+  /** The last pass before which, or in which, anything here has changed. */
+  changed: number;
 }
 
 export interface Rooms {
@@ -60,7 +62,8 @@ export interface Rooms {
 export interface KeptRoom {
   readonly room: Room;
   readonly promised: Promised;
-  readonly demand: Demand;
+  /** Those for whom it is kept: one demand, or all companions. Each of them has a part of its own. */
+  readonly demands: readonly Demand[];
   /** Words what it is, such as `room for run 12, which has waited for 14m`. */
   readonly name: string;
 }
@@ -80,8 +83,14 @@ export interface Lazy {
 export interface Hosts {
   /** By node id and host key: how many live tasks there are, and how many of them are wanted. */
   readonly byNode: Map<string, Map<string, { all: number; wanted: number }>>;
-  /** By host key: how many wanted tasks there are anywhere. */
-  readonly wanted: Map<string, number>;
+  /** By host key: on which nodes there are wanted tasks. */
+  readonly wanted: Map<string, Where>;
+}
+
+/** The ids of some nodes, and a text that is the same for the same nodes only; made when somebody asks for it. */
+export interface Where {
+  readonly nodes: Set<string>;
+  said: string | null;
 }
 
 /** What somebody on a node was promised. */
@@ -138,6 +147,7 @@ export function openRooms(
       filled: null,
       stamp: 0,
       grown: 0,
+      changed: 0,
     };
     list.push(room);
     byId.set(id, room);

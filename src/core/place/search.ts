@@ -2,6 +2,7 @@
 // one look at every node and then one look per placement.
 
 import { hasRoom, isCandidate } from "./checks";
+import { triedIn } from "./failed";
 import type { Candidate, Look } from "./shape";
 import { scoreParts, total } from "./scores";
 import { choosePorts, type Room } from "./room";
@@ -48,7 +49,7 @@ function refreshed(look: Look): Candidate[] {
   if (shape.candidates === null || behind > rooms.list.length) {
     shape.candidates = [];
     // One member fits on none of the nodes that an earlier pass has tried, unless they have grown since.
-    const since = shape.spec.members === 1 ? (shape.tried ?? -1) : -1;
+    const since = shape.spec.members === 1 ? (triedIn(look) ?? -1) : -1;
     for (const room of rooms.list) if (room.grown > since) consider(look, shape.candidates, room);
   } else {
     for (let n = shape.seen; n < rooms.touched.length; n++) {

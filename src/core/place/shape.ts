@@ -50,11 +50,12 @@ export interface Shape {
   candidates: Candidate[] | null;
   /** How many entries of `rooms.touched` the candidates include. */
   seen: number;
-  /** Whether a failed search is remembered, and the pass that remembers the last one; null for none. */
-  readonly isTried: boolean;
-  readonly tried: number | null;
-  /** How much had been placed when the search failed; null if it has not. */
-  failed_at: number | null;
+  /** The text by which it is known from others. */
+  readonly key: string;
+  /** What earlier passes have searched for in vain; null where nothing is remembered. */
+  readonly tried: Tried["failures"] | null;
+  /** The failure key of the last search of this pass that failed; null if none has. */
+  failed: string | null;
   /** Whether no node would come to have room for it by the ends of jobs, so that none is kept. */
   never_kept: boolean;
   /** Why it fits nowhere, by whom it is asked for where that matters; made when somebody reads it. */
@@ -76,13 +77,25 @@ export interface Shapes extends Relations {
   readonly byKey: Map<string, Shape>;
   /** What nodes have rejected; computed when the first shape is asked for. */
   rejections: Rejections | null;
-  readonly tried: Tried["shapes"] | null;
+  readonly tried: Tried["failures"] | null;
+  /** Companions that this pass has tried, by the failure key of their party. */
+  readonly parties: Map<string, PartyTrial>;
   /** What the demands so far need to find on nodes, by key, up to the bound on what nodes are asked. */
   readonly needs: Map<string, Need>;
   /** What nodes say against each of those, by key; empty where all have it. */
   readonly contested: Map<string, string>;
   /** Which nodes could hold which companions; made when the first ones find no room. */
   together: Together | null;
+}
+
+/** What is known of companions that are alike. */
+export interface PartyTrial {
+  /** The last pass that tried all nodes in vain; null for none. */
+  readonly tried: number | null;
+  /** How much had been placed when this pass tried them in vain; null if it has not. */
+  failed_at: number | null;
+  /** As of a shape. */
+  never_kept: boolean;
 }
 
 /** Remembers for the pass which nodes could hold companions if nothing else ran there. */
@@ -96,7 +109,8 @@ export const noShapes = (tried: Tried | null = null): Shapes => ({
   byKey: new Map(),
   related: null,
   rejections: null,
-  tried: tried?.shapes ?? null,
+  tried: tried?.failures ?? null,
+  parties: new Map(),
   needs: new Map(),
   contested: new Map(),
   together: null,
@@ -214,8 +228,6 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, conditions: Cond
   const known = shapes.byKey.get(key);
   if (known !== undefined) return known;
   const resolved = hasDefaults(spec.request) ? null : resolveRequest(spec.request, spec.origin, NOTHING);
-  // What wants company may come to fit because something was placed, and a port becomes free by time alone.
-  const isTried = together.length === 0 && own === null && spec.ports.length === 0;
   const shape: Shape = {
     spec,
     has_stdin: hasStdin(demand),
@@ -230,9 +242,9 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, conditions: Cond
     resolved,
     candidates: null,
     seen: 0,
-    isTried,
-    tried: isTried ? (shapes.tried?.get(key) ?? null) : null,
-    failed_at: null,
+    key,
+    tried: shapes.tried,
+    failed: null,
     never_kept: false,
     told: new Map(),
   };

@@ -1,12 +1,24 @@
 // Where companions fit as a whole, now and ever: each node is tried with all of them, one after the other.
 
+import { digest128 } from "../fresh";
 import { findings, hasRoom, isCandidate, type Candidacy } from "./checks";
+import { failureKey } from "./failed";
 import type { Companions } from "./companions";
 import { hostKeyOf } from "./queue";
 import { promiseIn } from "./promise";
 import { choosePorts, openRooms, trialOf, type Room, type Rooms } from "./room";
 import { scoreParts, total } from "./scores";
-import { noShapes, shapeOf, specKey, type Look, type Shape, type Shapes, type Together } from "./shape";
+import {
+  noShapes,
+  shapeOf,
+  specKey,
+  type Look,
+  type PartyTrial,
+  type Shape,
+  type Shapes,
+  type Together,
+} from "./shape";
+import type { Promised } from "../model/promised";
 import { take } from "../model/resources";
 import { workloadNameOf, type Demand, type Pass } from "../pass/pass";
 import type { Found } from "./found";
@@ -15,6 +27,8 @@ import type { Found } from "./found";
 export interface Party {
   readonly companions: Companions;
   readonly looks: readonly Look[];
+  /** What is known of companions that are alike. */
+  readonly trial: PartyTrial;
 }
 
 /** Returns the looks of companions. Company that they bring along is not asked of a node. */
@@ -23,7 +37,18 @@ export function partyOf(pass: Pass, rooms: Rooms, shapes: Shapes, companions: Co
     const shape = shapeOf(pass, shapes, demand);
     return { pass, rooms, shape: { ...shape, ...beside(shape, companions), candidates: null } };
   });
-  return { companions, looks };
+  return { companions, looks, trial: trialOfParty(shapes, looks) };
+}
+
+/** Returns what is known of companions with these looks. Those that have equal keys fit on the same nodes. */
+function trialOfParty({ parties, tried }: Shapes, looks: readonly Look[]): PartyTrial {
+  const asked = looks.map((look) => [failureKey(look), look.shape.host_key, look.shape.together.map(({ key }) => key)]);
+  const key = `party ${digest128(JSON.stringify(asked))}`;
+  return parties.getOrInsertComputed(key, () => ({
+    tried: tried?.get(key) ?? null,
+    failed_at: null,
+    never_kept: false,
+  }));
 }
 
 const beside = ({ together }: Shape, { keys }: Companions): Pick<Shape, "together"> => ({
@@ -32,17 +57,28 @@ const beside = ({ together }: Shape, { keys }: Companions): Pick<Shape, "togethe
 
 /** Returns the best node that has room for all of a party now, or null. */
 export function bestRoomFor(party: Party): Room | null {
-  if (quarrels(party)) return null;
-  const [first] = party.looks;
-  if (first === undefined) return null;
-  const pivot = party.looks.find(({ shape }) => shape.spec.request.gpu !== null) ?? first;
-  return (
-    first.rooms.list
-      .filter((room) => fitsBeside(pivot, room, room))
-      .map((room) => ({ room, score: scoreOf(party, room) }))
-      .sort((a, b) => b.score - a.score || a.room.index - b.room.index)
-      .find(({ room }) => hasRoomFor(party, room))?.room ?? null
-  );
+  const { looks, trial } = party;
+  const [first] = looks;
+  if (first === undefined || quarrels(party)) return null;
+  const pivot = looks.find(({ shape }) => shape.spec.request.gpu !== null) ?? first;
+  const best = roomsToTry(party)
+    .filter((room) => fitsBeside(pivot, room, room))
+    .map((room) => ({ room, score: scoreOf(party, room) }))
+    .sort((a, b) => b.score - a.score || a.room.index - b.room.index)
+    .find(({ room }) => needsIn(looks, room) !== null);
+  if (best === undefined) trial.failed_at = first.rooms.touched.length;
+  return best?.room ?? null;
+}
+
+/**
+ * Returns the rooms where a party may fit that did not before: those that have changed since. Less room may help too,
+ * where it makes one of a party take another card than the next one needs.
+ */
+export function roomsToTry({ looks: [first], trial: { tried, failed_at } }: Party): readonly Room[] {
+  if (first === undefined) return [];
+  const { list, touched } = first.rooms;
+  if (failed_at !== null) return [...new Set(touched.slice(failed_at))].flatMap((index) => list[index] ?? []);
+  return tried === null ? list : list.filter(({ changed }) => changed > tried);
 }
 
 /** Cards decide first: a node's score for those who ask for none says that it should be kept for others. */
@@ -64,21 +100,26 @@ export function quarrels({ looks }: Pick<Party, "looks">): boolean {
   return looks.some(({ shape }, n) => looks.some((other, m) => n !== m && shape.apart.includes(other.shape.host_key)));
 }
 
-function hasRoomFor({ looks }: Party, room: Room): boolean {
+/** Returns what each of some slots would be promised in a room, one beside the other; null if not all fit. */
+export function needsIn(looks: readonly Look[], room: Room): Promised[] | null {
   const trial = trialOf(room);
+  const needs: Promised[] = [];
   for (const look of looks) {
-    if (!fitsBeside(look, room, trial)) return false;
-    putOn(look, trial);
+    if (!fitsBeside(look, room, trial)) return null;
+    needs.push(putOn(look, trial));
   }
   const [first] = looks;
   const ports = looks.flatMap(({ shape }) => shape.spec.ports);
-  return first === undefined || choosePorts(first.pass, first.rooms, room, ports).is === "chosen";
+  const fits = first === undefined || choosePorts(first.pass, first.rooms, room, ports).is === "chosen";
+  return fits ? needs : null;
 }
 
-function putOn(look: Look, trial: Room): void {
-  take(trial.free, promiseIn(look, trial));
+function putOn(look: Look, trial: Room): Promised {
+  const promised = promiseIn(look, trial);
+  take(trial.free, promised);
   trial.picked = null;
   trial.filled = null;
+  return promised;
 }
 
 // ---- why not
@@ -206,10 +247,12 @@ const sayNodes = (nodes: readonly string[]): string =>
   nodes.length <= SHOWN ? nodes.join(", ") : `${nodes.slice(0, SHOWN).join(", ")} and ${nodes.length - SHOWN} more`;
 
 /** Places the most first ones of a party that fit on one node, at least two. Returns how many were placed. */
-export function firstOf({ looks, companions }: Party, places: (part: Party) => boolean): number {
+export function firstOf({ looks, companions }: Party, shapes: Shapes, places: (part: Party) => boolean): number {
   for (let count = looks.length - 1; count >= 2; count = count > 8 ? Math.floor(count / 2) : count - 1) {
     const demands = companions.demands.slice(0, count);
-    if (places({ companions: { ...companions, demands }, looks: looks.slice(0, count) })) return count;
+    const part = looks.slice(0, count);
+    const trial = trialOfParty(shapes, part);
+    if (places({ companions: { ...companions, demands }, looks: part, trial })) return count;
   }
   return 0;
 }

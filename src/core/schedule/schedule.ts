@@ -11,12 +11,13 @@ import { openRooms, type Rooms } from "../place/room";
 import { keepRoom } from "./patience";
 import { noteGrowth, triedBy } from "./growth";
 import type { Tried } from "../pass/tried";
+import { failureKey, hasFailed } from "../place/failed";
 import { bestRooms } from "../place/search";
 import { answerDue, type Need } from "../pass/presence";
 import type { Ms } from "../units";
 import { commit } from "./commit";
 import { companionsOf, type Companions } from "../place/companions";
-import { bestRoomFor, createTogether, firstOf, partyOf, type Party } from "../place/together";
+import { bestRoomFor, createTogether, firstOf, partyOf, roomsToTry, type Party } from "../place/together";
 import type { Blocked } from "../pass/snapshot";
 
 /** What was placed, and what found no room. */
@@ -71,7 +72,9 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
   const { blocked, waiting } = now;
   if (waiting.length > 0) for (const room of rooms.list) wakeAt(draft, saidAgainAt(pass, room));
   // The next pass need not try again what failed here, so it comes to what this one did not look at.
-  const learned = shapes.byKey.values().some((shape) => shape.isTried && shape.failed_at !== null);
+  const learned =
+    shapes.byKey.values().some(({ failed }) => failed !== null) ||
+    shapes.parties.values().some(({ failed_at }) => failed_at !== null);
   const more = now.more === "later" && (learned || rooms.placed.length > 0) ? "at once" : now.more;
   const needs = [...shapes.needs.values()];
   if (waiting.length > 0) for (const need of needs) wakeAt(draft, answeredBy(pass, need));
@@ -88,14 +91,14 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
   const { draft, rooms, shapes } = now;
   const { pass } = draft;
   const look: Look = { pass, rooms, shape: shapeOf(pass, shapes, demand) };
-  if (!hasFailed(look, demand)) {
+  if (demand.only !== null || !hasFailed(look)) {
     if (isAtBound(now)) return notLookedAt(now, demand);
     if (place(draft, look, demand)) {
       now.placed += demand.spec.members;
       return;
     }
   }
-  wakeAt(draft, keepRoom(look, demand));
+  wakeAt(draft, keepRoom([look], [demand], look.shape));
   for (const at_ms of renewedAt(look.shape.left_out, pass.now_ms)) wakeAt(draft, at_ms);
   wait(now, demand, blockedBy(look, demand));
 }
@@ -120,17 +123,18 @@ function notLookedAt(now: Scheduling, demand: Demand): void {
 function scheduleParty(now: Scheduling, companions: Companions): void {
   const { draft, rooms, shapes } = now;
   const { pass } = draft;
-  if (isAtBound(now)) {
+  const party = partyOf(pass, rooms, shapes, companions);
+  if (isAtBound(now) && roomsToTry(party).length > 0) {
     for (const demand of companions.demands) notLookedAt(now, demand);
     return;
   }
-  const party = partyOf(pass, rooms, shapes, companions);
   if (placeParty(now, party)) return;
   if ((shapes.together ??= createTogether(pass)).possible(party).length > 0) {
+    wakeAt(draft, keepRoom(party.looks, companions.demands, party.trial));
     for (const demand of companions.demands) wait(now, demand, blockedBeside(party, demand));
     return;
   }
-  const first = firstOf(party, (part) => placeParty(now, part));
+  const first = firstOf(party, shapes, (part) => placeParty(now, part));
   for (const demand of companions.demands.slice(first)) scheduleOne(now, demand);
 }
 
@@ -147,16 +151,6 @@ function placeParty(now: Scheduling, party: Party): boolean {
   return true;
 }
 
-/**
- * Returns whether another demand of the shape failed earlier in this pass. It would fail again, since rooms only
- * shrink. A shape that wants company is searched again once anything was placed.
- */
-function hasFailed({ rooms, shape }: Look, demand: Demand): boolean {
-  if (demand.only !== null) return false;
-  if (shape.failed_at === null) return shape.tried !== null && rooms.grown <= shape.tried;
-  return shape.together.length === 0 || shape.failed_at === rooms.touched.length;
-}
-
 /** Places one demand. Returns whether it found room. */
 function place(draft: PassDraft, look: Look, demand: Demand): boolean {
   const { rooms, shape } = look;
@@ -170,7 +164,7 @@ function place(draft: PassDraft, look: Look, demand: Demand): boolean {
   }
   const found = bestRooms(look, demand.spec.members);
   if (found === null) {
-    shape.failed_at = rooms.touched.length;
+    shape.failed = failureKey(look);
     return false;
   }
   commit(draft, look, demand, found);

@@ -22,10 +22,11 @@ import { sayChanges } from "./ways";
 export function blockedBy(look: Look, demand: Demand): Blocked {
   const { shape, rooms } = look;
   const { only } = demand;
-  const kept = rooms.kept.filter((each) => each.demand === demand);
+  const kept = keptFor(rooms, demand);
   const list = rooms.list.filter(({ node }) => only === null || node.id === only.node.id);
   const here: Look = { ...look, rooms: { ...rooms, list } };
-  const read = <T>(of: (look: Look) => T): T => (kept.length === 0 ? of(here) : withoutKept(here, kept, of));
+  const read = <T>(of: (look: Look) => T): T =>
+    kept.length === 0 ? of(here) : withoutKept(here.rooms, kept, (without) => of({ ...here, rooms: without }));
   // What a node of a daemon lacks, and where room is kept, is told of one demand alone.
   const told = only === null && kept.length === 0 ? toldTo(shape, askerOf(look, demand)) : newTold();
   const why = (): Failure => (told.why ??= read((at) => withRoom(failure(at, demand), kept)));
@@ -142,12 +143,15 @@ function isPossible({ pass, rooms }: WhatIf, demand: Demand): boolean {
 
 // ---- room that is kept for the demand itself
 
+const keptFor = (rooms: Rooms, demand: Demand): readonly KeptRoom[] =>
+  rooms.kept.filter(({ demands }) => demands.includes(demand));
+
 /** Asks a question of the rooms as they are without what is kept for the asking demand itself. */
-function withoutKept<T>(look: Look, kept: readonly KeptRoom[], of: (look: Look) => T): T {
-  const others = look.rooms.kept.filter((each) => !kept.includes(each));
-  const rooms: Rooms = { ...look.rooms, kept: others, lazy: nothingYet() };
+function withoutKept<T>(all: Rooms, kept: readonly KeptRoom[], of: (rooms: Rooms) => T): T {
+  const others = all.kept.filter((each) => !kept.includes(each));
+  const rooms: Rooms = { ...all, kept: others, lazy: nothingYet() };
   for (const { room, promised } of kept) leaveRoom(room, promised);
-  const answer = of({ ...look, rooms });
+  const answer = of(rooms);
   for (const { room, promised } of kept) takeRoom(rooms, room, promised);
   return answer;
 }
@@ -155,7 +159,7 @@ function withoutKept<T>(look: Look, kept: readonly KeptRoom[], of: (look: Look) 
 /** Says where room is kept for a demand. */
 function withRoom(why: Failure, kept: readonly KeptRoom[]): Failure {
   if (kept.length === 0) return why;
-  const names = kept.map(({ room }) => room.node.name).sort(compareText);
+  const names = [...new Set(kept.map(({ room }) => room.node.name))].sort(compareText);
   return { ...why, summary: `${why.summary}; it has waited for long, so room is kept for it on ${names.join(", ")}` };
 }
 
@@ -164,9 +168,18 @@ function withRoom(why: Failure, kept: readonly KeptRoom[]): Failure {
 /** Returns a demand that waits with its companions, since no node has room for all of them. */
 export function blockedBeside(party: Party, demand: Demand): Blocked {
   const told = newTold();
-  const why = (): Failure => (told.why ??= failureBeside(party, demand));
-  return asRead(demand, why, () => (told.changes ??= changesBeside(party, demand)));
+  const { rooms } = party.looks[0] as Look;
+  const kept = keptFor(rooms, demand);
+  const read = <T>(of: (party: Party) => T): T =>
+    kept.length === 0 ? of(party) : withoutKept(rooms, kept, (without) => of(inRooms(party, without)));
+  const why = (): Failure => (told.why ??= read((at) => withRoom(failureBeside(at, demand), kept)));
+  return asRead(demand, why, () => (told.changes ??= read((at) => changesBeside(at, demand))));
 }
+
+const inRooms = (party: Party, rooms: Rooms): Party => ({
+  ...party,
+  looks: party.looks.map((look) => ({ ...look, rooms })),
+});
 
 /** A node could hold them all, so time may help. */
 function failureBeside(party: Party, demand: Demand): Failure {

@@ -8,7 +8,7 @@ import type { Blocked } from "../../core/pass/snapshot";
 import { cardsOf } from "../../core/cards/node-cards";
 import { crashesIn } from "../../core/pass/slot";
 import { crashes, whyLeaves } from "../../core/plan/replicas";
-import { slotsOf } from "../../core/model/slots";
+import { slotsOf, wantedSince } from "../../core/model/slots";
 import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/model/workload";
@@ -215,7 +215,7 @@ const ofWorkload = (state: State, row: WorkloadRow): Owner => ({
   run: null,
   row: null,
   since: (slot, left_ms) => {
-    const asked = row.wanted?.findLast(({ from }) => from <= slot)?.since_ms;
+    const asked = wantedSince(row, slot);
     const ended = state.slots.get(slotKey(row.uid, slot))?.ends.map(({ at_ms }) => at_ms) ?? [];
     return Math.max(asked ?? state.apps.get(row.app_uid)?.changed_ms ?? 0, left_ms, ...ended);
   },

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { plan } from "../../../src/core/plan/plan";
-import { MINUTE_MS, type Ms } from "../../../src/core/units";
+import { GIB, MINUTE_MS, type Ms } from "../../../src/core/units";
 import {
   buildDevice,
   buildGpu,
@@ -12,7 +12,9 @@ import {
   buildRun,
   buildSpec,
   buildState,
+  buildWorkload,
   NOW_MS,
+  uidOf,
 } from "../../support/build";
 import { diceOf } from "../../support/random";
 import { end, put, snapshotOf, type RandomCluster } from "../../support/random-cluster";
@@ -62,6 +64,24 @@ class Stream {
     return run;
   }
 
+  /** Makes two runs of an app that want one node: one with all cards, one with a core. Returns their numbers. */
+  submitCompany(): readonly number[] {
+    const big = this.submit(CARDS);
+    const small = this.submit(1);
+    const { cluster } = this;
+    const request = buildRequest({ cpu_milli: 1_000, memory_bytes: GIB });
+    cluster.specs.set(`run ${small}`, buildSpec({ request, place: { together_with: ["big"] } }));
+    for (const [run, name] of [
+      [big, "big"],
+      [small, "small"],
+    ] as const) {
+      const row = [...cluster.state.runs.values()].find((each) => each.run === run);
+      const inApp = { name: `app.${name}`, app: "app", app_uid: uidOf("app"), workload_uid: uidOf(`app.${name}`) };
+      if (row !== undefined) put(cluster, { table: "runs", key: row.uid, row: { ...row, ...inApp } });
+    }
+    return [big, small];
+  }
+
   /** Goes on by one step. Returns the numbers of the runs that started. */
   step(): number[] {
     const { cluster } = this;
@@ -89,11 +109,14 @@ class Stream {
     return started;
   }
 
-  /** Returns how long a run waits until it starts, or null if it waits for longer than six hours. */
-  waitOf(run: number): Ms | null {
+  /** Returns how long runs wait until all start, or null if they wait for longer than six hours. */
+  waitOf(...runs: readonly number[]): Ms | null {
     const from = this.cluster.now_ms;
-    while (this.cluster.now_ms - from < 360 * MINUTE_MS)
-      if (this.step().includes(run)) return this.cluster.now_ms - from;
+    const started = new Set<number>();
+    while (this.cluster.now_ms - from < 360 * MINUTE_MS) {
+      for (const run of this.step()) started.add(run);
+      if (runs.every((run) => started.has(run))) return this.cluster.now_ms - from;
+    }
     return null;
   }
 }
@@ -113,6 +136,45 @@ describe("a demand that has waited for long", () => {
     for (let n = 0; n < 40; n++) stream.step();
     const waited_ms = stream.waitOf(stream.submit(CARDS / 2, 2)) ?? Number.POSITIVE_INFINITY;
     expect(waited_ms).toBeLessThanOrEqual(DEFAULT_LIMITS.patience_ms + LONGEST_MS + STEP_MS);
+  });
+  for (const limited of [true, false]) {
+    test(`starts with its company, as a whole, ${limited ? "with" : "without"} time limits`, () => {
+      const stream = new Stream(1, DEFAULT_LIMITS.patience_ms, limited);
+      for (let n = 0; n < 40; n++) stream.step();
+      const waited_ms = stream.waitOf(...stream.submitCompany()) ?? Number.POSITIVE_INFINITY;
+      expect(waited_ms).toBeGreaterThanOrEqual(DEFAULT_LIMITS.patience_ms);
+      expect(waited_ms).toBeLessThanOrEqual(DEFAULT_LIMITS.patience_ms + LONGEST_MS + STEP_MS);
+    });
+  }
+  test("is told where room is kept for its company", () => {
+    const stream = new Stream(1, MINUTE_MS, true);
+    for (let n = 0; n < CARDS; n++) stream.submit(1);
+    stream.step();
+    stream.submitCompany();
+    for (let n = 0; n < 3; n++) stream.step();
+    const small = stream.submit(1);
+    const limits = { ...DEFAULT_LIMITS, patience_ms: MINUTE_MS };
+    const { blocked } = plan({ ...snapshotOf(stream.cluster), limits });
+    const of = (name: string): string[] => blocked.filter((one) => one.name === name).map(({ summary }) => summary);
+    for (const name of ["app.big.0", "app.small.0"]) {
+      expect(of(name)).toEqual([expect.stringMatching(/^waits: 0 of 1 node with room for app.big and app.small: /)]);
+      expect(of(name)).toEqual([expect.stringMatching(/; it has waited for long, so room is kept for it on n0$/)]);
+    }
+    const checks = blocked.find(({ name }) => name === String(small))?.nodes.flatMap((node) => node.checks);
+    expect(JSON.stringify(checks)).toContain("room for app.big.0, which has waited for 1m30s");
+  });
+  test("a service that never ran has patience too, since it is wanted", () => {
+    const stream = new Stream(1, DEFAULT_LIMITS.patience_ms, true);
+    for (let n = 0; n < 40; n++) stream.step();
+    const { cluster } = stream;
+    cluster.specs.set("web", buildSpec({ request: buildRequest({ gpu: buildGpu({ count: CARDS }) }) }));
+    const wanted = [{ from: 0, since_ms: cluster.now_ms }];
+    const row = { ...buildWorkload("app", "web", "web"), wanted };
+    put(cluster, { table: "workloads", key: row.uid, row });
+    const due_ms = cluster.now_ms + DEFAULT_LIMITS.patience_ms + LONGEST_MS + STEP_MS;
+    const runs = (): boolean => [...cluster.state.tasks.values()].some(({ owner_uid }) => owner_uid === row.uid);
+    while (cluster.now_ms < due_ms && !runs()) stream.step();
+    expect(runs()).toBe(true);
   });
   test("starts never where nobody has patience: the stream takes every card", () => {
     const stream = new Stream(1, 100_000 * MINUTE_MS, true);
