@@ -177,7 +177,7 @@ export const TABLE: readonly CommandEntry[] = [
   entry(
     "care",
     "restore",
-    "Put a backup of the database in place, server stopped",
+    "Put back a backup of the database, server stopped",
     async () => (await import("./commands/restore")).restore,
   ),
   entry("care", "completion", "Print completion for a shell", async () =>

@@ -1,10 +1,11 @@
 // Parses one command's argv with commander: operands, typed flags, help. Commander sees a single command at a time, so
 // that only that command's code is loaded.
 
-import { Command as Parser, CommanderError, Option } from "commander";
+import { Command as Parser, CommanderError, type Help, Option } from "commander";
 import type { AnyCommand, Input, OptionDecl, Options, OutputShape } from "./command";
 import type { AskedServer } from "../cluster/settings";
 import { UsageError } from "../failure";
+import { examplesText, HELP_WIDTH, itemText, notesText, TERM_MOST } from "./help";
 import { didYouMeanLine, insteadOf, insteadOfFlag, misreadIn, type Instead, type Own } from "./instead";
 
 export type ParsedArgv =
@@ -108,7 +109,7 @@ function rawOf(given: Readonly<Record<string, unknown>>, option: Option | undefi
 
 /** Returns the help text, for the reference. */
 export const helpOf = (name: string, about: string, decl: AnyCommand): string =>
-  parserOf(name, about, decl).parser.configureHelp({ helpWidth: 100 }).helpInformation();
+  parserOf(name, about, decl).parser.helpInformation();
 
 function parserOf(name: string, about: string, decl: AnyCommand): { parser: Parser; options: Map<string, Option> } {
   const parser = new Parser(`orch ${name}`).description(about).helpOption("-h, --help", "show this help");
@@ -118,8 +119,20 @@ function parserOf(name: string, about: string, decl: AnyCommand): { parser: Pars
   for (const option of options.values()) parser.addOption(option);
   if (decl.reads) parser.option("--json", "one JSON document").option("-q, --quiet", "names or ids only");
   if (decl.talks) for (const [, flags, meaning] of CONNECTION) parser.option(flags, meaning);
-  parser.addHelpText("after", `${examplesOf(decl)}${decl.notes === undefined ? "" : `\n${decl.notes}\n`}`);
+  // Everywhere alike, so that what is read beside others' is the same.
+  parser.configureHelp({
+    helpWidth: HELP_WIDTH,
+    padWidth,
+    formatItem: (term, width, text) => itemText(term, text, width),
+  });
+  parser.addHelpText("after", `${examplesText(decl.examples)}${notesText(decl.notes)}`);
   return { parser, options };
+}
+
+/** Returns the width of the terms. What is longer stands above its description. */
+function padWidth(command: Parser, helper: Help): number {
+  const terms = helper.visibleOptions(command).map((option) => helper.optionTerm(option).length);
+  return Math.max(0, ...terms.filter((length) => length <= TERM_MOST));
 }
 
 function optionOf(decl: OptionDecl<unknown>): Option {
@@ -127,12 +140,6 @@ function optionOf(decl: OptionDecl<unknown>): Option {
   const add = (value: string, before: unknown): unknown[] => [...(Array.isArray(before) ? before : []), value];
   if (decl.many) option.argParser(add);
   return option;
-}
-
-function examplesOf(decl: AnyCommand): string {
-  if (decl.examples.length === 0) return "";
-  const width = Math.max(...decl.examples.map(([line]) => line.length));
-  return `\nExamples:\n${decl.examples.map(([line, about]) => `  ${line.padEnd(width)}  ${about}`).join("\n")}\n`;
 }
 
 function shapeOf(decl: AnyCommand, given: Record<string, unknown>): OutputShape {
