@@ -13,6 +13,8 @@ export interface ServerOptions {
   readonly hosts: string[];
   /** Whether machines that join by the token of the first start wait for an operator's approval. */
   readonly approve: boolean;
+  /** Whether an agent beside it gives away the whole machine, so that no other agent may run there. */
+  readonly whole_machine?: boolean | undefined;
   readonly settings: Partial<PlanLimits>;
   readonly version: string;
   say(line: string): void;

@@ -41,6 +41,8 @@ export interface ServerOptions {
   readonly hosts: string[];
   /** Whether machines that join by the token of the first start wait for an operator's approval. */
   readonly approve: boolean;
+  /** Whether an agent beside it gives away the whole machine, so that no other agent may run there. */
+  readonly whole_machine?: boolean | undefined;
   readonly settings: Partial<PlanLimits>;
   readonly version: string;
   say(line: string): void;
@@ -165,8 +167,7 @@ async function serve(opened: Opened): Promise<RunningServer> {
   options.say(`listening on ${url}`);
   const others = outsideOf(listen, bound, hosts);
   if (first)
-    for (const line of moreWords(await newJoinToken(api, options.approve), api, others, options.data_dir))
-      options.say(line);
+    for (const line of moreWords(await newJoinToken(api, options.approve), api, others, options)) options.say(line);
   else if (store.state.nodes.size === 0) options.say("more machines: orch token new --role agent");
   return { url, pin: identity.pin, joinToken: () => newJoinToken(api), stopped: end.stopped, stop: end.stop };
 }
@@ -182,18 +183,28 @@ function outsideOf(listen: Listen, port: number, hosts: readonly string[]): stri
 }
 
 /** Returns what a first start says of further machines: the command, or that none can reach the server yet. */
-function moreWords(token: string, api: Api, others: readonly string[], data_dir: string): string[] {
+function moreWords(
+  token: string,
+  api: Api,
+  others: readonly string[],
+  { data_dir, whole_machine = false }: Pick<ServerOptions, "data_dir" | "whole_machine">,
+): string[] {
   const command = joinCommand(api, token);
   const [first, ...more] = others;
   // Agents of one machine have each a name, a directory and a share of it.
-  const own = `--name more --capacity cpu=1,memory=1GiB --data ${shellWord(`${data_dir}-more`)}`;
+  const own = `${command} --name more --capacity cpu=1,memory=1GiB --data ${shellWord(`${data_dir}-more`)}`;
   if (first === undefined)
-    return [`one more agent, on this machine: ${command} ${own}`, `other machines: ${NOT_OUTSIDE}`];
+    return [
+      `one more agent, on this machine: ${whole_machine ? SHARE_FIRST : ""}${own}`,
+      `other machines: ${NOT_OUTSIDE}`,
+    ];
   return [
     `one more machine: ${command}`,
     ...(more.length === 0 ? [] : [`where ${first} leads nowhere: ${more.join(", ")}`]),
   ];
 }
+
+const SHARE_FIRST = "end this one, start it again with a share (--capacity cpu=2,memory=4GiB), then: ";
 
 const shellWord = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

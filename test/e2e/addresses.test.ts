@@ -1,10 +1,12 @@
 // What is printed for other machines works from them, or says that nothing does yet.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { machineAddresses } from "../../src/os/addresses";
-import { BINARY, Program } from "../support/program";
+import type { Cluster } from "../support/cluster";
+import { BINARY, Program, runOrch } from "../support/program";
+import { waitUntil } from "../support/wait";
 import { withCluster } from "../support/with-cluster";
 
 /** What another machine has: an empty home, and no data of this server. */
@@ -33,6 +35,58 @@ test("a server on loopback says that no other machine reaches it, and how one wo
     expect(told.server_url).toBeNull();
   });
 }, 60_000);
+
+describe.skipIf(process.getuid?.() !== 0)("the line for one more agent on this machine (root only: namespaces)", () => {
+  async function startAgain(cluster: Cluster, url: string, inside: readonly string[]): Promise<void> {
+    await cluster.agent("up").kill("SIGTERM");
+    const listen = new URL(url).host;
+    const again = cluster.program("up", ["up", "--listen", listen, "--capacity", "cpu=2,memory=4GiB"], inside);
+    await again.line(/joined as up/);
+  }
+
+  test.each([
+    ["given a share", ["--capacity", "cpu=1,memory=1GiB"], "", () => Promise.resolve()],
+    [
+      "started without one, which is to get one",
+      [],
+      "end this one, start it again with a share (--capacity cpu=2,memory=4GiB), then: ",
+      startAgain,
+    ],
+  ] as const)(
+    "works as it is typed beside orch up that is %s",
+    async (_, share, first, prepare) => {
+      await withCluster({ name: "more" }, async (cluster) => {
+        // Other tests' agents on this machine would forbid one without a share: here it sees none of them.
+        const space = Bun.spawn(
+          ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /run && echo made && exec sleep 1000"],
+          {
+            stdout: "pipe",
+          },
+        );
+        try {
+          expect(new TextDecoder().decode((await space.stdout.getReader().read()).value)).toBe("made\n");
+          const inside = ["nsenter", "-t", String(space.pid), "-m", BINARY];
+          const up = cluster.program("up", ["up", "--listen", "127.0.0.1:0", "--name", "up", ...share], inside);
+          const [, url = ""] = await up.line(/listening on (https:\S+)/);
+          await up.line(/joined as up/);
+          const [, before, line = ""] = await up.line(/^one more agent, on this machine: (.*?)orch (agent join .*)$/m);
+          expect(before).toBe(first);
+          await prepare(cluster, url, inside);
+          const more = cluster.program("up-more", line.split(" "), inside);
+          await more.line(/joined as more/);
+          const env = { ...cluster.env, ORCH_DATA: cluster.dataOf("up") };
+          await waitUntil("both to be ready", async () =>
+            /more +ready[^]*up +ready/.test((await runOrch(["nodes"], env)).out),
+          );
+          for (const one of cluster.agents.values()) await one.kill("SIGTERM");
+        } finally {
+          space.kill("SIGKILL");
+        }
+      });
+    },
+    60_000,
+  );
+});
 
 test.skipIf(machineAddresses().every((one) => one.includes(":")))(
   "a server on every address gives one of its machine, and both lines work with it",

@@ -16,7 +16,7 @@ export const up = command({
   ],
   notes: "It stays in the foreground. Stopping it stops no task.",
   async run(context, { flags }) {
-    const { server, data_dir } = await startServing(context, flags);
+    const { server, data_dir } = await startServing(context, flags, flags.capacity === null);
     const ending = newEnding();
     // The first time, the agent joins over the real socket like every other agent.
     const token = (await hasJoined(data_dir)) ? null : await server.joinToken();

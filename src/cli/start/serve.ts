@@ -46,9 +46,9 @@ export const listeningLine = (url: string): string => `listening on ${url}`;
 
 /**
  * Starts the server. The server itself prints its address, and the tokens at its first start. With `--quiet` only the
- * address is printed.
+ * address is printed. `whole_machine`: an agent that is given no share starts beside it.
  */
-export async function startServing(context: Context, flags: ServerFlags): Promise<Serving> {
+export async function startServing(context: Context, flags: ServerFlags, whole_machine = false): Promise<Serving> {
   const { host } = context;
   const data_dir = resolve(host.cwd, dataDir(flags.data, host));
   const listen = flags.listen === null ? null : readAs("--listen", flags.listen, readListen);
@@ -57,6 +57,7 @@ export async function startServing(context: Context, flags: ServerFlags): Promis
     listen,
     hosts: [...flags.host],
     approve: flags.approve,
+    whole_machine,
     version: VERSION,
     settings: Object.fromEntries(flags.set.map(({ name, value }) => [name, value])),
     say: (line) => {
