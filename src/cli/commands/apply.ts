@@ -23,8 +23,9 @@ export const apply = command({
     ["orch apply -f app.yaml --yes --wait", "in a script: exit 0 when everything runs"],
   ],
   notes:
-    "--wait: a service is up once each replica runs the new version, is healthy, and has run for 2 s, or for 10 s\n" +
-    "if it has crashed; after 3 crashes in a row it is stuck. What crashes later is seen in: orch ps",
+    "--wait: a service is up once each replica runs the new version, is healthy, and has run for 10 s without a\n" +
+    "crash. One that has crashed counts once it is stable (60 s, unless the server says otherwise); after 3 crashes in\n" +
+    "a row it is stuck, exit code 1. What crashes later is seen in: orch ps",
   async run(context, { args: [named], flags, shape }) {
     const path = requireFile(flags.file, named);
     const { host, style } = context;

@@ -52,13 +52,13 @@ function workloadLine(
   const { version, kind, replicas, removing } = workload;
   if (removing) return { state: tasks.length === 0 ? "done" : "going", detail: `${tasks.length} still to end` };
   const running = tasks.filter(isRunning).filter((task) => task.version === version);
-  const up = running.filter((task) => isSettled(task, now_ms));
+  const up = running.filter((task) => isUp(task, now_ms));
   const wanted = kind === "daemon" ? tasks.filter((task) => task.version === version).length : replicas;
   const detail =
     up.length === running.length
       ? `${up.length}/${wanted} up`
-      : `${running.length}/${wanted} running${sayCrashes(running, now_ms)}`;
-  if (up.length === wanted && tasks.length === wanted) return { state: "done", detail };
+      : `${running.length}/${wanted} running${sayRunning(running)}`;
+  if (up.length === wanted && tasks.length === wanted) return { state: "done", detail: `${detail}${sayUp(wanted)}` };
   const names = new Set(tasks.map((task) => task.name));
   const impossible = blocked.find(({ kind, stuck, name }) => (stuck || kind === "unsatisfiable") && names.has(name));
   if (impossible !== undefined) return { state: "stuck", detail: `${detail}: ${impossible.summary}` };
@@ -80,23 +80,25 @@ const isCrashing = ({ state, crashes }: TaskView): boolean =>
   (state === "pending" || state === "preparing") && crashes >= CRASHES;
 
 /**
- * How long a task must have run to count as up. What runs well waits no longer than the server itself does. What has
- * crashed has to show more, as in Nomad (`min_healthy_time`), since one that crashes some seconds after its start runs
- * at most looks.
+ * How long a task must have run to count as up: the `healthy_for` of a rollout, and Nomad's `min_healthy_time`. One
+ * that crashes some seconds after its start runs at most looks.
  */
-export const UP_AFTER_MS: Ms = 2_000;
-export const UP_AFTER_CRASH_MS: Ms = 10_000;
+export const UP_AFTER_MS: Ms = 10_000;
 
-const isSettled = ({ started_ms, crashes }: TaskView, now_ms: Ms): boolean =>
-  started_ms !== null && now_ms - started_ms >= (crashes === 0 ? UP_AFTER_MS : UP_AFTER_CRASH_MS);
+/** Returns whether a task counts as up. After a crash that is when the server counts the streak as over. */
+const isUp = ({ started_ms, crashes }: TaskView, now_ms: Ms): boolean =>
+  started_ms !== null && crashes === 0 && now_ms - started_ms >= UP_AFTER_MS;
 
-/** Says how often the worst one has crashed, and for how long it runs again. */
-function sayCrashes(tasks: readonly TaskView[], now_ms: Ms): string {
+/** Says what running tasks still have to show: the worst has crashed, or each has run for a moment only. */
+function sayRunning(tasks: readonly TaskView[]): string {
   const [worst] = tasks.toSorted((a, b) => b.crashes - a.crashes);
-  if (worst === undefined || worst.crashes === 0) return "";
-  const again = formatAge(Math.max(0, now_ms - (worst.started_ms ?? now_ms)));
-  return `, crashed ${worst.crashes}×, runs again for ${again} (up after ${formatAge(UP_AFTER_CRASH_MS)})`;
+  if (worst === undefined || worst.crashes === 0) return ` (up after ${formatAge(UP_AFTER_MS)})`;
+  return `, not stable yet: ${worst.name} ${worst.reason ?? `crashed ${worst.crashes}×`}`;
 }
+
+/** Says what was waited for. */
+const sayUp = (wanted: number): string =>
+  wanted === 0 ? "" : ` (${wanted === 1 ? "it has" : "each has"} run for ${formatAge(UP_AFTER_MS)} without a crash)`;
 
 const isRunning = ({ state, health, desired }: TaskView): boolean =>
   state === "running" && desired === "run" && (health === null || health === "healthy");

@@ -207,7 +207,11 @@ describe("the progress of an app", () => {
       .join("; ");
 
   const CASES: readonly (readonly [what: string, seen: Partial<SeenApp>, line: string])[] = [
-    ["is done when every replica of the new version is up", { tasks: [task, { ...task, slot: 1 }] }, "done 2/2 up"],
+    [
+      "is done when every replica of the new version is up",
+      { tasks: [task, { ...task, slot: 1 }] },
+      "done 2/2 up (each has run for 10s without a crash)",
+    ],
     [
       "goes on while an old version is still there",
       { tasks: [task, { ...task, slot: 1 }, { ...task, version: 1 }] },
@@ -216,13 +220,18 @@ describe("the progress of an app", () => {
     ["goes on while a slot waits for room", { tasks: [task, pending] }, "going 1/2 up: 0 of 1 nodes fit"],
     [
       "goes on until each has run for a while",
-      { tasks: [task, { ...task, slot: 1, started_ms: 99_000 }] },
-      "going 2/2 running",
+      { tasks: [task, { ...task, slot: 1, started_ms: 91_000 }] },
+      "going 2/2 running (up after 10s)",
     ],
     [
-      "goes on longer with one that has crashed, and says so",
-      { tasks: [task, { ...task, slot: 1, started_ms: 95_000, crashes: 1 }] },
-      "going 2/2 running, crashed 1×, runs again for 5s (up after 10s)",
+      "goes on with one that has crashed until it is stable, and says so",
+      {
+        tasks: [
+          task,
+          { ...task, name: "recs.api.1", started_ms: 45_000, crashes: 1, reason: "crashed 1×, last exit code 1" },
+        ],
+      },
+      "going 2/2 running, not stable yet: recs.api.1 crashed 1×, last exit code 1",
     ],
     ["goes on until it is healthy", { tasks: [task, { ...task, health: "starting" }] }, "going 1/2 up"],
     [
