@@ -12,7 +12,7 @@ import type { HeardNode } from "./facts/listening";
 import { nodeView, tasksByNode } from "./views/node";
 import { runByNumber } from "./work/resolve";
 import { rowLook, runView } from "./views/run";
-import { taskView } from "./views/task";
+import { taskView, type TaskLook } from "./views/task";
 
 export interface Watch {
   /**
@@ -62,7 +62,7 @@ const SHOWN = new Set<Change["table"]>(["tasks", "ended_tasks", "runs", "ended_r
 export interface WatchSource {
   readonly store: Store;
   readonly heardOf: (node_id: string) => HeardNode;
-  readonly limits: RunBounds;
+  readonly limits: RunBounds & TaskLook["limits"];
 }
 
 interface Watcher {
@@ -249,7 +249,7 @@ function* eventsOf(
     switch (change.table) {
       case "tasks":
       case "ended_tasks":
-        yield { kind: "task", revision, task: taskView(change.row, state) };
+        yield { kind: "task", revision, task: taskView(change.row, look) };
         break;
       case "runs":
       case "ended_runs":

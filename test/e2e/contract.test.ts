@@ -161,7 +161,7 @@ describe("a plan and what comes of it", () => {
   test("a service that crashes again and again says how often, and shows what it wrote", async () => {
     const loop = await waitUntil(
       "crashes to be counted",
-      async () => (await tasksOf("loop")).find(({ reason }) => /([3-9]|\d\d) crashes in a row/.test(reason ?? "")),
+      async () => (await tasksOf("loop")).find(({ reason }) => /crashed ([3-9]|\d\d)× in a row/.test(reason ?? "")),
       20_000,
     );
     expect(loop.reason).toContain("last exit code 3");

@@ -12,7 +12,7 @@ export function reportOf(task: TaskRow, reported: Reported): TaskReport {
 }
 
 /** A report of an end with exit code 3. `next` is the uid of the successor that the agent made. */
-export const failedReport = (task: TaskRow, next: string | null = null): TaskReport =>
+export const failedReport = (task: TaskRow, next: string | null = null, starts_in_ms = 0): TaskReport =>
   reportOf(task, {
     state: "failed",
     reason: null,
@@ -22,5 +22,5 @@ export const failedReport = (task: TaskRow, next: string | null = null): TaskRep
     signal: null,
     peak_memory_bytes: null,
     tail: null,
-    next: next === null ? null : { uid: next, starts_in_ms: 0 },
+    next: next === null ? null : { uid: next, starts_in_ms },
   });

@@ -60,7 +60,6 @@ function waitReason(record: TaskRecord, context: ReportContext): string | null {
   if (what !== undefined) return `waits for room on its node: ${what}`;
   const fetching = context.fetching.get(record.assignment.uid);
   if (fetching !== undefined) return fetching;
-  if (record.not_before_ms > context.now_ms) return "waits for its restart back-off";
   if (record.assignment.lease_ms !== null && record.go) return "waits for a valid lease";
   return null;
 }

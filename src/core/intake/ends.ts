@@ -12,7 +12,7 @@ import type { EndCause, TaskFinal } from "../model/end";
 import { finalWithoutReport, shortId, slotKey, taskName } from "../model/task";
 import { successorUid } from "../fresh";
 import type { SealScope } from "./seal";
-import { slotAfterEnd } from "../pass/slot";
+import { longestBackOffMs, slotAfterEnd } from "../pass/slot";
 import { endEvent } from "./reported";
 
 /** What an intake needs beyond the state. */
@@ -74,9 +74,9 @@ export function takeEnd(
   const isUnsaid = entry === null || entry.identity === null;
   const goesOn = !isUnsaid && "next" in entry.reported && entry.reported.next !== null;
   const grant = isUnsaid ? "open" : goesOn ? "passed_on" : "closed";
-  const slot = bookEnd(state, task, final, grant, context, draft);
+  const slot = bookEnd(state, task, final, grant, next?.starts_in_ms ?? null, context, draft);
   if (next === null) draft.changes.push(...restingPorts(task, final, context.now_ms, context.limits));
-  else putTask(draft, { ...successor(task, next.uid, next.starts_in_ms, context), boot_id: draft.boot_id });
+  else putTask(draft, { ...successor(task, next.uid, context), boot_id: draft.boot_id });
   if (slot !== null) putSlot(draft, slot);
   const node = state.nodes.get(task.node_id)?.name ?? shortId(task.node_id);
   draft.changes.push(endEvent(task, final, node, draft.changes.length, context));
@@ -134,27 +134,27 @@ function successorIn(
   return null;
 }
 
-function successor(task: TaskRow, uid: string, starts_in_ms: Ms, context: IntakeContext): TaskRow {
-  const reason = starts_in_ms > 0 ? "waits for its restart back-off" : null;
+function successor(task: TaskRow, uid: string, context: IntakeContext): TaskRow {
   return {
     ...task,
     uid,
     attempt: task.attempt + 1,
     created_ms: context.now_ms,
     assigned_revision: context.revision,
-    observed: { state: "preparing", prepared: false, reason },
+    observed: { state: "preparing", prepared: false, reason: null },
   };
 }
 
 /**
- * Returns the slot after this end. Returns null if the task's workload or run is gone, or if the attempt was written
- * off and did not succeed.
+ * Returns the slot after this end. `starts_in_ms`: how long until its agent begins the attempt that it has made, or
+ * null. Returns null if the task's workload or run is gone, or if the attempt was written off and did not succeed.
  */
 function bookEnd(
   state: State,
   task: TaskRow,
   final: TaskFinal,
   grant: "open" | "passed_on" | "closed",
+  starts_in_ms: Ms | null,
   context: IntakeContext,
   draft: IntakeDraft,
 ): SlotRow | null {
@@ -167,7 +167,13 @@ function bookEnd(
   const after = slotAfterEnd(before, task, final, settings, context.limits, livingBeside(state, draft, task));
   // Granted numbers become free only when the agent has said that it uses no more of them.
   const attempts = Math.max(after.attempts, task.grant_until);
-  if (grant === "passed_on") return { ...after, attempts };
+  if (grant === "passed_on") {
+    // The agent knows best when it begins the next attempt. What it says is believed as far as it can be true.
+    const booked = starts_in_ms !== null && after.ends.some(({ uid }) => uid === task.uid);
+    if (!booked) return { ...after, attempts };
+    const rest_ms = Math.min(starts_in_ms, longestBackOffMs(settings.restart));
+    return { ...after, attempts, not_before_ms: context.now_ms + rest_ms };
+  }
   if (grant === "open") {
     const { grant_until, spec_hash } = task;
     const ends = after.ends.map((end) => (end.uid === task.uid ? { ...end, grant_until, spec_hash } : end));

@@ -96,6 +96,9 @@ export interface Settled {
   readonly by: string;
 }
 
+/** How a crash ended. */
+export type Crash = Pick<TaskFinal, "state" | "exit_code" | "signal" | "reason">;
+
 /**
  * What a slot remembers of the end of a task of its newest attempt; `slotEndOf` makes it. `version` is the one that the
  * slot's streak and back-off belong to. A new version starts without them.
@@ -109,6 +112,8 @@ export interface TaskEnd
   readonly started_ms?: Ms | null;
   /** What a person has said about an attempt whose end is unknown. */
   readonly settled?: Settled;
+  /** The last crash of the slot's streak, if this end is none. */
+  readonly crash?: Crash;
   /** Whether the task gave back cards that it did not use. */
   readonly idle?: boolean;
   /**

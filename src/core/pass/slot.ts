@@ -2,7 +2,7 @@
 
 import { jitterOf } from "../fresh";
 import { isStartTrouble, type EndCause, type TaskFinal } from "../model/end";
-import type { LeftOut, SlotRow, TaskEnd } from "../model/rows-work";
+import type { Crash, LeftOut, SlotRow, TaskEnd } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { PlanLimits } from "./snapshot";
 import { slotEndOf, slotKey } from "../model/task";
@@ -26,6 +26,9 @@ export function backoffMs(restart: RestartSettings, streak: number, uid: string)
   const capped = Math.min(doubled, restart.backoff_max_ms);
   return Math.round(capped * (1 - JITTER + 2 * JITTER * jitterOf(uid)));
 }
+
+/** Returns the longest wait before a next attempt. */
+export const longestBackOffMs = ({ backoff_max_ms }: RestartSettings): Ms => Math.round(backoff_max_ms * (1 + JITTER));
 
 /** Returns a slot to which nothing has happened yet. */
 export const emptySlot = (owner_uid: string, slot: number): SlotRow => ({
@@ -64,6 +67,25 @@ export const crashesIn = (slot: SlotRow | undefined, version: number): number =>
   slot !== undefined && endedVersion(slot) === version ? slot.streak : 0;
 
 /**
+ * Returns how the last crash of a slot's streak ended; null if there is none. A service that ends by itself crashes,
+ * with whatever exit code.
+ */
+export function lastCrash({ ends, streak }: SlotRow): Crash | null {
+  if (streak === 0) return null;
+  return ends.find(({ state }) => isCrash(state)) ?? ends.find(({ crash }) => crash !== undefined)?.crash ?? null;
+}
+
+const isCrash = (state: TaskEnd["state"]): boolean => state === "failed" || state === "succeeded";
+
+/** Returns the end of a service's or a daemon's attempt with the crash before it, unless it is a crash itself. */
+function withCrash(end: TaskEnd, slot: SlotRow, kind: TaskRow["kind"]): TaskEnd {
+  const crash = kind === "job" || isCrash(end.state) || endedVersion(slot) !== end.version ? null : lastCrash(slot);
+  if (crash === null) return end;
+  const { state, exit_code, signal, reason } = crash;
+  return { ...end, crash: { state, exit_code, signal, reason } };
+}
+
+/**
  * Returns the slot after `task` ended. Once a newer attempt was placed, an end changes nothing, except for a job's
  * success: the first success wins. After a reported end, `attempts` is the number of the ended attempt, since the agent
  * has said that it uses no more of the granted numbers. After a loss, `attempts` includes the granted numbers, since
@@ -77,9 +99,9 @@ export function slotAfterEnd(
   limits: PlanLimits,
   living: Iterable<Pick<TaskRow, "member">> = [],
 ): SlotRow {
-  const end = slotEndOf(task, final);
   const ran_ms = final.started_ms === null ? 0 : final.finished_ms - final.started_ms;
   const before = slot ?? emptySlot(task.owner_uid, task.slot);
+  const end = withCrash(slotEndOf(task, final), before, task.kind);
   if (isOvertaken(before, task)) {
     if (isLateQuestion(before, task, end)) return { ...before, ends: endsWith(before, end) };
     return lateSuccess(before, task, end, living);

@@ -27,7 +27,8 @@ import {
   type Demand,
   type Pass,
 } from "../pass/pass";
-import { forgetHint, howEnded, isGone } from "./replicas";
+import { forgetHint, isGone } from "./replicas";
+import { howEnded, sayBackOff } from "../pass/crashes";
 import type { Ms } from "../units";
 import type { StopSettings, TaskSpec } from "../model/workload";
 
@@ -251,11 +252,10 @@ function nextAttempt(
   const asked = askedEnds(run, slot, []);
   if (asked.length > 0) return ask(draft, run, asked);
   if (spec.exclusive && stopExclusive(draft, run)) return;
-  if (slot !== null && slot.not_before_ms > pass.now_ms) {
+  const held = slot === null ? null : sayBackOff(slot, pass.now_ms);
+  if (slot !== null && held !== null) {
     wakeAt(draft, slot.not_before_ms);
-    const rest_ms = slot.not_before_ms - pass.now_ms;
-    const after = ` before its next attempt: ${howEnded(slot)}`;
-    waitFor(draft, run, 0, { before: "waits ", is: "rest", ms: rest_ms, after });
+    waitFor(draft, run, 0, held);
     return;
   }
   const attempt = slot === null || slot.attempts === 0 ? "new" : `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;

@@ -13,7 +13,8 @@ import { orphanWait } from "./orphans";
 import { isDrainDue, isSettled, isUp, slotOf, stopTask, wakeAt, type Pass } from "../pass/pass";
 import type { NodeFact } from "../pass/contact";
 import type { TimedWords } from "../pass/snapshot";
-import { crashesIn, endedVersion } from "../pass/slot";
+import { howEnded, isHeldBack, sayBackOff, sayCrashes } from "../pass/crashes";
+import { endedVersion, lastCrash } from "../pass/slot";
 import type { Snapshot } from "../pass/snapshot";
 import { isWanted, taskName } from "../model/task";
 import type { Ms } from "../units";
@@ -119,19 +120,15 @@ function sortAttempts(pass: Pass, workload: WorkloadRow, tasks: readonly TaskRow
  * to its end, and the attempts that its agent was granted with it would begin after that end. Null: it may begin, or
  * has begun as far as is known.
  */
-export function whyNotBegin(
-  pass: Pass,
-  { uid, kind, version, spec_hash }: WorkloadRow,
-  { observed, node_id, slot, version: own }: TaskRow,
-): string | null {
+export function whyNotBegin(pass: Pass, { uid, kind, version, spec_hash }: WorkloadRow, task: TaskRow): string | null {
+  const { observed, node_id, slot, version: own } = task;
   if (observed.state !== "preparing" || own !== version) return null;
   const fact = pass.nodes.get(node_id);
   if (fact?.heard !== true) return null;
   if (!isMatch(pass.snapshot.spec(spec_hash), fact.node))
     return `${fact.node.name} no longer matches, and it does not run`;
   // What its agent only holds back after a crash need not wait on a node that is to become empty.
-  const row = slotOf(pass, uid, slot);
-  const waits = row !== null && crashesIn(row, version) > 0 && row.not_before_ms > pass.now_ms;
+  const waits = isHeldBack(task, slotOf(pass, uid, slot) ?? undefined, pass.now_ms);
   return kind === "service" && waits && isDraining(fact.node)
     ? `${fact.node.name} is being drained, and it does not run`
     : null;
@@ -222,6 +219,7 @@ function keepFine(
   const { pass } = draft;
   const { workload } = keeping;
   noteSilent(draft, keeping, [best]);
+  noteHeldBack(draft, workload, best);
   if (!isSettled(pass, best)) return UNSETTLED;
   if (pass.nodes.get(best.node_id)?.heard !== true) return UP;
   const why = `replaced by ${taskName(best)}`;
@@ -230,6 +228,14 @@ function keepFine(
     if (pass.nodes.get(task.node_id)?.heard === true) stopTask(draft, task, workload.settings.stop, why);
   }
   return UP;
+}
+
+/** Notes that a slot waits until its agent begins the attempt that it has made after a crash. */
+function noteHeldBack(draft: ReconcileDraft, workload: WorkloadRow, task: TaskRow): void {
+  const { now_ms } = draft.pass;
+  const row = slotOf(draft.pass, workload.uid, task.slot);
+  const held = row !== null && isHeldBack(task, row, now_ms) ? sayBackOff(row, now_ms) : null;
+  if (held !== null) waitFor(draft, workload, task.slot, held);
 }
 
 /**
@@ -328,7 +334,7 @@ export function wantAttempt(
     if (held !== null) {
       const isLoop = isCrashLoop(workload, slot_row);
       if (!isLoop) wakeAt(draft, slot_row.not_before_ms);
-      waitFor(draft, workload, slot, held, [], isLoop);
+      waitFor(draft, workload, slot, held, isLoop ? [`orch restart ${workload.app}.${workload.name}`] : [], isLoop);
       return false;
     }
   }
@@ -367,29 +373,15 @@ function isCrashLoop({ settings }: WorkloadRow, { streak }: SlotRow): boolean {
 
 /** Returns why crashes hold the next attempt back, or null. */
 function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | TimedWords | null {
-  if (isCrashLoop(workload, slot)) return `crash loop: ${crashes(slot)}; it starts again with a new version`;
-  if (slot.not_before_ms <= pass.now_ms) return null;
-  const rest_ms = slot.not_before_ms - pass.now_ms;
-  const last = slot.streak > 0 ? crashes(slot) : howEnded(slot);
-  return { before: "waits ", is: "rest", ms: rest_ms, after: ` before its next attempt: ${last}` };
-}
-
-/** Words crashes: `12 crashes in a row, last exit code 3`. */
-export const crashes = (slot: SlotRow): string =>
-  `${slot.streak} crash${slot.streak === 1 ? "" : "es"} in a row, ${howEnded(slot)}`;
-
-/** Words how the newest attempt ended: `last exit code 1`. */
-export function howEnded(slot: SlotRow): string {
-  const end = slot.ends.find((each) => each.state !== "succeeded") ?? slot.ends[0];
-  if (end === undefined) return "not started yet";
-  const why = end.reason === null ? "" : `: ${end.reason}`;
-  if (end.signal !== null) return `last ended by signal ${end.signal}${why}`;
-  if (end.exit_code !== null) return `last exit code ${end.exit_code}${why}`;
-  return `last ${end.state}${why}`;
+  if (isCrashLoop(workload, slot)) return `${sayCrashes(slot)}; starts again with a new version, or orch restart`;
+  return sayBackOff(slot, pass.now_ms);
 }
 
 function whyAttempt(slot: SlotRow | null, version: number): string {
   if (slot === null || slot.attempts === 0) return "new";
   if (endedVersion(slot) !== version) return `version ${version}`;
-  return `attempt ${slot.attempts + 1}, ${howEnded(slot)}`;
+  // An attempt that was stopped, or lost, is no crash. Those before it are told too.
+  const crash = lastCrash(slot);
+  const before = crash === null || slot.ends.some(({ state }) => state === crash.state) ? "" : `; ${sayCrashes(slot)}`;
+  return `attempt ${slot.attempts + 1}, ${howEnded(slot)}${before}`;
 }

@@ -10,10 +10,11 @@ import { isWanted, slotKey } from "../model/task";
 import type { TaskSpec } from "../model/workload";
 import { cardsOf } from "../cards/node-cards";
 import { ownerSlotName } from "../pass/pass";
+import { crashesOf, sayCrashes } from "../pass/crashes";
 import { crashesIn } from "../pass/slot";
 import type { PlanLimits } from "../pass/snapshot";
 import type { Ms } from "../units";
-import { crashes, whyLeaves } from "./replicas";
+import { whyLeaves } from "./replicas";
 
 /**
  * Why a replica goes and not another, and in which order: a slot without a task; one whose task keeps crashing; one
@@ -103,7 +104,7 @@ function fitnessOf(facts: ScaleFacts, workload: WorkloadRow, slot: number, tasks
   const found = tasks.map((task) => taskFitness(facts, workload, row, task));
   const [best] = found.sort((a, b) => RANK[b.why] - RANK[a.why]);
   if (best !== undefined) return best;
-  const crashed = row === undefined || crashesIn(row, workload.version) === 0 ? "" : `, after ${crashes(row)}`;
+  const crashed = row === undefined || crashesIn(row, workload.version) === 0 ? "" : `: it ${sayCrashes(row)}`;
   return fit("pending", `it is pending${crashed}`);
 }
 
@@ -114,8 +115,7 @@ function taskFitness(
   task: TaskRow,
 ): Fitness {
   const ran_ms = task.observed.state === "running" ? now_ms - task.observed.started_ms : null;
-  if (row !== undefined && crashesIn(row, task.version) > 0 && (ran_ms === null || ran_ms < limits.stable_ms))
-    return fit("crashing", `it crashes: ${crashes(row)}`);
+  if (row !== undefined && crashesOf(task, row, now_ms, limits) > 0) return fit("crashing", `it ${sayCrashes(row)}`);
   const node = state.nodes.get(task.node_id);
   if (node === undefined) return fit("silent", "its node was forgotten");
   const leaves = whyLeaves(spec, workload, { node, sound: cardsOf(node.devices).sound }, task);

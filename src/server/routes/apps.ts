@@ -18,7 +18,7 @@ import { page, pageOf } from "../http/query";
 import { route } from "./route";
 import { requireRoom, withinReplicas } from "../work/require-room";
 import { appView as viewOf, countsOf } from "../views/app";
-import { pendingOf } from "./tasks";
+import { lookOf, pendingOf } from "./tasks";
 
 /** Returns the app that a text declares, in the project that the text names or else in `project`. */
 export function declared(
@@ -102,7 +102,7 @@ export const APP_ROUTES = [
     query: page,
     handle({ api, query }) {
       const { state } = api.store;
-      const counts = countsOf(state, pendingOf(api));
+      const counts = countsOf(lookOf(api), pendingOf(api));
       const workloads = Map.groupBy(state.workloads.values(), ({ app_uid }) => app_uid);
       const all = state.apps
         .values()
@@ -121,7 +121,7 @@ export const APP_ROUTES = [
       const app = requireApp(api, params.project, params.app);
       const { state } = api.store;
       const counts = countsOf(
-        state,
+        lookOf(api),
         pendingOf(api, ({ app_uid }) => app_uid === app.uid),
       );
       return { ...viewOf(app, state, counts), text: mayTouch(who, app) ? app.text : null };

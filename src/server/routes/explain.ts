@@ -11,7 +11,7 @@ import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { blockedView, placedView } from "../views/plan";
 import { taskView } from "../views/task";
-import { pendingOf } from "./tasks";
+import { lookOf, pendingOf } from "./tasks";
 
 /** Returns what became of a task or a run that has ended. */
 function overText(api: Api, ref: string, meant: Meant): string {
@@ -20,7 +20,7 @@ function overText(api: Api, ref: string, meant: Meant): string {
     return `${ref} is to have 0 replicas: orch scale ${workload.app}.${workload.name}=1`;
   const last = tasksOf(api.store, meant)[0];
   if (last !== undefined) {
-    const { state, reason, exit_code, signal } = taskView(last, api.store.state);
+    const { state, reason, exit_code, signal } = taskView(last, lookOf(api));
     const code = exit_code === null || exit_code === 0 ? null : `exit ${exit_code}`;
     const why = reason ?? (signal === null ? code : `killed by ${signal}`);
     return `${fullName(last)} is over: ${state}${why === null ? "" : `: ${why}`}`;

@@ -8,7 +8,7 @@ import { flag, number } from "../http/query";
 import { logOf } from "../agents/logs";
 import { reasonOf } from "../views/task";
 import type { TaskRow } from "../../core/model/rows-task";
-import { pendingOf } from "./tasks";
+import { lookOf, pendingOf } from "./tasks";
 
 const query = z.object({
   stream: z.enum(["stdout", "stderr"]).optional().describe("stdout if it is left out"),
@@ -41,7 +41,7 @@ export const LOG_ROUTES = [
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
       if (task === undefined || (wish.follow !== true && waitsToBegin(task))) {
         const [waiting] = pendingOf(api, ({ owner_uid }) => owner_uid === meant.owner_uid);
-        const own = task === undefined ? null : reasonOf(task, api.store.state);
+        const own = task === undefined ? null : reasonOf(task, lookOf(api));
         const why = own ?? waiting?.view().reason ?? (task === undefined ? "it was never started" : "it begins");
         throw new RefusedError("conflict", `${params.ref} has no output yet: ${why}`, "orch explain says more");
       }

@@ -117,7 +117,7 @@ export const RUN_ROUTES = [
           .map((run) => ({ key: String(run.run), view: run }));
       const { items, next } = withEnded ? byNumber(query, living, ended) : pageOf(query, living, null);
       const look = runLook(
-        api.store,
+        api,
         waits,
         who,
         items.map(({ uid }) => uid),
@@ -144,8 +144,8 @@ export const RUN_ROUTES = [
           .map((task) => ({ key: task.uid, view: task })),
       );
       items.sort((a, b) => a.slot - b.slot || a.member - b.member || a.attempt - b.attempt);
-      const look = runLook(api.store, waitsOf(api), who, [run.uid]);
-      const tasks = items.map((task) => taskView(task, state));
+      const look = runLook(api, waitsOf(api), who, [run.uid]);
+      const tasks = items.map((task) => taskView(task, look));
       return { ...viewOf(run, look), ...runInside(run, look, api.store, who, items, query), tasks, next };
     },
   }),
@@ -200,10 +200,8 @@ export const RUN_ROUTES = [
 ];
 
 /** Returns a run as a transaction leaves it. */
-const changedView = (api: Api, { state }: Draft, run: RunRow, who: Principal): RunView => {
-  const { history, spec, hasSpec } = api.store;
-  return viewOf(run, runLook({ state, history, spec, hasSpec }, waitsOf(api, state), who, [run.uid]));
-};
+const changedView = (api: Api, { state }: Draft, run: RunRow, who: Principal): RunView =>
+  viewOf(run, runLook(api, waitsOf(api, state), who, [run.uid], state));
 
 /**
  * Returns one page of living and ended runs together, the newest first. A page continues behind a run's number, so that

@@ -15,7 +15,7 @@ import { isWork } from "../work/named";
 import { meantBy, resolve, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { type Ended, flag, page, pageOf, short } from "../http/query";
-import { type Pending, pendingSlots, taskView as viewOf } from "../views/task";
+import { isPending, type Pending, pendingSlots, type TaskLook, taskView as viewOf } from "../views/task";
 import { waitsIn, type Waits } from "../views/waits";
 
 /** What waits now, and for what. */
@@ -24,6 +24,13 @@ export function waitsOf(api: Pick<Api, "store" | "loop" | "limits">, state: Stat
   const { spec } = store;
   return waitsIn({ state, now_ms: store.now(), blocked: loop.blocked(), queue: loop.queue(), spec, limits });
 }
+
+/** What tasks are looked at with now. */
+export const lookOf = ({ store, limits }: Pick<Api, "store" | "limits">): TaskLook => ({
+  state: store.state,
+  now_ms: store.now(),
+  limits,
+});
 
 /** The slots that wait now, of all owners or of some. */
 export const pendingOf = (api: Pick<Api, "store" | "loop" | "limits">, isMeant?: Parameters<typeof pendingSlots>[1]) =>
@@ -50,8 +57,9 @@ export const TASK_ROUTES = [
       const { state, history } = api.store;
       const wish = wishOf(api, query, who);
       const waiting = [...pendingOf(api, wish.isOwner)].filter(wish.isPart);
-      const tasks =
-        query.pending === true ? [] : state.tasks.values().filter((task) => wish.isOwner(task) && wish.isPart(task));
+      const look = lookOf(api);
+      const shown = (task: TaskRow): boolean => query.pending !== true || isPending(task, look);
+      const tasks = state.tasks.values().filter((task) => wish.isOwner(task) && wish.isPart(task) && shown(task));
       // What is over of one slot is short, and comes with what lives.
       const over = query.all === true ? (wish.over?.() ?? []) : [];
       const living: Listed[] = [...tasks, ...over, ...waiting].sort(byName);
@@ -60,7 +68,7 @@ export const TASK_ROUTES = [
           .tasks({ limit, ...wish.ended, ...(after === null ? {} : { before_uid: after }) })
           .map((task) => ({ key: task.uid, view: task }));
       const { items, next } = pageOf(query, living, query.all === true && wish.over === null ? ended : null);
-      return { tasks: items.map((one) => ("view" in one ? one.view() : viewOf(one, state))), next };
+      return { tasks: items.map((one) => ("view" in one ? one.view() : viewOf(one, look))), next };
     },
   }),
   route({
@@ -78,7 +86,7 @@ export const TASK_ROUTES = [
       const living = task !== undefined && api.store.state.tasks.has(task.uid);
       if (waiting !== undefined && !living) return waiting.view();
       if (task === undefined) throw notFound(`${params.ref} has no task`, "orch explain says what it waits for");
-      return viewOf(task, api.store.state);
+      return viewOf(task, lookOf(api));
     },
   }),
 ];

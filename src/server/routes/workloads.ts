@@ -21,7 +21,7 @@ import { route, type Ask } from "./route";
 import { environmentOf, values } from "../views/environment";
 import { countsOf, workloadView } from "../views/app";
 import { taskView } from "../views/task";
-import { pendingOf } from "./tasks";
+import { lookOf, pendingOf } from "./tasks";
 
 type Where = "project" | "app" | "workload";
 
@@ -35,16 +35,17 @@ export const WORKLOAD_ROUTES = [
     handle({ api, params, query, who }): WorkloadDetail {
       const { state } = api.store;
       const row = requireWorkload({ state }, params);
+      const look = lookOf(api);
       const pending = pendingOf(api, ({ workload_uid }) => workload_uid === row.uid).toArray();
       const tasks = state.tasks
         .values()
         .filter((task) => task.app_uid === row.app_uid && task.workload === row.name)
-        .map((task) => taskView(task, state))
+        .map((task) => taskView(task, look))
         .toArray();
       const inside = mayTouch(who, row) ? api.store.spec(row.spec_hash) : null;
       const { env: _env, ...spec } = inside ?? {};
       return {
-        ...workloadView(row, state, countsOf(state, pending)),
+        ...workloadView(row, state, countsOf(look, pending)),
         settings: { ...row.settings },
         tasks: [...tasks, ...pending.map(({ view }) => view())],
         spec: inside === null ? null : spec,

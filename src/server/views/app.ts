@@ -5,7 +5,7 @@ import type { State } from "../../core/model/rows-state";
 import type { AppRow, WorkloadRow } from "../../core/model/rows-work";
 import type { AppView, WorkloadView } from "../../wire/api/apps";
 import { workloadsOf } from "../work/apps";
-import type { Pending } from "./task";
+import { isPending, type Pending, type TaskLook } from "./task";
 
 /** How many tasks run by the uid of their workload or run, and how many slots wait by the uid of their workload. */
 export interface Counts {
@@ -14,11 +14,13 @@ export interface Counts {
 }
 
 /** Counts once for all workloads that are shown. */
-export function countsOf({ tasks }: State, waiting: Iterable<Pending>): Counts {
+export function countsOf(look: Omit<TaskLook, "limits">, waiting: Iterable<Pending>): Counts {
   const [running, pending] = [new Map<string, number>(), new Map<string, number>()];
   const count = (counts: Map<string, number>, uid: string): unknown => counts.set(uid, (counts.get(uid) ?? 0) + 1);
-  for (const task of tasks.values())
+  for (const task of look.state.tasks.values()) {
     if (isWanted(task) && task.observed.state === "running") count(running, task.owner_uid);
+    else if (isPending(task, look)) count(pending, task.owner_uid);
+  }
   for (const { workload_uid } of waiting) if (workload_uid !== null) count(pending, workload_uid);
   return { running, pending };
 }

@@ -14,15 +14,15 @@ import { commandLine, commandText } from "../../spec/facts";
 import type { Store } from "../../store/store";
 import { mayTouch } from "../access/access";
 import type { Principal } from "../access/auth";
+import type { Context } from "../context";
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import { environmentOf } from "./environment";
 import { waysView } from "./plan";
-import { firstOf, reasonOf } from "./task";
+import { firstOf, reasonOf, type TaskLook } from "./task";
 import { runReason, shownRunState, waitsFor, waitsIn, type Waits, type WaitsFrom } from "./waits";
 
 /** What views of runs are made from. */
-export interface RunLook {
-  readonly state: State;
+export interface RunLook extends TaskLook {
   readonly waits: Waits;
   /** Returns the names of the nodes of a run's newest attempt, or null where nobody has looked for them. */
   readonly nodes: (run: RunRow) => string[] | null;
@@ -31,8 +31,10 @@ export interface RunLook {
 }
 
 /** Looks at rows alone, for a stream of them that all may see. What a pass has found is not in them. */
-export const rowLook = (from: Omit<WaitsFrom, "blocked" | "queue">): RunLook => ({
+export const rowLook = (from: Omit<WaitsFrom, "blocked" | "queue"> & TaskLook): RunLook => ({
   state: from.state,
+  now_ms: from.now_ms,
+  limits: from.limits,
   waits: waitsIn({ ...from, blocked: [], queue: [] }),
   nodes: () => null,
   command: () => null,
@@ -40,15 +42,19 @@ export const rowLook = (from: Omit<WaitsFrom, "blocked" | "queue">): RunLook => 
 
 /** Looks for one caller at the runs of one answer. `owner_uids` are those of the runs that are shown. */
 export function runLook(
-  { state, history, spec, hasSpec }: Pick<Store, "state" | "history" | "spec" | "hasSpec">,
+  { store, limits }: Pick<Context, "store" | "limits">,
   waits: Waits,
   who: Principal,
   owner_uids: readonly string[],
+  state: State = store.state,
 ): RunLook {
+  const { history, spec, hasSpec } = store;
   const without = owner_uids.filter((uid) => waits.tasks(uid).length === 0);
   const ended = without.length === 0 ? null : history.nodesOf(without);
   return {
     state,
+    now_ms: store.now(),
+    limits,
     waits,
     nodes({ uid }) {
       const living = waits.tasks(uid);
@@ -74,7 +80,7 @@ export function runView(run: RunRow, look: RunLook): RunView {
     blocked: blockedOf(run, waits)?.kind ?? null,
     ahead_gpu_hours: null,
     start_estimate_ms: null,
-    reason: runReason(run, waits, unknown, (task) => reasonOf(task, state)),
+    reason: runReason(run, waits, unknown, (task) => reasonOf(task, look)),
     app: run.app,
     workload: run.app === null ? null : jobName(run),
     version: run.version,

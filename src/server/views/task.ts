@@ -2,12 +2,14 @@
 
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
-import type { RunRow, WorkloadRow } from "../../core/model/rows-work";
+import type { RunRow, SlotRow, WorkloadRow } from "../../core/model/rows-work";
 import type { Observed, TaskRow } from "../../core/model/rows-task";
-import type { Blocked } from "../../core/pass/snapshot";
+import type { Blocked, PlanLimits } from "../../core/pass/snapshot";
 import { cardsOf } from "../../core/cards/node-cards";
+import { crashesOf, isHeldBack, sayBackOff, sayCrashes } from "../../core/pass/crashes";
+import { sayTimed } from "../../core/pass/pass";
 import { crashesIn } from "../../core/pass/slot";
-import { crashes, whyLeaves } from "../../core/plan/replicas";
+import { whyLeaves } from "../../core/plan/replicas";
 import { slotsOf, wantedSince } from "../../core/model/slots";
 import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
@@ -15,8 +17,17 @@ import type { TaskSpec } from "../../core/model/workload";
 import type { TaskView } from "../../wire/api/tasks";
 import type { Waits } from "./waits";
 
-export function taskView(task: TaskRow, state: State): TaskView {
+/** What a task is looked at with. */
+export interface TaskLook {
+  readonly state: State;
+  readonly now_ms: Ms;
+  readonly limits: Pick<PlanLimits, "stable_ms">;
+}
+
+export function taskView(task: TaskRow, look: TaskLook): TaskView {
   const { observed } = task;
+  const { state, now_ms, limits } = look;
+  const slot = slotRowOf(task, state);
   return {
     id: shortId(task.uid),
     name: taskName(task),
@@ -30,11 +41,11 @@ export function taskView(task: TaskRow, state: State): TaskView {
     slot: seenSlot(task),
     member: task.member,
     attempt: task.attempt,
-    crashes: isFinal(observed.state) ? 0 : crashesIn(state.slots.get(slotKey(task.owner_uid, task.slot)), task.version),
+    crashes: isFinal(observed.state) ? 0 : crashesOf(task, slot, now_ms, limits),
     node: state.nodes.get(task.node_id)?.name ?? null,
     desired: task.desired,
-    state: observed.state,
-    reason: reasonOf(task, state),
+    state: isPending(task, look) ? "pending" : observed.state,
+    reason: reasonOf(task, look),
     blocked: null,
     health: null,
     pid: pidOf(observed),
@@ -50,6 +61,16 @@ export function taskView(task: TaskRow, state: State): TaskView {
   };
 }
 
+const slotRowOf = ({ owner_uid, slot }: TaskRow, { slots }: State): SlotRow | undefined =>
+  slots.get(slotKey(owner_uid, slot));
+
+/**
+ * Returns whether people see a task as pending: its agent holds it back after a crash. The slot waits just as well
+ * where the plan makes the next attempt.
+ */
+export const isPending = (task: TaskRow, { state, now_ms }: Omit<TaskLook, "limits">): boolean =>
+  isWanted(task) && isHeldBack(task, slotRowOf(task, state), now_ms);
+
 /**
  * Returns when a thing was made. The server hears of an attempt that an agent has made by itself after it began, and
  * reckons its start from an age, so the earlier of both is shown.
@@ -60,10 +81,10 @@ const pidOf = (observed: Observed): number | null =>
   observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
 
 /** Returns why a task is in its state: how it ended, why it stops or does not begin, what is wrong with its node. */
-export function reasonOf(task: TaskRow, state: State): string | null {
+export function reasonOf(task: TaskRow, look: TaskLook): string | null {
   const { observed } = task;
   if (isFinal(observed.state)) return "reason" in observed ? observed.reason : null;
-  const reasons = [ownReason(task, state), nodeTrouble(task, state)].filter((one) => one !== null);
+  const reasons = [...ownReasons(task, look), nodeTrouble(task, look.state)].filter((one) => one !== null);
   return reasons.length === 0 ? null : reasons.join("; ");
 }
 
@@ -78,16 +99,25 @@ function nodeTrouble({ node_id, observed }: TaskRow, { nodes }: State): string |
   return trouble === null ? null : `on ${name}: ${trouble}`;
 }
 
-function ownReason(task: TaskRow, state: State): string | null {
-  const { observed, written_off, desired, stop } = task;
-  if (written_off !== null) return `given up: ${written_off.why}`;
-  if (desired === "stop" && stop !== null) return stop.why;
+function ownReasons(task: TaskRow, { state, now_ms, limits }: TaskLook): (string | null)[] {
+  const { written_off, desired, stop, kind } = task;
+  if (written_off !== null) return [`given up: ${written_off.why}`];
+  if (desired === "stop" && stop !== null) return [stop.why];
+  const slot = slotRowOf(task, state);
+  if (slot !== undefined && isHeldBack(task, slot, now_ms)) {
+    const held = sayBackOff(slot, now_ms);
+    return [held === null ? null : sayTimed(held, 0)];
+  }
+  // The attempts of a job are counted, and listed with their ends.
+  const isCrashing = kind !== "job" && slot !== undefined && crashesOf(task, slot, now_ms, limits) > 0;
+  return [waitReason(task), isCrashing ? sayCrashes(slot) : null];
+}
+
+/** Returns what a task that has been accepted by its node waits for there, or null. */
+function waitReason({ observed, desired }: TaskRow): string | null {
   if (observed.state !== "preparing") return null;
-  if (observed.reason === null)
-    return desired === "prepare" && observed.prepared ? "waits for its gang to be prepared" : null;
-  // An agent restarts such a task by itself, and its crashes in a row count like those of other tasks.
-  const slot = state.slots.get(slotKey(task.owner_uid, task.slot));
-  return slot === undefined || slot.streak === 0 ? observed.reason : `${observed.reason}: ${crashes(slot)}`;
+  const gang = desired === "prepare" && observed.prepared ? "waits for its gang to be prepared" : null;
+  return observed.reason ?? gang;
 }
 
 export interface Waiting {

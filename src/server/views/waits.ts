@@ -1,10 +1,11 @@
 // What slots and runs wait for now, in words. `ps`, `queue`, `runs`, `show` and `explain` all print what this says.
 
-import { formatRest } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
+import { sayBackOff } from "../../core/pass/crashes";
+import { sayTimed } from "../../core/pass/pass";
 import type { Blocked } from "../../core/pass/snapshot";
 import { goesOn, type RunBounds } from "../../core/plan/outcome";
 import { fullName, slotKey } from "../../core/model/task";
@@ -73,8 +74,9 @@ export function waitsIn({ state, now_ms, blocked, queue, spec, limits }: WaitsFr
       if (found !== null) return found;
       const ending = tasks(owner_uid).filter((task) => task.slot === slot && task.desired === "stop");
       if (ending.length > 0) return `waits for ${ending.map(fullName).sort().join(", ")} to end`;
-      const rest_ms = (state.slots.get(slotKey(owner_uid, slot))?.not_before_ms ?? 0) - now_ms;
-      return rest_ms > 0 ? `waits ${formatRest(rest_ms)} before its next attempt` : null;
+      const row = state.slots.get(slotKey(owner_uid, slot));
+      const held = row === undefined ? null : sayBackOff(row, now_ms);
+      return held === null ? null : sayTimed(held, 0);
     },
   };
 }

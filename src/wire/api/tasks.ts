@@ -20,7 +20,7 @@ export const blockedKind = z
 
 export const taskView = z
   .object({
-    id: z.string().nullable().describe("short id; null while the slot waits, since it has no task yet"),
+    id: z.string().nullable().describe("short id; null while the slot waits for a task"),
     name: z.string().describe("`shop.web.0`, or a run's number and `_SLOT`; `#2` behind it is a further attempt"),
     project: z.string(),
     user: z.string().describe("who asked for it"),
@@ -32,7 +32,9 @@ export const taskView = z
     slot: int,
     member: int.describe("of a gang"),
     attempt: int,
-    crashes: int.describe("how often its slot has crashed in a row under this version, before this attempt"),
+    crashes: int.describe(
+      "how often its slot has crashed in a row under this version; 0 once this attempt runs stably",
+    ),
     node: z.string().nullable(),
     desired: z.enum(["prepare", "run", "stop"]).describe("what is wanted of it"),
     state: taskState,

@@ -129,6 +129,18 @@ test("an orphan that turns out to be the successor of a known task is none any m
   expect(nodeIn(after).orphans.map(({ name }) => name)).toEqual(["other"]);
 });
 
+test("an attempt that its agent begins later is awaited as long as the agent says, and no longer than can be", () => {
+  const task = buildTask(api, "a", { grant_until: 4 });
+  const state = buildState({ nodes: [node], workloads: [api], tasks: [task] });
+  const waits = (starts_in_ms: number): number[] => {
+    const report = failedReport(task, successorUid(task.uid, 2), starts_in_ms);
+    const { slots } = withChanges(state, observe(state, node.id, [report], context).changes);
+    return [...slots.values()].map(({ not_before_ms }) => not_before_ms - NOW_MS);
+  };
+  expect(waits(3_700)).toEqual([3_700]);
+  expect(waits(10 ** 9)).toEqual([1.2 * api.settings.restart.backoff_max_ms]);
+});
+
 describe("an attempt that its agent made under a grant, while the record of the one before cannot be read", () => {
   const task = buildTask(api, "a", { promised: held, grant_until: 4 });
   const state = buildState({ nodes: [node], workloads: [api], tasks: [task] });

@@ -131,9 +131,9 @@ describe("what is left on a draining node", () => {
   };
 
   test("says of a successor in its back-off that it waits for that, and not for another place", () => {
-    const back_off = { ...waits, summary: "waits 9s before its next attempt", nodes: [] };
+    const back_off = { ...waits, summary: "crashed 2× in a row, last exit code 1; starts again in 9s", nodes: [] };
     expect(left(drain(), [on(api)], [back_off])).toEqual([
-      "recs.api.0 (service): stays until its successor runs: waits 9s before its next attempt",
+      "recs.api.0 (service): stays until its successor runs: crashed 2× in a row, last exit code 1; starts again in 9s",
     ]);
   });
   test("says of each task what it waits for", () => {

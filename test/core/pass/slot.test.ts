@@ -5,7 +5,8 @@ import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import type { TaskFinal } from "../../../src/core/model/end";
 import type { SlotRow } from "../../../src/core/model/rows-work";
 import type { TaskRow } from "../../../src/core/model/rows-task";
-import { backoffMs, slotAfterEnd, slotAfterPlace } from "../../../src/core/pass/slot";
+import { sayCrashes } from "../../../src/core/pass/crashes";
+import { backoffMs, emptySlot, lastCrash, slotAfterEnd, slotAfterPlace } from "../../../src/core/pass/slot";
 import {
   buildEnd,
   buildFinal,
@@ -81,6 +82,20 @@ describe("the slot after an end", () => {
       DEFAULT_LIMITS.stable_ms,
     );
     expect(third).toMatchObject({ streak: 1, not_before_ms: NOW_MS });
+  });
+  test("a later stop or loss keeps how the last crash ended, until the next crash", () => {
+    const crashed = after(null, buildTask(service, "a"), { exit_code: 7 });
+    const stopped = after({ ...crashed, attempts: 2 }, buildTask(service, "a", { attempt: 2 }), {
+      state: "stopped",
+      exit_code: null,
+      signal: "TERM",
+    });
+    expect(sayCrashes(stopped)).toBe("crashed 1×, last exit code 7");
+    const lost = after({ ...stopped, attempts: 3 }, buildTask(service, "a", { attempt: 3 }), { state: "lost" });
+    expect(lastCrash(lost)).toEqual({ state: "failed", exit_code: 7, signal: null, reason: null });
+    const again = after({ ...lost, attempts: 4 }, buildTask(service, "a", { attempt: 4 }), { exit_code: 9 });
+    expect(sayCrashes(again)).toBe("crashed 2× in a row, last exit code 9");
+    expect(lastCrash(emptySlot(service.uid, 0))).toBeNull();
   });
   test("a grant is taken back by an end that its agent told, not by one that was only inferred", () => {
     const task = buildTask(service, "a", { attempt: 2, grant_until: 7 });

@@ -82,7 +82,7 @@ describe("of three replicas one goes:", () => {
     [
       "one that crashes",
       [{ streak: 3, observed: short }, fine, fine],
-      "0 crashing: it crashes: 3 crashes in a row, last exit code 3",
+      "0 crashing: it crashed 3× in a row, last exit code 3",
     ],
     [
       "not one that crashed and runs for long again",
@@ -104,7 +104,7 @@ describe("of three replicas one goes:", () => {
     [
       "one that crashes before one on a silent node",
       [{ streak: 1, observed: short }, { on: "silent" }, fine],
-      "0 crashing: it crashes: 1 crash in a row, last exit code 3",
+      "0 crashing: it crashed 1×, last exit code 3",
     ],
     ["one that has just begun", [{ observed: short }, fine, fine], "0 unsettled: it has run for 4s only"],
     [

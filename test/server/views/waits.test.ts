@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { RunDetail, RunView } from "../../../src/wire/api/runs";
 import type { TaskView } from "../../../src/wire/api/tasks";
 import type { RunRow, TaskEnd } from "../../../src/core/model/rows-work";
+import type { State } from "../../../src/core/model/rows-state";
+import type { TaskRow } from "../../../src/core/model/rows-task";
 import { HOUSE_LIMITS } from "../../../src/core/limits";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { slotKey } from "../../../src/core/model/task";
@@ -84,9 +86,9 @@ describe("what waits", () => {
     });
     await stage.planned();
     const said = async (): Promise<unknown> => (await get("/v1/explain/1")).body["summary"];
-    expect(await said()).toStartWith("waits 9s before its next attempt");
+    expect(await said()).toEndWith("; starts again in 9s");
     stage.clock += 4_000;
-    expect(await said()).toStartWith("waits 5s before its next attempt");
+    expect(await said()).toEndWith("; starts again in 5s");
   });
 });
 
@@ -186,14 +188,16 @@ describe("a run", () => {
   });
 });
 
+const seen = (task: TaskRow, state: State): TaskView => taskView(task, { state, now_ms: 9, limits: DEFAULT_LIMITS });
+
 test("a task on a node that is silent, or whose keeper hangs, says so", () => {
   const owner = buildRun(1, "s", { state: "running" });
   const task = buildTask(owner, "a", { observed: { state: "running", pid: 1, started_ms: 5 }, created_ms: 9 });
   const on = (part: object) => buildState({ nodes: [{ ...buildNode("a"), ...part }], runs: [owner], tasks: [task] });
-  expect(taskView(task, on({})).reason).toBeNull();
-  expect(taskView(task, on({ contact: "unreachable" })).reason).toBe("a is unreachable: what it does now is not known");
+  expect(seen(task, on({})).reason).toBeNull();
+  expect(seen(task, on({ contact: "unreachable" })).reason).toBe("a is unreachable: what it does now is not known");
   const facts = { ...buildNode("a").facts, silent: "its keeper does not answer" };
-  expect(taskView(task, on({ facts })).reason).toBe("on a: its keeper does not answer");
+  expect(seen(task, on({ facts })).reason).toBe("on a: its keeper does not answer");
   // The server may hear of an attempt after it began.
-  expect(taskView(task, on({})).created_ms).toBe(5);
+  expect(seen(task, on({})).created_ms).toBe(5);
 });
