@@ -24,8 +24,8 @@ export const apply = command({
   ],
   notes:
     "--wait: a service is up once each replica runs the new version, is healthy, and has run for 10 s without a\n" +
-    "crash. One that has crashed counts once it is stable (60 s, unless the server says otherwise); after 3 crashes in\n" +
-    "a row it is stuck, exit code 1. What crashes later is seen in: orch ps",
+    "crash. One that has crashed counts once it is stable (60 s, unless the server says otherwise); after 3 crashes\n" +
+    "in a row it is stuck, exit code 1. What crashes later is seen in: orch ps",
   async run(context, { args: [named], flags, shape }) {
     const path = requireFile(flags.file, named);
     const { host, style } = context;
