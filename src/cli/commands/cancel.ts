@@ -25,16 +25,16 @@ export const cancel = command({
     }
     const client = await context.client();
     const mine = flags.mine ? (await readRuns(client, { user: (await client.me()).user })).items : [];
-    const runs = new Map(mine.map(({ run }) => [String(run), run]));
+    const runs = new Map(mine.map(({ run, state }): [number, Cancelled] => [run, { run, waits: state === "queued" }]));
     let worst: number = EXIT.done;
     for (const typed of args) {
       try {
-        for (const run of await runsNamed(client, typed)) runs.set(String(run), run);
+        for (const one of await runsNamed(client, typed)) runs.set(one.run, one);
       } catch (error) {
         worst = Math.max(worst, complain(error, context.host.err));
       }
     }
-    for (const run of runs.values()) {
+    for (const { run } of waitingFirst([...runs.values()])) {
       try {
         const after = await client.cancel(run, { signal: flags.signal });
         if (after.state === "succeeded" || after.state === "failed") {
@@ -51,11 +51,20 @@ export const cancel = command({
   },
 });
 
+interface Cancelled {
+  readonly run: number;
+  readonly waits: boolean;
+}
+
+/** Sorts what waits before what runs, the newest first: nothing of it then begins in the room that another one leaves. */
+const waitingFirst = (runs: readonly Cancelled[]): Cancelled[] =>
+  runs.toSorted((a, b) => Number(b.waits) - Number(a.waits) || b.run - a.run);
+
 /**
  * Returns the runs that a text means: one by its number, by a task of it, or as `app.job`; or all of the caller's own
  * with that name, since several people may use the same one.
  */
-async function runsNamed(client: Client, typed: string): Promise<number[]> {
+async function runsNamed(client: Client, typed: string): Promise<Cancelled[]> {
   const found = await client.names(typed, { kinds: WITH_TASKS });
   const user = isGivenName(typed) ? (await client.me()).user : null;
   const own = found.filter((one) => one.kind !== "run" || user === null || one.user === user);
@@ -76,7 +85,7 @@ async function runsNamed(client: Client, typed: string): Promise<number[]> {
     if (kind === "task" && slot !== null && slot > 0) {
       throw new CliError(EXIT.failed, `${name} is a part of run ${run}`, `The whole run: orch cancel ${run}`);
     }
-    return run;
+    return { run, waits: state === "queued" };
   });
 }
 

@@ -7,7 +7,7 @@ import type { Device } from "../../core/model/device";
 import { SECOND_MS, type Ms } from "../../core/units";
 import { parsedJson } from "../../os/files/json";
 import { readDuration } from "../../spec/grammar/units";
-import { type OptionDecl, readings, readAs, text, texts, word, reading } from "../frame/command";
+import { type OptionDecl, readings, readAs, text, texts, word } from "../frame/command";
 import type { Context } from "../context";
 import { readOr } from "../cluster/contexts";
 import type { AgentOptions, Capacity } from "../parts";
@@ -28,17 +28,21 @@ const drainOnTerm: OptionDecl<Ms | null> = {
   },
 };
 
+/** What is given in several options is read as one list. */
+const capacity: OptionDecl<Capacity | null> = {
+  flags: "--capacity <AMOUNTS>",
+  about: "the share it gives away: cpu=4,memory=8GiB,disk=…,licence.matlab=1",
+  many: true,
+  read: (raw) => (Array.isArray(raw) && raw.length > 0 ? readAs("--capacity", raw.join(","), readCapacity) : null),
+};
+
 export const AGENT_OPTIONS = {
   name: text("--name <NAME>", "name of the node (the machine's own)"),
   pool: text("--pool <POOL>", "pool of the node (default)"),
   label: readings("--label <K=V>", "a label of the node (again for more)", readLabel),
   taint: readings("--taint <K=V:EFFECT>", "a taint: no_schedule, prefer_not or no_execute (again for more)", readTaint),
   accounts: word("--accounts <MODE>", "whose Unix account a task runs as", ["existing", "create", "shared"]),
-  capacity: reading(
-    "--capacity <AMOUNTS>",
-    "the share it gives away: cpu=4,memory=8GiB,disk=…,licence.matlab=1",
-    readCapacity,
-  ),
+  capacity,
   termination: text(
     "--termination-notice <CMD|URL>",
     "asked every 5 s: exit code 0 or status 200 says that this machine goes, the output may say when",

@@ -87,11 +87,14 @@ function noQuantity(key: string): string | null {
  */
 export function readCapacity(text: string): Parsed<Capacity> {
   const countables: Record<string, number> = {};
+  const read = new Set<string>();
   let capacity: Capacity = {};
   for (const part of text.split(",").filter((one) => one.trim() !== "")) {
     const pair = readPair(part.trim());
     if (pair.is === "invalid") return pair;
     const { key, value } = pair.value;
+    if (read.has(key)) return invalid(`${key} is given twice`);
+    read.add(key);
     if (key === "cpu") {
       const cpu = readCpu(value);
       if (cpu.is === "invalid") return cpu;

@@ -5,14 +5,21 @@ import { dispatch } from "../../../src/cli/dispatch";
 import type { AgentOptions } from "../../../src/cli/parts";
 import { stage } from "../stage";
 
-async function started(capacity: string) {
+async function started(...amounts: string[]) {
   let options: AgentOptions | null = null;
   const runAgent = (given: AgentOptions): Promise<"stopped"> => {
     options = given;
     return Promise.resolve("stopped");
   };
   const at = stage({ parts: { runAgent } });
-  const argv = ["agent", "join", "https://box1:4400", "--data", "/nowhere/data", "--capacity", capacity];
+  const argv = [
+    "agent",
+    "join",
+    "https://box1:4400",
+    "--data",
+    "/nowhere/data",
+    ...amounts.flatMap((one) => ["--capacity", one]),
+  ];
   const code = await dispatch(argv, at.host);
   return { code, capacity: (options as AgentOptions | null)?.capacity, err: at.err() };
 }
@@ -29,4 +36,15 @@ test("countables that earlier builds took keep no agent from its start, which sa
 
 test("what is no number is refused", async () => {
   expect(await started("seats=many")).toMatchObject({ code: 2, capacity: undefined });
+});
+
+test("amounts may come in several options, each amount once", async () => {
+  expect(await started("cpu=2", "memory=1GiB")).toMatchObject({
+    code: 0,
+    capacity: { cpu_milli: 2_000, memory_bytes: 1_073_741_824 },
+  });
+  expect(await started("cpu=2", "memory=1GiB,cpu=1")).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("--capacity: cpu is given twice"),
+  });
 });
