@@ -13,16 +13,23 @@ const REASONS_SHOWN = 4;
  * it would fit, if that needs words.
  */
 export function failureOf(examined: readonly Candidacy[], members: number, what = ""): Failure {
-  const possible = examined.filter(({ found }) => !found.some((each) => each.hopeless)).length;
-  const fitting = examined.filter(({ found }) => found.length === 0).length;
+  const hopeless = examined.map(({ room, found }) => ({ room, found: found.filter((each) => each.hopeless) }));
+  const isNever = fittingIn(hopeless) < members;
+  // What only keeps it waiting on a node is not why it can never run.
+  const why = isNever ? hopeless : examined;
   const nodes = examined.map(({ room, found }): NodeChecks => ({ node: room.node.name, checks: found.map(checkOf) }));
   nodes.sort((a, b) => compareText(a.node, b.node));
   return {
-    kind: possible < members ? "unsatisfiable" : "queued",
-    summary: summaryOf(examined, fitting, members, what),
+    kind: isNever ? "unsatisfiable" : "queued",
+    summary: summaryOf(why, fittingIn(why), members, what),
     nodes,
   };
 }
+
+/** What keeps a request from a node: the part of it that a summary needs. */
+type Kept = Pick<Candidacy, "room" | "found">;
+
+const fittingIn = (examined: readonly Kept[]): number => examined.filter(({ found }) => found.length === 0).length;
 
 /**
  * Returns how the reason of what is blocked begins, and what follows. Of nodes only what is so now is known: a
@@ -44,7 +51,7 @@ const BEGINNING = new RegExp(`^(waits|${NEVER}|${NO_NODE})\\b(.*)$`, "s");
 const checkOf = ({ check, detail, hopeless, devices }: Found): Check => ({ check, detail, hopeless, devices });
 
 /** Words a summary: `waits: 0 of 5 nodes fit: 3 have no card with 24 GB (largest 16 GB), 2 are tainted team=vision`. */
-function summaryOf(examined: readonly Candidacy[], fitting: number, members: number, what: string): string {
+function summaryOf(examined: readonly Kept[], fitting: number, members: number, what: string): string {
   if (examined.length === 0) return "waits: no node has joined yet";
   const groups = new Map<string, { count: number; best: Found["best"] }>();
   for (const { found } of examined) {
