@@ -56,7 +56,7 @@ interface Cancelled {
   readonly waits: boolean;
 }
 
-/** Sorts what waits before what runs, the newest first, so that nothing of it begins in the room that another leaves. */
+/** Sorts what waits before what runs, the newest first: nothing of it shall begin in the room that another leaves. */
 const waitingFirst = (runs: readonly Cancelled[]): Cancelled[] =>
   runs.toSorted((a, b) => Number(b.waits) - Number(a.waits) || b.run - a.run);
 
