@@ -4,7 +4,7 @@ import { nearest } from "../spec/grammar/nearest";
 import { makeContext } from "./context";
 import { CliError, EXIT, UsageError } from "./failure";
 import { groupHelp, overview } from "./frame/help";
-import { insteadOf, shown, withoutKind, type Instead } from "./frame/instead";
+import { insteadOf, shown, verbFirst, withoutKind } from "./frame/instead";
 import type { Host } from "./host";
 import { otherTool, parseCommand } from "./frame/parse";
 import { LATER, TABLE } from "./table";
@@ -16,6 +16,7 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
   let isOurs = false;
   try {
     if (argv[0] === COMPLETE) return await completed(argv.slice(1), host);
+    await refuseTool(argv[0] === "docker-compose" ? ["docker", "compose", ...argv.slice(1)] : argv);
     const found = find(argv[0] === "sbatch" ? await withBatchLines(argv, host) : argv);
     isOurs = true;
     if (found.kind === "text") {
@@ -79,7 +80,7 @@ export function find(argv: readonly string[]): Found {
 
 function unknown(argv: readonly string[]): Found {
   const [first = "", second] = argv;
-  const instead = insteadOf(argv) ?? behindTool(argv);
+  const instead = insteadOf(argv);
   const asked = second === undefined || second.startsWith("-") ? first : `${first} ${second}`;
   const isUnder = (name: string): boolean => name.startsWith(`${first} `);
   const built = TABLE.map((entry) => entry.name).filter(isUnder);
@@ -88,7 +89,7 @@ function unknown(argv: readonly string[]): Found {
     (built.length === 0 && LATER.some(isUnder) ? asked : undefined);
   if (later !== undefined) {
     const line = instead?.line ?? null;
-    const until = line === null ? "See what there is: orch --help" : `Until then: orch ${line}`;
+    const until = line === null ? (instead?.why ?? "See what there is: orch --help") : `Until then: orch ${line}`;
     throw new UsageError(`${later}: not built yet`, until);
   }
   if (instead !== null) throw otherTool(instead);
@@ -120,13 +121,22 @@ function withoutKinds(argv: readonly string[]): readonly string[] | null {
 
 const TOOLS: readonly string[] = ["docker", "podman", "kubectl", "nomad"];
 
-/** Returns what to type instead of `docker ps`: a line of another tool with the tool's own name in front. */
-function behindTool([tool = "", ...rest]: readonly string[]): Instead | null {
+/** Throws UsageError with the answer to `docker ps`: to a line of another tool with the tool's own name in front. */
+async function refuseTool(argv: readonly string[]): Promise<void> {
+  const [tool = "", ...rest] = verbFirst(argv);
   const [first] = rest;
-  if (first === undefined || !TOOLS.includes(tool)) return null;
-  const isOurs = TABLE.some(({ name }) => name.split(" ")[0] === first);
-  const same = insteadOf(rest) ?? (isOurs ? { why: null, line: shown(rest) } : null);
-  return same === null ? null : { ...same, tool, typed: `${tool} ${first}` };
+  if (first === undefined || !TOOLS.includes(tool)) return;
+  const whole = insteadOf([tool, ...rest]);
+  if (whole !== null) throw otherTool(whole);
+  const entry = TABLE.find(({ name }) => name === first);
+  if (entry !== undefined) {
+    // Flags of the tool have an answer of their own.
+    parseCommand(entry.name, entry.about, await entry.load(), rest.slice(1));
+    throw otherTool({ tool, typed: `${tool} ${first}`, why: null, line: shown(withoutKinds(rest) ?? rest) });
+  }
+  if (LATER.includes(first)) unknown(rest);
+  const instead = insteadOf(rest);
+  if (instead !== null) throw otherTool({ ...instead, tool, typed: `${tool} ${first}` });
 }
 
 function connectionFirst(argv: readonly string[]): { before: readonly string[]; rest: readonly string[] } {

@@ -189,11 +189,15 @@ export const TABLE: readonly CommandEntry[] = [
 /** Commands that are designed and not built yet. */
 export const LATER: readonly string[] = [
   "edit",
+  "import",
   "history",
   "rollback",
   "promote",
   "top",
   "pull",
+  "hold",
+  "release",
+  "update",
   "exec",
   "shell",
   "dev",
@@ -215,6 +219,7 @@ export const LATER: readonly string[] = [
   "usage",
   "audit",
   "ca",
+  "install slurm-names",
   "upgrade",
   "backup",
   "doctor",

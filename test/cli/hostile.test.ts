@@ -80,7 +80,6 @@ const OPERANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
 /** Routes that these commands do not ask: of agents, and behind names that a hostile server cannot match. */
 const NOT_ASKED = [
   "GET /v1/agent",
-  "GET /v1/apps",
   "GET /v1/bootstrap/cert",
   "GET /v1/health",
   "GET /v1/nodes/{node}/drain",

@@ -224,8 +224,7 @@ describe("daemons and nodes", () => {
         '    place: { labels: { watch: "yes" } } }\n',
     );
     expect(running(await cluster.tasks(), "probe")).toEqual([]);
-    await cluster.ok("node", "label", "box1", "watch=yes");
-    await cluster.ok("node", "label", "box2", "watch=yes");
+    await cluster.ok("node", "label", "box1", "box2", "watch=yes");
     const tasks = await cluster.until("two probes", (all) => running(all, "probe").length === 2);
     expect(
       running(tasks, "probe")

@@ -166,38 +166,55 @@ function noteUnmatched(context: Context, { name, unmatched, repelled }: NodeView
 }
 
 export const nodeLabel = command({
-  operands: ["<NODE>", "<K=V|K-...>"],
+  operands: ["<NODE>", "<NODE|K=V|K-...>"],
   examples: [
     ["orch node label box1 zone=a", "set"],
-    ["orch node label box1 zone-", "remove"],
+    ["orch node label box1 box2 zone=a rack-", "of several: set one, remove another"],
   ],
-  async run(context, { args: [name = "", ...changes] }) {
+  async run(context, { args }) {
+    const { names, changes } = nodesAndChanges(args, /=|-$/);
     const remove = changes.filter(isRemoval).map(withoutDash);
-    const set = changes.filter((one) => !isRemoval(one)).map((one) => readAs("label", one, readLabel));
-    const node = await (
-      await context.client()
-    ).label(name, { set: Object.fromEntries(set.map(({ key, value }) => [key, value])), remove });
-    const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
-    context.print(`${node.name}: ${labels.length === 0 ? "no labels" : labels.join(" ")}`);
-    noteUnmatched(context, node);
-    return EXIT.done;
+    const pairs = changes.filter((one) => !isRemoval(one)).map((one) => readAs("label", one, readLabel));
+    const set = Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
+    const client = await context.client();
+    return eachNode(context, names, async (name) => {
+      const node = await client.label(name, { set, remove });
+      const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
+      context.print(`${node.name}: ${labels.length === 0 ? "no labels" : labels.join(" ")}`);
+      noteUnmatched(context, node);
+    });
   },
 });
 
+interface NodesAndChanges {
+  readonly names: readonly string[];
+  readonly changes: readonly string[];
+}
+
+/** Splits operands into the nodes, which come first, and what changes of them. The last one is a change in any case. */
+function nodesAndChanges(args: readonly string[], isChange: RegExp): NodesAndChanges {
+  const found = args.findIndex((one, at) => at > 0 && isChange.test(one));
+  const first = found < 0 ? args.length - 1 : found;
+  return { names: [...new Set(args.slice(0, first))], changes: args.slice(first) };
+}
+
 export const nodeTaint = command({
-  operands: ["<NODE>", "<K=V:EFFECT|K-...>"],
+  operands: ["<NODE>", "<NODE|K=V:EFFECT|K-...>"],
   examples: [
     ["orch node taint box1 team=vision:no_schedule", "only for who tolerates it"],
     ["orch node taint box1 repair:no_execute", "also moves away what runs there"],
-    ["orch node taint box1 team-", "remove"],
+    ["orch node taint box1 box2 team-", "remove, of several"],
   ],
-  async run(context, { args: [name = "", ...changes] }) {
+  async run(context, { args }) {
+    const { names, changes } = nodesAndChanges(args, /[=:]|-$/);
     const remove = changes.filter(isRemoval).map(withoutDash);
     const set = changes.filter((one) => !isRemoval(one)).map((one) => readAs("taint", one, readTaint));
-    const node = await (await context.client()).taint(name, { set, remove });
-    context.print(`${node.name}: ${node.taints.length === 0 ? "no taints" : node.taints.map(taintText).join(" ")}`);
-    noteUnmatched(context, node);
-    return EXIT.done;
+    const client = await context.client();
+    return eachNode(context, names, async (name) => {
+      const node = await client.taint(name, { set, remove });
+      context.print(`${node.name}: ${node.taints.length === 0 ? "no taints" : node.taints.map(taintText).join(" ")}`);
+      noteUnmatched(context, node);
+    });
   },
 });
 

@@ -2,6 +2,7 @@
 
 import type { TaskView } from "../../wire/api/tasks";
 import { command, flag, text } from "../frame/command";
+import { userNamed } from "../typed/names";
 import { EXIT } from "../failure";
 import { MOST_SHOWN, readTasks, type Paged } from "../follow/pages";
 import { watchTable } from "../follow/table-watch";
@@ -28,7 +29,7 @@ export const ps = command({
     const client = await context.client();
     const query = { all: flags.all, ...(typed === undefined ? {} : { of: typed }) };
     const me = shape === "text" || flags.mine ? await client.me() : null;
-    const user = flags.mine ? (me?.user ?? null) : flags.user;
+    const user = flags.mine ? (me?.user ?? null) : await userNamed(client, flags.user);
     const wanted = (task: TaskView): boolean =>
       (user === null || task.user === user) && (flags.node === null || task.node === flags.node);
     const read = (): Promise<Paged<TaskView>> => readTasks(client, query, { most: MOST_SHOWN }, wanted);

@@ -1,12 +1,15 @@
 // `orch run`: makes a job of a command line, streams its output here, and ends with its exit code.
 
+import { resolve } from "node:path";
 import { formatBytes } from "../../core/format";
 import { type InputRef, ON_UNKNOWN_END } from "../../core/model/workload";
 import { ApiError, type Client } from "../../wire/client";
 import type { RunAnswer } from "../../wire/api/runs";
 import { isJobName, refuseNumber, runJobAgain } from "../follow/again";
 import { attach, ownFault } from "../follow/attach";
-import { command, flag, longName, reading, readings, text, texts, whole, word } from "../frame/command";
+import { command, flag, longName, readAs, readings, text, texts, whole, word } from "../frame/command";
+import { shellWord } from "../frame/instead";
+import { otherTool } from "../frame/parse";
 import type { Context } from "../context";
 import { activeIn, readActivate } from "../typed/environment";
 import { environmentOf } from "../typed/files";
@@ -28,7 +31,7 @@ const options = {
   nodes: whole("--nodes <N>", "so many at once, one a slot, all or none", 1),
   name: text("--name <NAME>", "what to call it"),
   pool: text("--pool <POOL>", "which nodes"),
-  host: texts("--host <NODE>", "only on this node (again for more)"),
+  host: texts("--host <NODE>", "only on this node, or these: box1,box2 or 'box[1-3]' (again for more)"),
   where: texts("--where <EXPR>", "only on nodes whose labels fit: zone=a, 'zone in (a, b)', '!old' (again for more)"),
   tolerate: texts(
     "--tolerate <TAINT>",
@@ -48,11 +51,7 @@ const options = {
     readLimit,
   ),
   workdir: text("--workdir <DIR>", "where it starts on the node (the current directory)"),
-  activate: reading(
-    "--activate <WHAT>",
-    "venv=DIR or conda=DIR of the node, or none (what is active here)",
-    readActivate,
-  ),
+  activate: text("--activate <WHAT>", "venv=DIR or conda=DIR of the node, or none (what is active here)"),
   login: flag("--login", "through the login shell of its account: profiles, module"),
   shell: text("-c <STRING>", "a text for the shell instead of a command line"),
   detach: flag("-d, --detach", "print the run's number and leave it alone"),
@@ -102,15 +101,21 @@ export const run = command({
       return make(context, flags, (client, input) => runJobAgain(client, first, { ...more, ...input }));
     }
     if (before > 0 && args.length === 1) refuseNumber(first, "run");
+    const ofShell = flags.shell === null ? shellWord(args) : null;
+    if (ofShell !== null) throw otherTool(ofShell);
     const asked = askedFor(args, flags.shell, context.host.input.tty);
-    const active = flags.activate ?? activeIn(context.host.env);
+    const { cwd } = context.host;
+    const active =
+      flags.activate === null
+        ? activeIn(context.host.env)
+        : readAs("--activate", flags.activate, (typed) => readActivate(typed, cwd));
     const env = { ...active?.env, ...added };
     if (flags.workdir === null && context.host.isCwdGone === true) {
-      throw new UsageError(`the current directory ${context.host.cwd} was removed`, "Name another one with --workdir");
+      throw new UsageError(`the current directory ${cwd} was removed`, "Name another one with --workdir");
     }
     const jobFlags: JobFlags = {
       ...flags,
-      workdir: flags.workdir ?? context.host.cwd,
+      workdir: resolve(cwd, flags.workdir ?? "."),
       activate: active?.activate ?? null,
       priority: flags.priority === null ? null : priorityOf(flags.priority),
     };

@@ -4,6 +4,7 @@ import { readDuration } from "../../spec/grammar/units";
 import type { RunView } from "../../wire/api/runs";
 import { RUN, type RunState } from "../../core/model/lifecycle";
 import { command, flag, reading, text, whole, word } from "../frame/command";
+import { userNamed } from "../typed/names";
 import { EXIT } from "../failure";
 import { MOST_SHOWN, readRuns } from "../follow/pages";
 import { summary } from "../print/fold";
@@ -25,7 +26,7 @@ export const runs = command({
   ],
   async run(context, { flags, shape }) {
     const client = await context.client();
-    const user = flags.mine ? (await client.me()).user : flags.user;
+    const user = flags.mine ? (await client.me()).user : await userNamed(client, flags.user);
     const query = {
       all: true,
       ...(user === null ? {} : { user }),

@@ -59,7 +59,7 @@ export function insteadOf(argv: readonly string[]): Instead | null {
     if (updated.is === "none") return { ...said, why: updated.why, line: null };
     return { ...said, why: null, line: shown(updated.words) };
   }
-  const split = argv.flatMap((word, at) => (at === 1 ? (KIND.exec(word)?.slice(1) ?? [word]) : [word]));
+  const split = verbFirst(argv).flatMap((word, at) => (at === 1 ? (KIND.exec(word)?.slice(1) ?? [word]) : [word]));
   for (let count = Math.min(MOST_WORDS, split.length); count > 0; count--) {
     const typed = split.slice(0, count);
     const key = typed.map((word, at) => (at > 0 && Object.hasOwn(KINDS, word) ? KINDS[word] : word)).join(" ");
@@ -73,8 +73,32 @@ export function insteadOf(argv: readonly string[]): Instead | null {
   return null;
 }
 
+/** Flags that stand before the verb, with a value behind: `compose -f a.yaml up`, `kubectl -n lab get pods`. */
+const BEFORE_VERB = /^(-f|-n|-p|--file|--namespace|--context|--kubeconfig|--profile|--project-name|--env-file)$/;
+
+/** Returns the words of a line of compose or kubectl with the flags before its verb moved to the end. */
+export function verbFirst(argv: readonly string[]): readonly string[] {
+  const tool = argv.findIndex((word) => word === "compose" || word === "kubectl") + 1;
+  if (tool < 1 || tool > 2) return argv;
+  let at = tool;
+  while (argv[at]?.startsWith("-") === true) at += BEFORE_VERB.test(argv[at] ?? "") ? 2 : 1;
+  return [...argv.slice(0, tool), ...argv.slice(at), ...argv.slice(tool, at)];
+}
+
+/**
+ * Returns what to type instead of a command that only changes the shell that runs it, such as `module load`, or null.
+ * A program may be called `module` too.
+ */
+export function shellWord(argv: readonly string[]): Instead | null {
+  const instead = insteadOf(argv);
+  return instead?.tool === "the shell" && instead.typed !== "module" ? instead : null;
+}
+
 /** A file of another tool names no app. */
 const isFile = (word: string): boolean => /\.(ya?ml|json|hcl|nomad)$/.test(word);
+
+/** `compose up web` and `stack deploy web` name no file. */
+const looksLikeFile = (word: string): boolean => word === "-" || /[./]/.test(word);
 
 /** A workload is no run, and what ends or begins runs does not end it. */
 const isWorkload = (names: readonly string[]): boolean =>
@@ -91,7 +115,9 @@ function lineOf(lines: readonly string[], rest: readonly string[], tool: string 
   const wantsFile = lines.some((line) => line.includes("<FILE>"));
   const names = isOfRun(first)
     ? operands
-    : operands.map((word) => withoutKind(word) ?? word).filter((word) => wantsFile || !isFile(word));
+    : operands
+        .map((word) => withoutKind(word) ?? word)
+        .filter((word) => (wantsFile ? tool !== "docker" || looksLikeFile(word) : !isFile(word)));
   const ofService = isWorkload(names) ? lines.findLast((line) => line.includes("<APP.SERVICE>")) : undefined;
   const fitting = ofService ?? lines.find((line) => PLACEHOLDER.test(line) === names.length > 0) ?? first;
   if (isOfRun(fitting)) {
@@ -180,6 +206,7 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
   const why = new Set<string>();
   const against = new Set<string>();
   let named = false;
+  let lead: string | null = null;
   let first: Translated["first"] = null;
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at] ?? "";
@@ -197,6 +224,7 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
     const found = kept === null ? flagOf(name, typed, next, tool) : null;
     if (found !== null && found.words[0] !== typed)
       first ??= { flag: found.flag, typed, suffix: found.flag.joins === true ? `=${next}` : "" };
+    if (found?.flag.leads === true) lead = next;
     const takesValue = (kept === "valued" || found?.flag.takesValue === true) && glued === null;
     if (takesValue) at += 1;
     const said =
@@ -210,9 +238,13 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
     else flags.push(takesValue ? [word, next] : [word]);
   }
   const texts = combined(flags).map(shown);
+  const led = (word: string): string => {
+    const name = withoutKind(word) ?? word;
+    return lead === null || name.includes("/") ? word : `${lead}/${name}`;
+  };
   return {
     flags: texts,
-    operands,
+    operands: operands.map(led),
     first,
     named,
     hasLine: against.size === 0,

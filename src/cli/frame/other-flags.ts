@@ -1,6 +1,7 @@
 // Flags of Slurm, Docker, Kubernetes and Nomad, and the flags that mean the same here.
 
 import { PER } from "./combine";
+import { hostsIn } from "./host-list";
 
 export interface OtherFlag {
   readonly tool: string;
@@ -18,6 +19,8 @@ export interface OtherFlag {
   readonly why: (value: string) => string | null;
   /** Whether its value is written behind the operand: `web=3`. */
   readonly joins?: boolean;
+  /** Whether its value is written before each operand: `lab/web`. */
+  readonly leads?: boolean;
 }
 
 export const NO_LINE: readonly string[] = ["no line"];
@@ -88,6 +91,7 @@ function noCondition(typed: string): string | null {
   return said.length === 0 ? null : said.join(", ");
 }
 
+const hosts = (typed: string): string => hostsIn(typed).join(",");
 const nodesOf = (typed: string): string => /^\d+/.exec(typed)?.[0] ?? "N";
 const tasksSaid = (typed: string): string | null =>
   typed === "1"
@@ -123,6 +127,8 @@ const exported: Instead = (typed) =>
     .flatMap((one) => ["--env", one]);
 
 const IMAGES = "images are not built yet, and a process has its node's files and network";
+/** Commands whose operands name apps and what is in them. */
+const NAMING = ["logs", "show", "explain", "restart", "scale", "rm", "spec", "events"];
 const ALL_OUTPUT = "all output is kept: orch logs";
 
 /** An entry that returns null for a value leaves it to the next entry of the same spelling. */
@@ -159,12 +165,12 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
   valued("docker", "-m --memory-swap", JOBS, to("--memory")),
   valued("Slurm", "--time-min --timelimit --time-limit --timeout", JOBS, to("--time", minutes)),
   valued("docker", "-w", JOBS, (typed) => (typed.startsWith("/") ? ["--workdir", typed] : null)),
-  valued("Slurm", "-w --nodelist --node --nodename", JOBS, to("--host")),
+  valued("Slurm", "-w --nodelist --node --nodename", JOBS, to("--host", hosts)),
   valued(
     "Slurm",
     "-x --exclude",
     JOBS,
-    to("--where", (typed) => `node notin (${typed})`),
+    to("--where", (typed) => `node notin (${hosts(typed)})`),
   ),
   valued("Slurm", "-C --constraint", JOBS, feature, noFeature),
   valued("Slurm", "-o --output -e --error --open-mode", JOBS, nothing, ALL_OUTPUT),
@@ -247,6 +253,10 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
   bare("kubectl", "-A --all-namespaces", null, nothing, "lists show every project"),
   valued("docker", "-n", ["logs"], (typed) => (/^\d+$/.test(typed) ? ["--tail", typed] : null)),
   { ...valued("kubectl", "--replicas", ["scale"], nothing), joins: true },
+  {
+    ...valued("kubectl", "-n --namespace", NAMING, nothing, "a namespace is a project here, written before the name"),
+    leads: true,
+  },
   valued("kubectl", "-n --namespace", null, nothing, "lists show every project; names may be written PROJECT/APP"),
   bare("Slurm", "--me", null, only("--mine")),
   bare("kubectl", "--watch", ["runs", "queue", "nodes", "events"], nothing, "orch ps -w and orch events -f go on"),
@@ -277,7 +287,7 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
     "-u --users",
     null,
     (typed) => ["--user", typed],
-    "people are called as in orch user ls; orch whoami says who you are",
+    "people are called as in orch user ls, or by their Unix account; one's own: --mine",
   ),
   valued("Slurm", "-j --jobs --job", null, operands),
   valued("Slurm", "-t --states --state", ["ps"], nothing, "orch queue lists what waits, orch ps what runs"),
@@ -294,7 +304,13 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
     ["runs", "events"],
     to("--since", () => "1d"),
   ),
-  valued("Slurm", "-w --nodelist", ["ps"], to("--node")),
+  valued(
+    "Slurm",
+    "-w --nodelist",
+    ["ps"],
+    to("--node", (typed) => hostsIn(typed)[0] ?? typed),
+    (typed) => (hostsIn(typed).length > 1 ? "a list is of one node, or of all" : null),
+  ),
   valued("Slurm", "-p --partition -w --nodelist", ["runs", "queue", "nodes"], nothing, "this list has no such choice"),
   bare("Slurm", "-N --long", ["nodes", "ps", "queue", "runs"], nothing),
   valued("kubectl", "-c --container", null, nothing, "a task is one process"),
@@ -314,6 +330,13 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
   ),
   valued("kubectl", "--grace-period --timeout", null, nothing, "`stop: { grace: … }` in the file is the time to end"),
   bare("nomad", "--enable -enable", ["node drain"], nothing),
+  valued(
+    "orch",
+    "--from",
+    ["retry"],
+    noLine,
+    "Arrays are not built yet, so a run has no parts that failed: orch retry RUN runs all of it again",
+  ),
   bare("terraform", "-auto-approve --auto-approve", ["apply", "rm"], only("--yes")),
   bare("kubectl", "--dry-run", ["apply"], nothing, "orch plan shows it"),
   bare("docker", "--verbose --debug", null, nothing),

@@ -1,6 +1,9 @@
 // Commands of Slurm, Docker, Kubernetes and Nomad, and other words that people type first, with the command lines that
 // mean the same here. What users bring to the spec file is in spec/check/other-tools.ts.
 
+const ACTIVATE =
+  "Activate it here, and a run takes it along; or name its directory: orch run --activate conda=DIR -- CMD";
+
 /**
  * For each tool its words, and the command lines to write instead. Of several lines, separated by ` / `, the first one
  * that fits is shown: with a placeholder such as `<RUN>` where operands were typed, without one where none were, and
@@ -35,6 +38,7 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     sbcast: "Nodes read what they have mounted, or what a job fetches",
   },
   docker: {
+    "docker run": "Images are not built yet, and a process has its node's files and network: orch run -- CMD",
     start: "up / run -- <CMD> / scale <APP.SERVICE>=1",
     kill: "cancel <RUN> / scale <APP.SERVICE>=0",
     pause: "scale <APP.SERVICE>=0",
@@ -150,7 +154,29 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     monitor: "events -f",
     "acl token create": "token new --role <ROLE>",
   },
+  // What changes only the shell that runs it. `orch run` refuses these too.
+  "the shell": {
+    module: "run --login -c 'module <WORDS> && CMD' / run --login -c 'module WORDS && CMD'",
+    "module load": "run --login -c 'module load <MODULE> && CMD' / run --login -c 'module load MODULE && CMD'",
+    "module add": "run --login -c 'module add <MODULE> && CMD' / run --login -c 'module add MODULE && CMD'",
+    "module use": "run --login -c 'module use <DIR> && CMD' / run --login -c 'module use DIR && CMD'",
+    "ml load": "run --login -c 'ml load <MODULE> && CMD' / run --login -c 'ml load MODULE && CMD'",
+    "conda activate": ACTIVATE,
+    "mamba activate": ACTIVATE,
+    "micromamba activate": ACTIVATE,
+    source: "Activate it here, and a run takes it along; or: orch run --activate venv=DIR -- CMD, -c '. FILE && CMD'",
+  },
   others: {
+    exec: "Beside a task runs what is asked for there: orch run --host NODE -- CMD; orch show TASK has node and process",
+    attach: "logs -f <TASK>",
+    pull: "What a run wrote is in its directory on its node, which orch show RUN names; images are not built yet either",
+    shell: "Terminals are not built yet: log in on a node with ssh; orch nodes lists them",
+    forward: "Ports of a task are on its node, and orch show TASK names both: ssh -L PORT:NODE:PORT NODE",
+    open: "Ports of a task are on its node, and orch show TASK names both",
+    hold: "A run waits for another one with --after, or is cancelled and made anew: orch retry RUN",
+    release: "A run waits for another one with --after, or is cancelled and made anew: orch retry RUN",
+    update: "A run that waits is cancelled and made anew: orch cancel RUN; of an app its file is applied",
+    import: "Write the file anew; keys of Compose, Kubernetes and Slurm in it are answered with their names here",
     ls: "ps",
     list: "ps",
     status: "ps / show <NAME>",

@@ -97,6 +97,7 @@ function ownOf(decl: AnyCommand, options: ReadonlyMap<string, Option>): Own {
 /** Returns the error for a word of another tool. */
 export function otherTool(instead: Instead): UsageError {
   const { tool, typed, why, line } = instead;
+  if (tool === "orch") return new UsageError(`${typed}: not built yet`, why ?? undefined);
   const whose = tool === null ? `unknown command: ${typed}` : `${typed} is ${tool}'s`;
   return new UsageError(why === null || line === null ? whose : `${whose}: ${why}`, didYouMeanLine(instead));
 }

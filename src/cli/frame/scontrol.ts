@@ -1,5 +1,7 @@
 // `scontrol update NodeName=box3 State=DRAIN Reason=fan`: the line of orch that does the same to nodes.
 
+import { hostsIn } from "./host-list";
+
 /** What is typed instead, in words for a shell; or why there is no line. */
 export type Updated =
   { readonly is: "line"; readonly words: readonly string[] } | { readonly is: "none"; readonly why: string };
@@ -11,7 +13,8 @@ export function updateInstead(pairs: readonly string[]): Updated {
       return at < 1 ? [] : [[pair.slice(0, at).toLowerCase(), pair.slice(at + 1)] as const];
     }),
   );
-  const nodes = given.get("nodename")?.split(",") ?? [];
+  const listed = given.get("nodename");
+  const nodes = listed === undefined ? [] : hostsIn(listed);
   const state = given.get("state")?.toLowerCase() ?? "";
   const reason = given.get("reason");
   if (nodes.length > 0 && /^(drain|down|fail)$/.test(state)) {

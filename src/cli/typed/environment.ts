@@ -1,6 +1,7 @@
 // The environment of a job from the command line: `--env K=V`, `--env K` from the caller's environment, files of
 // variables, and the virtual environment that is active.
 
+import { resolve } from "node:path";
 import { invalid, parsed, quoted, type Parsed } from "../../spec/issue";
 import { readEnvName, readWorkdir } from "../../spec/grammar/process";
 import type { Activate } from "../../core/model/workload";
@@ -44,14 +45,17 @@ export interface Active {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Reads `venv=DIR`, `conda=DIR` or `none`. */
-export function readActivate(text: string): Parsed<Active> {
+/** Reads `venv=DIR`, `conda=DIR` or `none`. A directory may be written as seen from `cwd`. */
+export function readActivate(text: string, cwd: string): Parsed<Active> {
   if (text === "none") return parsed({ activate: null, env: {} });
   const [, kind, dir = ""] = /^(venv|conda)=(.*)$/s.exec(text) ?? [];
   if (kind !== "venv" && kind !== "conda") {
     return invalid(`${quoted(text)} is no environment of programs`, "venv=DIR, conda=DIR or none");
   }
-  const path = readWorkdir(dir);
+  if (dir === "" || (kind === "conda" && /^[^./][^/]*$/.test(dir))) {
+    return invalid(`${quoted(text)} names no directory`, `${kind}=DIR; conda env list shows those of its names`);
+  }
+  const path = readWorkdir(resolve(cwd, dir));
   return path.is === "invalid" ? path : parsed({ activate: { kind, dir: path.value }, env: {} });
 }
 

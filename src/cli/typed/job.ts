@@ -2,6 +2,7 @@
 
 import { typedGpu } from "../../spec/parse";
 import type { Activate, OnUnknownEnd } from "../../core/model/workload";
+import { hostsIn } from "../frame/host-list";
 import type { Pair } from "./readers";
 
 export interface JobFlags {
@@ -64,7 +65,7 @@ const listed = (given: readonly string[]): string[] | null =>
 function placeOf({ pool, host, where, tolerate }: JobFlags): Record<string, unknown> | null {
   const place = withoutNulls({
     pool,
-    hosts: listed(host),
+    hosts: host.length === 0 ? null : host.flatMap(hostsIn),
     labels: where.length === 0 ? null : [...where],
     tolerate: listed(tolerate),
   });

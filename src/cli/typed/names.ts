@@ -30,6 +30,18 @@ export const workloadIn = (found: {
   readonly workload: string | null;
 }): WorkloadNamed => ({ project: known(found.project), app: known(found.app), workload: known(found.workload) });
 
+/**
+ * Returns the name of the person who is called so, or who has this Unix account and nobody is called so. Whoever was
+ * removed still has runs, so that any other text is returned as it is.
+ */
+export async function userNamed(client: Client, typed: string | null): Promise<string | null> {
+  if (typed === null) return null;
+  const { users } = await client.users();
+  if (users.some(({ name }) => name === typed)) return typed;
+  const [owner, other] = users.filter(({ unix_user }) => unix_user === typed);
+  return owner === undefined || other !== undefined ? typed : owner.name;
+}
+
 function known(text: string | null): string {
   if (text === null) throw new Error("the server's answer lacks a part of the name");
   return text;

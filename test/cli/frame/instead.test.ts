@@ -110,8 +110,8 @@ describe("what is typed first", () => {
     ["docker nonsense", "unknown command: docker. See: orch --help"],
     [
       "logs -n lab web --tail 5",
-      "-n is kubectl's: lists show every project; names may be written PROJECT/APP. " +
-        "Did you mean: orch logs web --tail 5",
+      "-n is kubectl's: a namespace is a project here, written before the name. " +
+        "Did you mean: orch logs lab/web --tail 5",
     ],
     ["kill shop.web", "kill is docker's. Did you mean: orch scale shop.web=0"],
     ["kill sweep", "kill is docker's. Did you mean: orch cancel sweep"],
@@ -189,6 +189,80 @@ describe("what is typed first", () => {
       "scontrol update is Slurm's. Did you mean: orch node resume box3 box4",
     ],
     ["scontrol hold 5", "scontrol hold is Slurm's. Holding runs is not built yet"],
+    ["module load cuda", "module load is the shell's. Did you mean: orch run --login -c 'module load cuda && CMD'"],
+    [
+      "run -- module load cuda",
+      "module load is the shell's. Did you mean: orch run --login -c 'module load cuda && CMD'",
+    ],
+    [
+      "run --gpu 1 conda activate ml",
+      "conda activate is the shell's. Activate it here, and a run takes it along; or name its directory: " +
+        "orch run --activate conda=DIR -- CMD",
+    ],
+    ["label a b c k=v", "label is kubectl's. Did you mean: orch node label a b c k=v"],
+    [
+      "retry --from failed",
+      "--from: not built yet. Arrays are not built yet, so a run has no parts that failed: " +
+        "orch retry RUN runs all of it again",
+    ],
+    ["run -w box[1-3] x", "-w is Slurm's. Did you mean: orch run --host box1,box2,box3 -- x"],
+    [
+      "sbatch -x n[08-10,12],gpu2 a.sh",
+      "sbatch is Slurm's. Did you mean: orch run -d --where 'node notin (n08,n09,n10,n12,gpu2)' -- bash a.sh",
+    ],
+    [
+      "scontrol update NodeName=box[3-4] State=RESUME",
+      "scontrol update is Slurm's. Did you mean: orch node resume box3 box4",
+    ],
+    [
+      "squeue -u root",
+      "squeue is Slurm's: people are called as in orch user ls, or by their Unix account; one's own: --mine. " +
+        "Did you mean: orch ps --user root",
+    ],
+    [
+      "logs -n ns pod/x",
+      "-n is kubectl's: a namespace is a project here, written before the name. Did you mean: orch logs ns/x",
+    ],
+    [
+      "kubectl logs -n ns pod/x",
+      "-n is kubectl's: a namespace is a project here, written before the name. Did you mean: orch logs ns/x",
+    ],
+    [
+      "kubectl -n ns describe deploy/x",
+      "kubectl describe is kubectl's: a namespace is a project here, written before the name. " +
+        "Did you mean: orch show ns/x",
+    ],
+    [
+      "exec -it x bash",
+      "exec: not built yet. Beside a task runs what is asked for there: orch run --host NODE -- CMD; " +
+        "orch show TASK has node and process",
+    ],
+    [
+      "docker exec -it x bash",
+      "exec: not built yet. Beside a task runs what is asked for there: orch run --host NODE -- CMD; " +
+        "orch show TASK has node and process",
+    ],
+    ["attach 5", "attach: not built yet. Until then: orch logs -f 5"],
+    ["images", "images is docker's. Images are not built yet; a command may be `podman run …`"],
+    [
+      "pull 5",
+      "pull: not built yet. What a run wrote is in its directory on its node, which orch show RUN names; " +
+        "images are not built yet either",
+    ],
+    [
+      "docker run --rm -it ubuntu bash",
+      "docker run is docker's. Images are not built yet, and a process has its node's files and network: " +
+        "orch run -- CMD",
+    ],
+    ["docker compose up -d web", "docker compose is docker's. Did you mean: orch apply -f <FILE>"],
+    ["docker-compose -f a.yaml up -d", "docker compose is docker's. Did you mean: orch apply -f a.yaml"],
+    ["docker compose down", "docker compose is docker's. Did you mean: orch rm <APP>"],
+    ["kubectl apply -f a.yaml", "kubectl apply is kubectl's. Did you mean: orch apply -f a.yaml"],
+    ["kubectl get pods -A -o wide", "kubectl get is kubectl's: lists show every project. Did you mean: orch ps"],
+    [
+      "hold 5",
+      "hold: not built yet. A run waits for another one with --after, or is cancelled and made anew: orch retry RUN",
+    ],
     ["rerun 33", "unknown command: rerun. Did you mean: orch retry 33"],
     ["run 33", "33 is the number of a run. Run it again: orch retry 33; if it is a program: orch run -- ./33"],
     ["submit 33", "33 is the number of a run. Run it again: orch retry 33"],

@@ -114,10 +114,12 @@ describe("an environment of programs", () => {
     expect(activeIn({ ...base, VIRTUAL_ENV: "/v", PATH: "/c/bin:/v/bin:/bin" })).toEqual(conda);
   });
   test("can be named, or none", () => {
-    expect(said(readActivate("venv=/a b=c"))).toEqual({ activate: { kind: "venv", dir: "/a b=c" }, env: {} });
-    expect(said(readActivate("none"))).toEqual({ activate: null, env: {} });
-    expect(said(readActivate("venv=here"))).toContain("is not an absolute path");
-    expect(said(readActivate("/v"))).toContain("is no environment of programs");
+    expect(said(readActivate("venv=/a b=c", "/w"))).toEqual({ activate: { kind: "venv", dir: "/a b=c" }, env: {} });
+    expect(said(readActivate("none", "/w"))).toEqual({ activate: null, env: {} });
+    expect(said(readActivate("venv=.venv", "/w"))).toEqual({ activate: { kind: "venv", dir: "/w/.venv" }, env: {} });
+    expect(said(readActivate("conda=../c", "/w/x"))).toEqual({ activate: { kind: "conda", dir: "/w/c" }, env: {} });
+    expect(said(readActivate("conda=base", "/w"))).toContain("names no directory");
+    expect(said(readActivate("/v", "/w"))).toContain("is no environment of programs");
   });
 });
 
@@ -167,6 +169,18 @@ describe("a job", () => {
   for (const [typed, sent] of GPUS)
     test(`asks for cards by ${typed}`, () =>
       expect(jobOf({ shell: "x" }, { ...NONE, gpu: typed }, {})).toMatchObject({ resources: { gpu: sent } }));
+
+  test.each([
+    [["box[1-3,07-08]", "gpu2"], "box1 box2 box3 box07 box08 gpu2"],
+    [["a, b"], "a b"],
+    [["n[3-1]"], ""],
+    [["n[1-9999]"], "n[1-9999]"],
+    [["n[1-", "[x]"], "n[1- [x]"],
+  ])("takes hosts as Slurm lists them: %p", (host, names) =>
+    expect(jobOf({ shell: "x" }, { ...NONE, host }, {})).toMatchObject({
+      place: { hosts: names.split(" ").filter((one) => one !== "") },
+    }),
+  );
 
   test("carries every flag under the spec's own key", () => {
     const flags: JobFlags = {

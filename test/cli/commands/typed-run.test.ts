@@ -1,0 +1,57 @@
+// What `orch run` makes of what is typed where the user stands, and how people are named in lists, with a real server.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { dispatch } from "../../../src/cli/dispatch";
+import { startServer, type RunningServer } from "../../../src/server/server";
+import type { RunDetail } from "../../../src/wire/api/runs";
+import { makeScratch, removeScratch } from "../../support/scratch";
+import { stage } from "../stage";
+
+let dir: string;
+let server: RunningServer;
+let env: Record<string, string>;
+beforeAll(async () => {
+  dir = makeScratch("typed-run");
+  const settings = { data_dir: dir, listen: "127.0.0.1:0", hosts: [], approve: false, settings: {}, version: "0.1.0" };
+  server = await startServer({ ...settings, say: () => undefined });
+  env = { ORCH_URL: server.url, ORCH_TOKEN: readFileSync(join(dir, "server", "admin.token"), "utf8").trim() };
+});
+afterAll(async () => {
+  await server.stop();
+  await removeScratch(dir);
+});
+
+async function typed(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
+  const here = stage({ env, home: dir, cwd: "/srv/lab" });
+  const code = await dispatch(argv, here.host);
+  return { code, out: here.out(), err: here.err() };
+}
+
+test("directories are taken as seen from the current one", async () => {
+  const { out, err } = await typed(
+    "run",
+    "-d",
+    "--wait-for-nodes",
+    "--workdir",
+    "sub/../src",
+    "--activate",
+    "venv=.",
+    "x",
+  );
+  expect(err).toBe("");
+  const shown = JSON.parse((await typed("show", out.trim(), "--json")).out) as RunDetail;
+  expect(shown.workdir).toBe("/srv/lab/src");
+});
+
+test("a person is named by their name, or by their Unix account", async () => {
+  await typed("user", "add", "alice", "--unix", "asmith");
+  const all = (await typed("runs", "-q")).out;
+  const { unix_user } = JSON.parse((await typed("whoami", "--json")).out) as { unix_user: string };
+  expect(all).toContain("1\n");
+  expect((await typed("runs", "-q", "--user", "admin")).out).toBe(all);
+  expect((await typed("runs", "-q", "--user", unix_user)).out).toBe(all);
+  expect((await typed("ps", "-q", "--user", unix_user)).out).toBe((await typed("ps", "-q")).out);
+  for (const other of ["asmith", "alice", "nobody"]) expect((await typed("runs", "-q", "--user", other)).out).toBe("");
+});
