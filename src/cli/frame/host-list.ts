@@ -7,7 +7,8 @@ const MOST = 256;
 export function hostsIn(text: string): string[] {
   const names = text.split(/,(?![^[]*\])/).flatMap((one) => {
     const [, head = "", ranges, tail = ""] = /^([^[]*)\[([\d,-]+)\]([^[]*)$/.exec(one.trim()) ?? [];
-    return ranges === undefined ? [one.trim()] : numbersIn(ranges).map((number) => `${head}${number}${tail}`);
+    const numbers = ranges === undefined ? [] : numbersIn(ranges);
+    return numbers.length === 0 ? [one.trim()] : numbers.map((number) => `${head}${number}${tail}`);
   });
   return names.length > MOST ? [text] : names;
 }
