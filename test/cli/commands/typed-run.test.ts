@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await server.stop();
-  await removeScratch(dir);
+  removeScratch(dir);
 });
 
 async function typed(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
