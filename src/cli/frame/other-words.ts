@@ -167,9 +167,9 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     source: "Activate it here, and a run takes it along; or: orch run --activate venv=DIR -- CMD, -c '. FILE && CMD'",
   },
   others: {
-    exec: "Beside a task runs what is asked for there: orch run --host NODE -- CMD; orch show TASK has node and process",
+    exec: "Beside a task runs what is asked for there: orch run --host NODE -- CMD; orch show TASK has its node",
     attach: "logs -f <TASK>",
-    pull: "What a run wrote is in its directory on its node, which orch show RUN names; images are not built yet either",
+    pull: "What a run wrote is in its directory on its node, which orch show RUN names; nor are images built yet",
     shell: "Terminals are not built yet: log in on a node with ssh; orch nodes lists them",
     forward: "Ports of a task are on its node, and orch show TASK names both: ssh -L PORT:NODE:PORT NODE",
     open: "Ports of a task are on its node, and orch show TASK names both",

@@ -235,19 +235,19 @@ describe("what is typed first", () => {
     [
       "exec -it x bash",
       "exec: not built yet. Beside a task runs what is asked for there: orch run --host NODE -- CMD; " +
-        "orch show TASK has node and process",
+        "orch show TASK has its node",
     ],
     [
       "docker exec -it x bash",
       "exec: not built yet. Beside a task runs what is asked for there: orch run --host NODE -- CMD; " +
-        "orch show TASK has node and process",
+        "orch show TASK has its node",
     ],
     ["attach 5", "attach: not built yet. Until then: orch logs -f 5"],
     ["images", "images is docker's. Images are not built yet; a command may be `podman run …`"],
     [
       "pull 5",
       "pull: not built yet. What a run wrote is in its directory on its node, which orch show RUN names; " +
-        "images are not built yet either",
+        "nor are images built yet",
     ],
     [
       "docker run --rm -it ubuntu bash",
