@@ -110,7 +110,7 @@ function waitedOf({ waited_ms, waited_for, started_ms, finished_ms, reason }: Ru
   return `${formatAge(waited_ms)}${waited_for === null ? "" : `${open ? "" : ", last"}: ${waited_for}`}`;
 }
 
-const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
+export const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
   { title: "ATTEMPT", align: "right", cell: ({ attempt }) => String(attempt) },
   { title: "MEMBER", align: "right", cell: ({ member }) => (member === 0 ? "" : String(member)) },
   { title: "ID", gives: [[2, 0]], cell: ({ id }) => id?.slice(0, 10) ?? "-" },

@@ -1,16 +1,20 @@
 // A workload and an app as `orch show` prints them: what was asked for in the words of the spec file, then the tasks.
 
 import type { Settings, TaskSpec } from "../../core/model/workload";
+import { formatAge } from "../../core/format";
 import { type Facts, settingsFacts, taskFacts } from "../../spec/facts";
 import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
 import { block } from "./block";
 import { timestamp } from "./figures";
-import { variablesOf, type Print } from "./run";
-import { table } from "./table";
+import type { TaskView } from "../../wire/api/tasks";
+import type { Style } from "./color";
+import { attemptColumns, variablesOf, type Print } from "./run";
+import { runWhy } from "./runs";
+import { table, type Column } from "./table";
 import { taskColumns } from "./tasks";
 
 export function workloadLines(workload: WorkloadDetail, { now_ms, style, width }: Print): string[] {
-  const { app, name, project, user, kind, version, removing, last_run, tasks } = workload;
+  const { app, name, project, user, kind, version, removing, tasks } = workload;
   const spec = workload.spec as TaskSpec | null;
   const asked = spec === null ? [] : othersThanEnv(taskFacts(spec));
   const settings = settingsFacts(workload.settings as unknown as Settings, kind);
@@ -21,7 +25,7 @@ export function workloadLines(workload: WorkloadDetail, { now_ms, style, width }
       user: `${user}, project ${project}`,
       removing: removing ? "it goes when its last task is over" : null,
       tasks: `${workload.running} running, ${workload.pending} pending`,
-      last_run: last_run === null ? null : `${last_run.run}, ${last_run.state}`,
+      last_run: sayLastRun(workload, now_ms),
     },
     style,
     width,
@@ -29,8 +33,28 @@ export function workloadLines(workload: WorkloadDetail, { now_ms, style, width }
   const environment = variablesOf(workload);
   const says = block({ spec: Object.fromEntries([...asked, ...settings]), environment }, style, width);
   lines.push("", ...says);
-  if (tasks.length > 0) lines.push("", ...table(taskColumns(now_ms, project, style), tasks, width));
+  const columns = kind === "job" ? jobColumns(now_ms, style) : taskColumns(now_ms, project, style);
+  if (tasks.length > 0) lines.push("", ...table(columns, tasks, width));
   return lines;
+}
+
+const jobColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
+  { title: "RUN", align: "right", cell: ({ run }) => (run === null ? "" : String(run)) },
+  ...attemptColumns(now_ms, style),
+];
+
+/** Words a job's last run: `7, failed: exit 5; 2 attempts, took 4s, 3m ago`. */
+function sayLastRun({ last_run, newest_run, tasks }: WorkloadDetail, now_ms: number): string | null {
+  if (newest_run === null) return last_run === null ? null : `${last_run.run}, ${last_run.state}`;
+  const { run, state, started_ms, finished_ms } = newest_run;
+  const why = runWhy(newest_run);
+  const attempts = Math.max(0, ...tasks.map((task) => (task.run === run && task.id !== null ? task.attempt : 0)));
+  const facts = [
+    attempts === 0 ? null : attempts === 1 ? "1 attempt" : `${attempts} attempts`,
+    started_ms === null ? null : `took ${formatAge((finished_ms ?? now_ms) - started_ms)}`,
+    finished_ms === null ? null : `${formatAge(now_ms - finished_ms)} ago`,
+  ].filter((fact) => fact !== null);
+  return [`${run}, ${state}${why === "" ? "" : `: ${why}`}`, facts.join(", ")].filter((part) => part !== "").join("; ");
 }
 
 /** A server of an earlier release tells the variables in the spec, with their values. */

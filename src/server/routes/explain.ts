@@ -1,6 +1,7 @@
 // Route that explains why something is where it is, or why it waits.
 
 import { z } from "zod";
+import { formatAge } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
 import { calledAs, fullName, isPart } from "../../core/model/task";
 import { explainView } from "../../wire/api/plans";
@@ -20,10 +21,17 @@ function overText(api: Api, ref: string, meant: Meant): string {
     return `${ref} is to have 0 replicas: orch scale ${workload.app}.${workload.name}=1`;
   const last = tasksOf(api.store, meant)[0];
   if (last !== undefined) {
-    const { state, reason, exit_code, signal } = taskView(last, lookOf(api));
-    const code = exit_code === null || exit_code === 0 ? null : `exit ${exit_code}`;
-    const why = reason ?? (signal === null ? code : `killed by ${signal}`);
-    return `${fullName(last)} is over: ${state}${why === null ? "" : `: ${why}`}`;
+    const { state, reason, exit_code, signal, kind, attempt, started_ms, finished_ms } = taskView(last, lookOf(api));
+    const exit = exit_code === null || exit_code === 0 ? null : `exit ${exit_code}`;
+    const code = signal === null ? exit : `killed by ${signal}`;
+    const why = reason ?? code;
+    const facts = [
+      kind === "job" ? `attempt ${attempt}` : null,
+      reason === null ? null : code,
+      started_ms === null || finished_ms === null ? null : `ran ${formatAge(finished_ms - started_ms)}`,
+    ].filter((fact) => fact !== null);
+    const beside = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
+    return `${fullName(last)} is over: ${state}${why === null ? "" : `: ${why}`}${beside}`;
   }
   if (meant.run === null) return `${ref} neither runs nor waits`;
   const { state, reason } = meant.run;

@@ -20,10 +20,14 @@ import { notFound, RefusedError } from "../refused";
 import { route, type Ask } from "./route";
 import { environmentOf, values } from "../views/environment";
 import { countsOf, workloadView } from "../views/app";
+import { runLook, runView } from "../views/run";
 import { taskView } from "../views/task";
-import { lookOf, pendingOf } from "./tasks";
+import { lookOf, pendingOf, waitsOf } from "./tasks";
 
 type Where = "project" | "app" | "workload";
+
+/** The most tasks of a job's last run that are shown once they are over. */
+const OVER_SHOWN = 20;
 
 export const WORKLOAD_ROUTES = [
   route({
@@ -33,21 +37,24 @@ export const WORKLOAD_ROUTES = [
     query: z.object({ values }),
     summary: "One workload with its tasks; its spec for its owners",
     handle({ api, params, query, who }): WorkloadDetail {
-      const { state } = api.store;
+      const { state, history } = api.store;
       const row = requireWorkload({ state }, params);
       const look = lookOf(api);
       const pending = pendingOf(api, ({ workload_uid }) => workload_uid === row.uid).toArray();
       const tasks = state.tasks
         .values()
         .filter((task) => task.app_uid === row.app_uid && task.workload === row.name)
-        .map((task) => taskView(task, look))
         .toArray();
+      const run = row.last_run === null ? null : (state.runs.get(row.last_run.uid) ?? history.run(row.last_run.uid));
+      const over = run === null ? [] : history.tasks({ owner_uid: run.uid, limit: OVER_SHOWN });
+      over.sort((a, b) => a.attempt - b.attempt || a.member - b.member);
       const inside = mayTouch(who, row) ? api.store.spec(row.spec_hash) : null;
       const { env: _env, ...spec } = inside ?? {};
       return {
         ...workloadView(row, state, countsOf(look, pending)),
         settings: { ...row.settings },
-        tasks: [...tasks, ...pending.map(({ view }) => view())],
+        tasks: [...[...over, ...tasks].map((task) => taskView(task, look)), ...pending.map(({ view }) => view())],
+        newest_run: run === null ? null : runView(run, runLook(api, waitsOf(api), who, [run.uid])),
         spec: inside === null ? null : spec,
         ...environmentOf(inside, query.values),
       };

@@ -5,6 +5,7 @@ import { KINDS } from "../../core/model/workload";
 import { int, ms } from "../scalars";
 import { doneAnswer, environment } from "./answers";
 import { changeView, planView } from "./plans";
+import { runView } from "./runs";
 import { taskView } from "./tasks";
 
 export const workloadView = z
@@ -31,7 +32,11 @@ export const workloadDetail = workloadView.extend({
     .describe("without its environment; null for callers who may not see its inside"),
   ...environment,
   settings: z.record(z.string(), z.unknown()),
-  tasks: z.array(taskView),
+  tasks: z
+    .array(taskView)
+    .describe("what lives and what waits; of a job also the newest tasks of its last run that are over"),
+  // Servers of earlier releases do not tell it.
+  newest_run: runView.nullable().default(null).describe("the last run of a job, as it is now"),
 });
 export type WorkloadDetail = z.infer<typeof workloadDetail>;
 
