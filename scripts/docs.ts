@@ -87,7 +87,7 @@ function lifecyclePage(): string {
     "## Task: one attempt of one slot on one node",
     "",
     "A task is never restarted: it is replaced by the next attempt of its slot. What waits for room is a slot, not yet",
-    "a task; `orch ps` shows it as `pending`.",
+    "a task; `orch ps` shows it as `pending`, and so an attempt that its agent holds back after a crash.",
     "",
     stateTable(TASK),
     "",
