@@ -4,6 +4,9 @@
 /** The last moment whose text is not longer than the others: the end of the year 9999. */
 const MOST_MS = Date.UTC(10_000, 0) - 1;
 
+/** How long a time is with the space behind it. */
+export const TIME_LENGTH = "2026-01-31T12:00:00.250Z ".length;
+
 /** Returns the time and the space behind it: `2026-01-31T12:00:00.250Z `. */
 export function timeText(time_ms: number): string {
   const known_ms = Number.isFinite(time_ms) ? Math.min(Math.max(time_ms, 0), MOST_MS) : 0;

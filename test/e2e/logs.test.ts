@@ -48,6 +48,28 @@ test("with -t each line is behind its time, which is a field of --json", async (
   for (const { time_ms } of told) expect(times).toContain(time_ms);
 });
 
+test("with -t both outputs come in the order of their times", async () => {
+  const both = "for n in 1 2 3; do echo out $n; sleep 0.3; echo err $n >&2; sleep 0.3; done";
+  const run = (await cluster.ok("run", "-d", "-c", both)).trim();
+  await waitUntil("its end", async () => (await cluster.json<{ state: string }>("show", run)).state === "succeeded");
+  const asked = Bun.spawn(["sh", "-c", `${BINARY} logs -t ${run} 2>&1`], { env: cluster.env, stdout: "pipe" });
+  const lines = (await new Response(asked.stdout).text()).trimEnd().split("\n");
+  expect(lines.map((line) => line.slice(25)).toSorted()).toEqual([
+    "err 1",
+    "err 2",
+    "err 3",
+    "out 1",
+    "out 2",
+    "out 3",
+  ]);
+  expect(lines).toEqual(
+    lines.toSorted((a, b) => (a.slice(0, 24) < b.slice(0, 24) ? -1 : a.slice(0, 24) > b.slice(0, 24) ? 1 : 0)),
+  );
+  const { lines: told } = await cluster.json<{ lines: { time_ms: number }[] }>("logs", "-t", run);
+  const times = told.map(({ time_ms }) => time_ms);
+  expect(times).toEqual(times.toSorted((a, b) => a - b));
+});
+
 test("-f --tail 0 follows from now", async () => {
   const run = (await cluster.ok("run", "-d", "-c", "echo early; while :; do echo tick; sleep 0.1; done")).trim();
   await waitUntil("its output", async () => (await cluster.orch("logs", run)).out.includes("tick"));

@@ -9,6 +9,7 @@ import { command, flag, reading, whole, type OutputShape } from "../frame/comman
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
 import { copyLog, type OutputPart, wholeOf } from "../follow/log-copy";
+import { linesOf, mergeByTime } from "../follow/log-merge";
 import { lineSink, namedSink, plainSink, type LogSink } from "../follow/log-sink";
 import { logTargets, type LogTarget, type Targets } from "../follow/log-targets";
 import { complain } from "../print/complain";
@@ -44,7 +45,10 @@ export const logs = command({
       "only the last lines of each output of each task, or all; with -f, what comes too",
       readTail,
     ),
-    timestamps: flag("-t, --timestamps", "each line behind its time (UTC), as its node noticed it: up to 4 s late"),
+    timestamps: flag(
+      "-t, --timestamps",
+      "each line behind its time (UTC), as its node noticed it: up to 4 s late; without -f in that order",
+    ),
   },
   examples: [
     ["orch logs", "of my last run"],
@@ -57,6 +61,7 @@ export const logs = command({
     const revision = flags.follow ? (await client.me()).revision : 0;
     const targets = await logTargets(client, typed, flags.attempt);
     const { tasks, kind } = targets;
+    if (targets.note !== null && shape === "text") context.note(`orch: ${targets.note}`);
     if (shape === "ids") {
       for (const { id, name } of tasks) context.print(id?.slice(0, 10) ?? name);
       return EXIT.done;
@@ -147,26 +152,29 @@ async function growing(
 async function copyTask(context: Context, client: Client, task: LogTarget, asked: LogWish): Promise<void> {
   const { id, name } = task;
   if (id === null) throw new CliError(EXIT.failed, `${name} has not begun`, `See why: orch explain ${name}`);
-  await Promise.all(
-    (["stdout", "stderr"] as const).map(async (stream) => {
-      const to = sinkFor(context, name, stream, asked);
-      const copied = await copyLog(
-        context,
-        {
-          client,
-          ref: id,
-          stream,
-          follow: asked.follow,
-          ...(asked.attempt === null ? {} : { attempt: asked.attempt }),
-          ...asked.output,
-        },
-        (bytes) => to.write(bytes),
+  const sinks = STREAMS.map((stream) => sinkFor(context, name, stream, asked));
+  const copy = async (at: number, write: (bytes: Uint8Array) => Promise<void>): Promise<void> => {
+    const { follow, attempt, output } = asked;
+    const stream = STREAMS[at] ?? "stdout";
+    const source = { client, ref: id, stream, follow, ...(attempt === null ? {} : { attempt }), ...output };
+    const copied = await copyLog(context, source, write);
+    if (copied.is === "part") throw partOnly({ id, name }, copied.why);
+  };
+  const write = async (bytes: Uint8Array, at: number): Promise<void> => sinks[at]?.write(bytes);
+  try {
+    // What is followed is written as it comes: nobody knows whether the other output has something earlier.
+    if (asked.output.times === true && !asked.follow) {
+      await mergeByTime(
+        STREAMS.map((_, at) => linesOf(async (to) => copy(at, to))),
+        write,
       );
-      to.end();
-      if (copied.is === "part") throw partOnly({ id, name }, copied.why);
-    }),
-  );
+    } else await Promise.all(STREAMS.map(async (_, at) => copy(at, async (bytes) => write(bytes, at))));
+  } finally {
+    for (const sink of sinks) sink.end();
+  }
 }
+
+const STREAMS = ["stdout", "stderr"] as const;
 
 function sinkFor(context: Context, task: string, stream: Line["stream"], { named, take, output }: LogWish): LogSink {
   const { out, err } = context.host;

@@ -37,7 +37,7 @@ export function plainSink(sink: Sink): LogSink {
 }
 
 /** The most characters of a line. A longer line is cut into several. */
-const LINE_MOST = 64 * 1024;
+export const LINE_MOST = 64 * 1024;
 
 export function lineSink(take: (line: string) => void, drained: () => Promise<void>): LogSink {
   const decoder = new TextDecoder();

@@ -2,7 +2,7 @@
 
 import { compareText } from "../../core/canonical";
 import type { TaskView } from "../../wire/api/tasks";
-import type { NameKind } from "../../wire/api/names";
+import type { NameKind, NameView } from "../../wire/api/names";
 import type { Client } from "../../wire/client";
 import { hasBegun } from "./attached";
 import { CliError, EXIT } from "../failure";
@@ -20,12 +20,14 @@ export interface Targets {
   readonly kind: "one" | "run" | "many";
   readonly run: number | null;
   readonly tasks: readonly LogTarget[];
+  /** Which of several runs is shown, and how to see another one; null where there is one only. */
+  readonly note: string | null;
   /** Returns whether a later task belongs to the targets, such as a workload's next attempt. */
   readonly accepts: (task: TaskView) => boolean;
 }
 
 const none = (): boolean => false;
-const one = (task: LogTarget): Targets => ({ kind: "one", run: null, tasks: [task], accepts: none });
+const one = (task: LogTarget): Targets => ({ kind: "one", run: null, tasks: [task], note: null, accepts: none });
 
 /** The kinds whose tasks have output. */
 const WITH_LOGS: readonly NameKind[] = [...WITH_TASKS, "app"];
@@ -34,15 +36,22 @@ export async function logTargets(client: Client, typed: string | undefined, atte
   if (typed === undefined) return runTargets(client, await lastRun(client), attempt);
   const found = await client.name(typed, { kinds: WITH_LOGS });
   switch (found.kind) {
-    case "run":
-      return runTargets(client, found.run ?? 0, attempt);
+    case "run": {
+      const run = found.run ?? 0;
+      const others = /^\d+$/.test(typed) ? [] : await othersCalled(client, typed, found);
+      return { ...(await runTargets(client, run, attempt)), note: choiceOf(run, typed, others) };
+    }
     case "app":
     case "workload": {
       const { app, workload } = found;
       const all = (await readTasks(client, { app: `${found.project}/${app}`, all: true })).items;
       const isOwn = (task: TaskView): boolean =>
         task.app === app && task.project === found.project && (workload === null || task.workload === workload);
-      return { kind: "many", run: null, tasks: newest(all.filter(isOwn), attempt), accepts: isOwn };
+      const own = all.filter(isOwn);
+      const runs = [...new Set(own.map((task) => task.run))].filter((run) => run !== null).sort((a, b) => b - a);
+      const [run, ...others] = workload === null ? [] : runs;
+      const note = run === undefined ? null : choiceOf(run, typed, others);
+      return { kind: "many", run: null, tasks: newest(own, attempt), note, accepts: isOwn };
     }
     default: {
       // The server finds an earlier attempt by the slot's name and the attempt's number, also long after its end.
@@ -54,7 +63,29 @@ export async function logTargets(client: Client, typed: string | undefined, atte
 
 async function runTargets(client: Client, run: number, attempt: number | null): Promise<Targets> {
   const { tasks } = await readRun(client, run);
-  return { kind: "run", run, tasks: newest(tasks, attempt), accepts: none };
+  return { kind: "run", run, tasks: newest(tasks, attempt), note: null, accepts: none };
+}
+
+const RUNS_LOOKED_AT = 1_000;
+const NAMED = 5;
+
+/** Returns the numbers of the other recent runs of a name and its user, newest first. */
+async function othersCalled(client: Client, typed: string, { run, user, project }: NameView): Promise<number[]> {
+  const name = typed.slice(typed.indexOf("/") + 1);
+  const { runs } = await client.runs({ all: true, limit: RUNS_LOOKED_AT });
+  return runs
+    .filter((one) => one.app === null && one.name === name && one.user === user && one.project === project)
+    .map((one) => one.run)
+    .filter((one) => one !== run);
+}
+
+/** Says which run of a name is shown, and which others there are, newest first. */
+function choiceOf(run: number, typed: string, others: readonly number[]): string | null {
+  const [newest] = others;
+  if (newest === undefined) return null;
+  const why = run > newest ? `the newest called ${typed}` : `the one called ${typed} that is not over`;
+  const more = others.length > NAMED ? ", …" : "";
+  return `run ${run} is shown, ${why}; another: orch logs RUN (${others.slice(0, NAMED).join(", ")}${more})`;
 }
 
 /** Returns the task, or the slot's last attempt that ran if this one only waits, as in a crash loop. */

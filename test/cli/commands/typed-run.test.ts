@@ -55,3 +55,18 @@ test("a person is named by their name, or by their Unix account", async () => {
   expect((await typed("ps", "-q", "--user", unix_user)).out).toBe((await typed("ps", "-q")).out);
   for (const other of ["asmith", "alice", "nobody"]) expect((await typed("runs", "-q", "--user", other)).out).toBe("");
 });
+
+test("logs of a name that several runs have say which one is shown, and how to see another", async () => {
+  const sweep = async (): Promise<string> =>
+    (await typed("run", "-d", "--wait-for-nodes", "--name", "sweep", "--", "true")).out.trim();
+  const first = await sweep();
+  expect((await typed("logs", "sweep")).err).not.toContain("is shown");
+  await typed("cancel", first);
+  const second = await sweep();
+  await typed("cancel", second);
+  const said = `orch: run ${second} is shown, the newest called sweep; another: orch logs RUN (${first})\n`;
+  for (const name of ["sweep", "default/sweep"])
+    expect((await typed("logs", name)).err).toStartWith(said.replace("sweep", name));
+  expect((await typed("logs", second)).err).not.toContain("is shown");
+  expect((await typed("logs", "sweep", "--json")).err).not.toContain("is shown");
+});
