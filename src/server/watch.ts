@@ -10,6 +10,7 @@ import type { WatchEvent } from "../wire/api/watch";
 import { eventView } from "./views/event";
 import type { HeardNode } from "./facts/listening";
 import { nodeView, tasksByNode } from "./views/node";
+import { wordingFor } from "./access/wording";
 import { runByNumber } from "./work/resolve";
 import { rowLook, runView } from "./views/run";
 import { taskView, type TaskLook } from "./views/task";
@@ -236,14 +237,19 @@ function streamOf(
 const nodesOf = (commits: readonly Commit[]): ReadonlySet<string> =>
   new Set(commits.flatMap(({ changes }) => changes.flatMap(({ table, key }) => (table === "nodes" ? [key] : []))));
 
-/** Gives a commit as events. The views contain neither environments nor logs. The removal of a row is no event. */
+/**
+ * Gives a commit as events, worded for those who may see the inside of nothing. The views contain neither environments
+ * nor logs. The removal of a row is no event.
+ */
 function* eventsOf(
   { revision, changes }: Commit,
   byNode: TasksByNode,
   { store, heardOf, limits }: WatchSource,
 ): Generator<WatchEvent> {
   const { state, spec } = store;
-  const look = rowLook({ state, now_ms: store.now(), spec, limits });
+  const wording = wordingFor(null, store);
+  const look = rowLook({ state, now_ms: store.now(), spec, limits, wording });
+  const runOf = (run: number): RunRow | null => runByNumber(store, run);
   for (const change of changes) {
     if (change.row === null) continue;
     switch (change.table) {
@@ -263,7 +269,7 @@ function* eventsOf(
         };
         break;
       case "events":
-        yield { kind: "event", revision, event: eventView(change.row, state, (run) => runByNumber(store, run)) };
+        yield { kind: "event", revision, event: eventView(change.row, { state, runOf, wording }) };
         break;
       default:
     }

@@ -85,7 +85,7 @@ export function goneDueAt(node: Pick<DrainFacts, "leaving">, grace_ms: Ms): Ms |
 
 /** A task that keeps a draining node from being drained. */
 export interface LeftTask {
-  readonly task_id: string;
+  readonly uid: string;
   readonly name: string;
   readonly title: string;
   readonly kind: TaskRow["kind"] | "orphan";
@@ -102,7 +102,7 @@ export function leftOn(state: State, node: NodeRow, blocked: readonly Blocked[],
   const left = [...state.tasks.values()]
     .filter((task) => task.node_id === node.id)
     .map((task) => ({
-      task_id: shortId(task.uid),
+      uid: task.uid,
       name: taskName(task),
       title: fullName(task),
       kind: task.kind,
@@ -118,7 +118,7 @@ const graceOf = (state: State, { owner_uid }: TaskRow): Ms =>
   (state.runs.get(owner_uid) ?? state.workloads.get(owner_uid))?.settings.stop.grace_ms ?? 0;
 
 const orphanLeft = (node: NodeRow, { uid, name }: Orphan): LeftTask => ({
-  task_id: shortId(uid),
+  uid,
   name,
   title: name,
   kind: "orphan",

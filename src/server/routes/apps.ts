@@ -100,9 +100,9 @@ export const APP_ROUTES = [
     answer: list("apps", appView),
     summary: "All apps",
     query: page,
-    handle({ api, query }) {
+    handle({ api, query, who }) {
       const { state } = api.store;
-      const counts = countsOf(lookOf(api), pendingOf(api));
+      const counts = countsOf(lookOf(api, who), pendingOf(api, who));
       const workloads = Map.groupBy(state.workloads.values(), ({ app_uid }) => app_uid);
       const all = state.apps
         .values()
@@ -121,8 +121,8 @@ export const APP_ROUTES = [
       const app = requireApp(api, params.project, params.app);
       const { state } = api.store;
       const counts = countsOf(
-        lookOf(api),
-        pendingOf(api, ({ app_uid }) => app_uid === app.uid),
+        lookOf(api, who),
+        pendingOf(api, who, ({ app_uid }) => app_uid === app.uid),
       );
       return { ...viewOf(app, state, counts), text: mayTouch(who, app) ? app.text : null };
     },

@@ -5,6 +5,7 @@ import type { NameKind } from "../../wire/api/names";
 import { taskName } from "../../core/model/task";
 import { subjectOf } from "../../core/plan/events";
 import type { Principal } from "../access/auth";
+import { wordingFor } from "../access/wording";
 import type { RunRow } from "../../core/model/rows-work";
 import type { Store } from "../../store/store";
 import { RefusedError } from "../refused";
@@ -85,7 +86,7 @@ export const EVENT_ROUTES = [
       const { project, object } = about === null ? NOTHING : subjectOf(about.subject);
       const named = project === null && object !== null;
       const node = named ? api.store.state.nodes.values().find(({ name }) => name === object) : undefined;
-      const runOf = runsOf(api.store);
+      const look = { state: api.store.state, runOf: runsOf(api.store), wording: wordingFor(who, api.store) };
       const read = (limit: number, after: string | null) =>
         api.store.history
           .events({
@@ -97,7 +98,7 @@ export const EVENT_ROUTES = [
             ...(since_ms === undefined ? {} : { since_ms }),
             ...(after === null ? {} : { before_id: after }),
           })
-          .map((row) => ({ key: row.id, view: viewOf(row, api.store.state, runOf) }));
+          .map((row) => ({ key: row.id, view: viewOf(row, look) }));
       const { items: events, next } = pageOf(query, [], read, EVENT_ID);
       // What is gone still has events, so that only a name without any is unknown.
       if (events.length === 0 && about !== null && about.unknown !== null) throw about.unknown;
@@ -109,7 +110,9 @@ export const EVENT_ROUTES = [
     path: "/v1/watch",
     query: z.object({ since: number.optional().describe("the last revision that is known; left out: from now on") }),
     answer: "text/event-stream",
-    summary: "Changes after the revision `since`, as server-sent events; `resync` says to read everything afresh",
+    summary:
+      "Changes after the revision `since`, as server-sent events; `resync` says to read everything afresh. All read " +
+      "the same, so reasons name no command and no path",
     handle({ api, query, who, link }) {
       const release = api.quotas.take("watchers", who.name, link.source);
       const holds = (): boolean => api.auth.holds(who);

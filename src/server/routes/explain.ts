@@ -11,17 +11,17 @@ import type { Meant } from "../work/named";
 import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { blockedView, placedView } from "../views/plan";
-import { taskView } from "../views/task";
+import { type TaskLook, taskView } from "../views/task";
 import { lookOf, pendingOf } from "./tasks";
 
 /** Returns what became of a task or a run that has ended. */
-function overText(api: Api, ref: string, meant: Meant): string {
+function overText({ store }: Api, ref: string, meant: Meant, look: TaskLook): string {
   const { workload } = meant;
   if (meant.kind === "workload" && workload?.kind === "service" && workload.settings.replicas === 0)
     return `${ref} is to have 0 replicas: orch scale ${workload.app}.${workload.name}=1`;
-  const last = tasksOf(api.store, meant)[0];
+  const last = tasksOf(store, meant)[0];
   if (last !== undefined) {
-    const { state, reason, exit_code, signal, kind, attempt, started_ms, finished_ms } = taskView(last, lookOf(api));
+    const { state, reason, exit_code, signal, kind, attempt, started_ms, finished_ms } = taskView(last, look);
     const exit = exit_code === null || exit_code === 0 ? null : `exit ${exit_code}`;
     const code = signal === null ? exit : `killed by ${signal}`;
     const why = reason ?? code;
@@ -34,7 +34,8 @@ function overText(api: Api, ref: string, meant: Meant): string {
     return `${fullName(last)} is over: ${state}${why === null ? "" : `: ${why}`}${beside}`;
   }
   if (meant.run === null) return `${ref} neither runs nor waits`;
-  const { state, reason } = meant.run;
+  const { state } = meant.run;
+  const reason = look.wording(meant.run.reason, meant.run);
   return `${meant.name} is over: ${state}${reason === null ? "" : `: ${reason}`}`;
 }
 
@@ -57,15 +58,15 @@ export const EXPLAIN_ROUTES = [
       "Why something waits, node by node, and the smallest change that would let it run; or why it is where it is",
     handle({ api, params, who }): z.infer<typeof explainView> {
       const meant = meantBy(api.store, params.ref, who);
+      const look = lookOf(api, who);
       const owners = new Set([meant.owner_uid, meant.workload?.uid]);
       const blocked = api.loop
         .blocked()
         .find((one) => owners.has(one.owner_uid) && (meant.slot === null || one.slot === meant.slot));
       const task = tasksOf(api.store, meant).find((one) => !isFinal(one.observed.state));
-      if (blocked !== undefined && (task === undefined || meant.task === null))
-        return blockedView(blocked, api.store.state);
+      if (blocked !== undefined && (task === undefined || meant.task === null)) return blockedView(blocked, look);
       if (task !== undefined) return { placed: placedView(api, task) };
-      const pending = pendingOf(api, ({ owner_uid }) => owners.has(owner_uid)).find((one) => isPart(meant, one));
+      const pending = pendingOf(api, who, ({ owner_uid }) => owners.has(owner_uid)).find((one) => isPart(meant, one));
       if (pending !== undefined) {
         const view = pending.view();
         const { name, run, workload, reason } = view;
@@ -83,7 +84,7 @@ export const EXPLAIN_ROUTES = [
           nodes: [],
         };
       }
-      throw new RefusedError("conflict", overText(api, params.ref, meant), overHint(api, meant));
+      throw new RefusedError("conflict", overText(api, params.ref, meant, look), overHint(api, meant));
     },
   }),
 ];

@@ -40,8 +40,8 @@ export const LOG_ROUTES = [
       touch(meant, `the output of ${params.ref}`);
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
       if (task === undefined || (wish.follow !== true && waitsToBegin(task))) {
-        const [waiting] = pendingOf(api, ({ owner_uid }) => owner_uid === meant.owner_uid);
-        const own = task === undefined ? null : reasonOf(task, lookOf(api));
+        const [waiting] = pendingOf(api, who, ({ owner_uid }) => owner_uid === meant.owner_uid);
+        const own = task === undefined ? null : reasonOf(task, lookOf(api, who));
         const why = own ?? waiting?.view().reason ?? (task === undefined ? "it was never started" : "it begins");
         throw new RefusedError("conflict", `${params.ref} has no output yet: ${why}`, "orch explain says more");
       }

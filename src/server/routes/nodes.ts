@@ -2,6 +2,7 @@
 
 import { compareText } from "../../core/canonical";
 import { z } from "zod";
+import { shortId } from "../../core/model/task";
 import { leftOn } from "../../core/pass/drain";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Role } from "../../core/model/rows-state";
@@ -19,6 +20,7 @@ import { drainProgress } from "../../wire/api/drains";
 import { testsView } from "../../wire/node-tests";
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Draft } from "../../store/store";
+import { wordingFor } from "../access/wording";
 import type { Api } from "./api";
 import { drained, forgetNode, revokeKey, putNode, relabelled, retainted } from "../nodes/node-changes";
 import { requireNode } from "../work/resolve";
@@ -61,10 +63,15 @@ const LOOK = [
     path: "/v1/nodes/{node}/drain",
     answer: drainProgress,
     summary: "What is still on a node that drains, and what each of it waits for",
-    handle({ api, params }): z.infer<typeof drainProgress> {
+    handle({ api, params, who }): z.infer<typeof drainProgress> {
       const { state } = api.store;
       const node = requireNode(state, params.node);
-      const left = leftOn(state, node, api.loop.blocked(), api.store.now());
+      const wording = wordingFor(who, api.store);
+      const left = leftOn(state, node, api.loop.blocked(), api.store.now()).map(({ uid, why, ...one }) => ({
+        ...one,
+        task_id: shortId(uid),
+        why: wording(why, state.tasks.get(uid)),
+      }));
       const { state: shownAs, drain } = shown(api, node, "viewer");
       return { node: node.name, state: shownAs, drain, left };
     },

@@ -8,6 +8,8 @@ import { requireRoom, withinReplicas } from "../work/require-room";
 import { askNodes } from "../work/asking";
 import { dryRun } from "../work/dry";
 import { requireGrants, requireLeases } from "../access/grants";
+import type { Principal } from "../access/auth";
+import { wordingFor } from "../access/wording";
 import type { Api } from "./api";
 import { route } from "./route";
 import { compareText } from "../../core/canonical";
@@ -33,7 +35,7 @@ export const PLAN_ROUTES = [
       await askNodes(api, who.name, decl.workloads);
       const release = api.quotas.take("dry_runs", who.name, link.source);
       try {
-        return await api.dryTurn(() => planned(api, wanted));
+        return await api.dryTurn(() => planned(api, wanted, who));
       } finally {
         release();
       }
@@ -41,19 +43,20 @@ export const PLAN_ROUTES = [
   }),
 ];
 
-async function planned(api: Api, wanted: Applying): Promise<PlanView> {
+async function planned(api: Api, wanted: Applying, who: Principal): Promise<PlanView> {
   const { decl, project, user } = wanted;
   requireRoom(api, user);
   const before = findApp(api.store.state, project, decl.app);
   const { value, ops, blocked, notices, state } = await dryRun(api, user, (draft, members) =>
     withinReplicas(draft, members, (noted) => applyApp(noted, wanted)),
   );
+  const wording = wordingFor(who, api.store);
   const app_uid = findApp(state, project, decl.app)?.uid;
   const own = app_uid === undefined ? new Set<string>() : ownedBy(app_uid, [api.store.state, state]);
   return {
     revision: before?.revision ?? 0,
-    ops: ops.map((op) => opView(op, state, own)).filter((op) => op !== null),
-    blocked: blocked.filter((one) => own.has(one.owner_uid)).map((one) => blockedView(one, state)),
+    ops: ops.map((op) => opView(op, { state, own, wording })).filter((op) => op !== null),
+    blocked: blocked.filter((one) => own.has(one.owner_uid)).map((one) => blockedView(one, { state, wording })),
     changes: value.changes.map(({ fields, ...line }) => ({ ...line, fields: fields.map((field) => ({ ...field })) })),
     goes: [...value.goes],
     notices: [...new Set([...api.loop.notices(), ...notices, ...unmatched(api, state, own)])],

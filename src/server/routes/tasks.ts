@@ -11,6 +11,7 @@ import type { Api } from "./api";
 import { notFound, RefusedError } from "../refused";
 import type { NameKind } from "../../wire/api/names";
 import type { Principal } from "../access/auth";
+import { wordingFor } from "../access/wording";
 import { isWork } from "../work/named";
 import { meantBy, resolve, tasksOf } from "../work/resolve";
 import { route } from "./route";
@@ -25,19 +26,24 @@ export function waitsOf(api: Pick<Api, "store" | "loop" | "limits">, state: Stat
   return waitsIn({ state, now_ms: store.now(), blocked: loop.blocked(), queue: loop.queue(), spec, limits });
 }
 
-/** What tasks are looked at with now. */
-export const lookOf = ({ store, limits }: Pick<Api, "store" | "limits">): TaskLook => ({
+/** What tasks are looked at with now, for the caller. */
+export const lookOf = ({ store, limits }: Pick<Api, "store" | "limits">, who: Principal): TaskLook => ({
   state: store.state,
   now_ms: store.now(),
   limits,
+  wording: wordingFor(who, store),
 });
 
-/** The slots that wait now, of all owners or of some. */
-export const pendingOf = (api: Pick<Api, "store" | "loop" | "limits">, isMeant?: Parameters<typeof pendingSlots>[1]) =>
-  pendingSlots(
-    { state: api.store.state, spec: api.store.spec, blocked: api.loop.blocked(), waits: waitsOf(api) },
-    isMeant,
-  );
+/** The slots that wait now, of all owners or of some, as they are told to the caller. */
+export function pendingOf(
+  api: Pick<Api, "store" | "loop" | "limits">,
+  who: Principal,
+  isMeant?: Parameters<typeof pendingSlots>[1],
+): ReturnType<typeof pendingSlots> {
+  const { state, spec } = api.store;
+  const wording = wordingFor(who, api.store);
+  return pendingSlots({ state, spec, blocked: api.loop.blocked(), waits: waitsOf(api), wording }, isMeant);
+}
 
 export const TASK_ROUTES = [
   route({
@@ -56,8 +62,8 @@ export const TASK_ROUTES = [
     handle({ api, query, who }) {
       const { state, history } = api.store;
       const wish = wishOf(api, query, who);
-      const waiting = [...pendingOf(api, wish.isOwner)].filter(wish.isPart);
-      const look = lookOf(api);
+      const waiting = [...pendingOf(api, who, wish.isOwner)].filter(wish.isPart);
+      const look = lookOf(api, who);
       const shown = (task: TaskRow): boolean => query.pending !== true || isPending(task, look);
       const tasks = state.tasks.values().filter((task) => wish.isOwner(task) && wish.isPart(task) && shown(task));
       // What is over of one slot is short, and comes with what lives.
@@ -82,11 +88,11 @@ export const TASK_ROUTES = [
       const waiting =
         meant.attempt !== null
           ? undefined
-          : pendingOf(api, ({ owner_uid }) => owner_uid === meant.owner_uid).find((one) => isPart(meant, one));
+          : pendingOf(api, who, ({ owner_uid }) => owner_uid === meant.owner_uid).find((one) => isPart(meant, one));
       const living = task !== undefined && api.store.state.tasks.has(task.uid);
       if (waiting !== undefined && !living) return waiting.view();
       if (task === undefined) throw notFound(`${params.ref} has no task`, "orch explain says what it waits for");
-      return viewOf(task, lookOf(api));
+      return viewOf(task, lookOf(api, who));
     },
   }),
 ];

@@ -39,8 +39,8 @@ export const WORKLOAD_ROUTES = [
     handle({ api, params, query, who }): WorkloadDetail {
       const { state, history } = api.store;
       const row = requireWorkload({ state }, params);
-      const look = lookOf(api);
-      const pending = pendingOf(api, ({ workload_uid }) => workload_uid === row.uid).toArray();
+      const look = lookOf(api, who);
+      const pending = pendingOf(api, who, ({ workload_uid }) => workload_uid === row.uid).toArray();
       const tasks = state.tasks
         .values()
         .filter((task) => task.app_uid === row.app_uid && task.workload === row.name)

@@ -7,37 +7,54 @@ import type { TaskRow } from "../../core/model/rows-task";
 import type { Blocked, Check, Op, WayOut } from "../../core/pass/snapshot";
 import { fullName, fullRunName, taskName } from "../../core/model/task";
 import type { BlockedView, ExplainView, PlanView } from "../../wire/api/plans";
+import type { Wording } from "../access/wording";
 import type { Context } from "../context";
 
 type OpView = PlanView["ops"][number];
 type Placed = Extract<ExplainView, { placed: unknown }>["placed"];
 
-export function blockedView(blocked: Blocked, { runs }: State): BlockedView {
+export function blockedView(blocked: Blocked, { state, wording }: Omit<OpLook, "own">): BlockedView {
   const { name, owner_uid, slot, kind, summary, smallest_change, nodes, stuck } = blocked;
-  const run = runs.get(owner_uid);
+  const run = state.runs.get(owner_uid);
+  const owner = run ?? state.workloads.get(owner_uid);
   return {
     name,
     title: run?.app === null ? fullRunName(run) : name,
     slot,
     kind,
     stuck: kind === "unsatisfiable" || stuck === true,
-    summary,
+    summary: wording(summary, owner),
     smallest_change,
     smallest_changes: waysView(blocked.smallest_changes),
-    nodes: nodes.map(({ node, checks }) => ({ node, checks: checks.map(checkView) })),
+    nodes: nodes.map(({ node, checks }) => ({
+      node,
+      checks: checks.map((check) => checkView(check, (detail) => wording(detail, owner))),
+    })),
   };
 }
 
 export const waysView = (ways: readonly WayOut[]): BlockedView["smallest_changes"] =>
   ways.map(({ changes, outcome }) => ({ changes: [...changes], outcome }));
 
-const checkView = (check: Check): BlockedView["nodes"][number]["checks"][number] => ({
+const checkView = (
+  check: Check,
+  worded: (detail: string) => string,
+): BlockedView["nodes"][number]["checks"][number] => ({
   ...check,
+  detail: worded(check.detail),
   devices: check.devices.map((device) => ({ ...device })),
 });
 
-/** Returns an operation in words, or null for mere bookkeeping. `own` are the uids of the app that is planned. */
-export function opView(op: Op, state: State, own: ReadonlySet<string>): OpView | null {
+/** How operations are told: `own` are the uids of the app that is planned. */
+export interface OpLook {
+  readonly state: State;
+  readonly own: ReadonlySet<string>;
+  readonly wording: Wording;
+}
+
+/** Returns an operation in words, or null for mere bookkeeping. */
+export function opView(op: Op, look: OpLook): OpView | null {
+  const { own, wording } = look;
   switch (op.op) {
     case "place":
     case "go":
@@ -45,7 +62,7 @@ export function opView(op: Op, state: State, own: ReadonlySet<string>): OpView |
     case "write_off":
     case "lose":
     case "notify":
-      return taskOp(op.op, op.task, op.why, state, own);
+      return taskOp(op.op, op.task, op.why, look);
     case "node":
     case "quarantine":
       return {
@@ -67,7 +84,7 @@ export function opView(op: Op, state: State, own: ReadonlySet<string>): OpView |
         title: op.run.app === null ? fullRunName(op.run) : op.run.name,
         node: null,
         devices: [],
-        why: op.why,
+        why: wording(op.why, op.run),
         own: own.has(op.run.uid),
         project: op.run.project,
       };
@@ -90,13 +107,13 @@ export function opView(op: Op, state: State, own: ReadonlySet<string>): OpView |
   }
 }
 
-const taskOp = (op: string, task: TaskRow, why: string, state: State, own: ReadonlySet<string>): OpView => ({
+const taskOp = (op: string, task: TaskRow, why: string, { state, own, wording }: OpLook): OpView => ({
   op,
   task: taskName(task),
   title: fullName(task),
   node: state.nodes.get(task.node_id)?.name ?? null,
   devices: task.promised.devices.map((device) => device.id),
-  why,
+  why: wording(why, task),
   own: own.has(task.owner_uid),
   project: task.project,
 });

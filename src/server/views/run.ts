@@ -14,6 +14,7 @@ import { commandLine, commandText } from "../../spec/facts";
 import type { Store } from "../../store/store";
 import { mayTouch } from "../access/access";
 import type { Principal } from "../access/auth";
+import { wordingFor } from "../access/wording";
 import type { Context } from "../context";
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import { environmentOf } from "./environment";
@@ -38,6 +39,7 @@ export const rowLook = (from: Omit<WaitsFrom, "blocked" | "queue"> & TaskLook): 
   waits: waitsIn({ ...from, blocked: [], queue: [] }),
   nodes: () => null,
   command: () => null,
+  wording: from.wording,
 });
 
 /** Looks for one caller at the runs of one answer. `owner_uids` are those of the runs that are shown. */
@@ -62,12 +64,13 @@ export function runLook(
       return [...new Set(ids)].map((id) => state.nodes.get(id)?.name ?? shortId(id)).sort();
     },
     command: (run) => (mayTouch(who, run) && hasSpec(run.spec_hash) ? spec(run.spec_hash).command : null),
+    wording: wordingFor(who, store),
   };
 }
 
 export function runView(run: RunRow, look: RunLook): RunView {
   const command = look.command(run);
-  const { state, waits } = look;
+  const { state, waits, wording } = look;
   const unknown = isFinal(run.state) ? 0 : askedOf(state, run).length;
   return {
     run: run.run,
@@ -80,7 +83,10 @@ export function runView(run: RunRow, look: RunLook): RunView {
     blocked: blockedOf(run, waits)?.kind ?? null,
     ahead_gpu_hours: null,
     start_estimate_ms: null,
-    reason: runReason(run, waits, unknown, (task) => reasonOf(task, look)),
+    reason: wording(
+      runReason(run, waits, unknown, (task) => reasonOf(task, look)),
+      run,
+    ),
     app: run.app,
     workload: run.app === null ? null : jobName(run),
     version: run.version,
@@ -108,7 +114,7 @@ export type RunInside = Omit<RunDetail, Exclude<keyof RunView, "command"> | "tas
 /** Returns what a run asks for and where it ran. `tasks` are its tasks that are shown, the newest last. */
 export function runInside(
   run: RunRow,
-  { state, waits, command }: RunLook,
+  { state, waits, command, wording }: RunLook,
   { spec, hasSpec, now }: Pick<Store, "spec" | "hasSpec" | "now">,
   who: Principal,
   tasks: readonly TaskRow[],
@@ -129,7 +135,7 @@ export function runInside(
     waited_ms: Math.max(0, until - run.created_ms),
     smallest_change: blocked?.smallest_change ?? null,
     smallest_changes: waysView(blocked?.smallest_changes ?? []),
-    waited_for: waitedFor(run, waits),
+    waited_for: wording(waitedFor(run, waits), run),
     logs: inside ? tasks.map((one) => logsOf(one, state)) : [],
   };
 }

@@ -15,6 +15,7 @@ import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } fro
 import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/model/workload";
 import type { TaskView } from "../../wire/api/tasks";
+import type { Wording } from "../access/wording";
 import type { Waits } from "./waits";
 
 /** What a task is looked at with. */
@@ -22,6 +23,7 @@ export interface TaskLook {
   readonly state: State;
   readonly now_ms: Ms;
   readonly limits: Pick<PlanLimits, "stable_ms">;
+  readonly wording: Wording;
 }
 
 export function taskView(task: TaskRow, look: TaskLook): TaskView {
@@ -45,7 +47,7 @@ export function taskView(task: TaskRow, look: TaskLook): TaskView {
     node: state.nodes.get(task.node_id)?.name ?? null,
     desired: task.desired,
     state: isPending(task, look) ? "pending" : observed.state,
-    reason: reasonOf(task, look),
+    reason: look.wording(reasonOf(task, look), task),
     blocked: null,
     health: null,
     pid: pidOf(observed),
@@ -68,7 +70,7 @@ const slotRowOf = ({ owner_uid, slot }: TaskRow, { slots }: State): SlotRow | un
  * Returns whether people see a task as pending: its agent holds it back after a crash. The slot waits just as well
  * where the plan makes the next attempt.
  */
-export const isPending = (task: TaskRow, { state, now_ms }: Omit<TaskLook, "limits">): boolean =>
+export const isPending = (task: TaskRow, { state, now_ms }: Pick<TaskLook, "state" | "now_ms">): boolean =>
   isWanted(task) && isHeldBack(task, slotRowOf(task, state), now_ms);
 
 /**
@@ -81,7 +83,7 @@ const pidOf = (observed: Observed): number | null =>
   observed.state === "running" || observed.state === "stopping" ? observed.pid : null;
 
 /** Returns why a task is in its state: how it ended, why it stops or does not begin, what is wrong with its node. */
-export function reasonOf(task: TaskRow, look: TaskLook): string | null {
+export function reasonOf(task: TaskRow, look: Omit<TaskLook, "wording">): string | null {
   const { observed } = task;
   if (isFinal(observed.state)) return "reason" in observed ? observed.reason : null;
   const reasons = [...ownReasons(task, look), nodeTrouble(task, look.state)].filter((one) => one !== null);
@@ -99,7 +101,7 @@ function nodeTrouble({ node_id, observed }: TaskRow, { nodes }: State): string |
   return trouble === null ? null : `on ${name}: ${trouble}`;
 }
 
-function ownReasons(task: TaskRow, { state, now_ms, limits }: TaskLook): (string | null)[] {
+function ownReasons(task: TaskRow, { state, now_ms, limits }: Omit<TaskLook, "wording">): (string | null)[] {
   const { written_off, desired, stop, kind } = task;
   if (written_off !== null) return [`given up: ${written_off.why}`];
   if (desired === "stop" && stop !== null) return [stop.why];
@@ -124,6 +126,7 @@ export interface Waiting {
   readonly state: State;
   readonly spec: (hash: string) => TaskSpec;
   readonly waits: Waits;
+  readonly wording: Wording;
   /** The slots that the last pass of the plan has found waiting. */
   readonly blocked: readonly Blocked[];
 }
@@ -201,7 +204,7 @@ function isDone({ state, waits }: Waiting, run: RunRow, member: number): boolean
 }
 
 function pendingSlot(
-  { state, waits }: Waiting,
+  { state, waits, wording }: Waiting,
   left: ReadonlyMap<string, Ms>,
   owner: Owner,
   slot: number,
@@ -213,7 +216,7 @@ function pendingSlot(
   const left_ms = left.get(key) ?? 0;
   const attempt = (row?.attempts ?? 0) + 1;
   const view = (): TaskView => {
-    const reason = waits.say(owner_uid, slot, owner.row);
+    const reason = wording(waits.say(owner_uid, slot, owner.row), owner);
     const blocked = waits.blocked(owner_uid, slot)?.kind ?? null;
     return { ...pendingView(owner, slot, member, attempt, crashesIn(row, owner.version), reason, left_ms), blocked };
   };

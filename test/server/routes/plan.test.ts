@@ -3,10 +3,13 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { QUOTAS } from "../../../src/core/limits";
 import { GIB } from "../../../src/core/units";
+import type { Wording } from "../../../src/server/access/wording";
 import { opView } from "../../../src/server/views/plan";
 import { waitUntil } from "../../support/wait";
 import { heardNode } from "../hand-agent";
 import { type Answer, makeStage, machineOf, type Stage } from "../stage";
+
+const wording: Wording = (said) => said;
 
 let stage: Stage;
 beforeEach(async () => {
@@ -90,6 +93,7 @@ test("an operation says whose it is", async () => {
   await stage.call("PUT", "/v1/apps/lab/web", { as: "alice", body: { text, file: "f", revision: null } });
   const task = await waitUntil("a task", () => stage.api.store.state.tasks.values().next().value);
   const op = { op: "write_off", task, why: "it is silent" } as const;
-  const own = (uids: readonly string[]): boolean | undefined => opView(op, stage.api.store.state, new Set(uids))?.own;
+  const own = (uids: readonly string[]): boolean | undefined =>
+    opView(op, { state: stage.api.store.state, own: new Set(uids), wording })?.own;
   expect([own([task.owner_uid]), own([])]).toEqual([true, false]);
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import type { TaskRow } from "../../../src/core/model/rows-task";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { waitOf } from "../../../src/core/pass/pass";
+import type { Wording } from "../../../src/server/access/wording";
 import { pendingSlots, taskView } from "../../../src/server/views/task";
 import { waitsIn } from "../../../src/server/views/waits";
 import {
@@ -18,6 +19,8 @@ import {
   NOW_MS,
 } from "../../support/build";
 
+const wording: Wording = (said) => said;
+
 const node = buildNode("a");
 const api = buildWorkload("recs", "api", "s");
 const task = buildTask(api, "a", { attempt: 4, observed: { state: "running", pid: 1, started_ms: NOW_MS } });
@@ -26,7 +29,7 @@ const state = (part: object = {}) =>
   buildState({ nodes: [node], workloads: [api], tasks: [task], slots: [slot], ...part });
 
 const view = (row: TaskRow, part: object = {}, now_ms = NOW_MS) =>
-  taskView(row, { state: state(part), now_ms, limits: DEFAULT_LIMITS });
+  taskView(row, { state: state(part), now_ms, limits: DEFAULT_LIMITS, wording });
 
 test("the crashes of its slot count for the version that crashed, and for no task that has ended", () => {
   expect(view(task).crashes).toBe(3);
@@ -50,7 +53,7 @@ describe("a crash loop is told in one way", () => {
     const row = { ...slot, not_before_ms: NOW_MS + 4_000 };
     const none = { state: state({ tasks: [], slots: [row] }), blocked: [], now_ms: NOW_MS };
     const waits = waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS });
-    const [pending] = [...pendingSlots({ ...none, spec, waits })].map(({ view: made }) => made());
+    const [pending] = [...pendingSlots({ ...none, spec, wording, waits })].map(({ view: made }) => made());
     expect([pending?.state, pending?.crashes, pending?.reason]).toEqual(["pending", 3, words]);
   });
   test("while it runs again and is not stable yet", () => {
@@ -76,7 +79,7 @@ const spec = () => buildSpec();
 
 test("a slot that waits says how often it has crashed", () => {
   const none = { state: state({ tasks: [] }), blocked: [], now_ms: 0 };
-  const waiting = { ...none, spec, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
+  const waiting = { ...none, spec, wording, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
   expect([...pendingSlots(waiting)].map(({ view }) => view().crashes)).toEqual([3]);
 });
 
@@ -86,7 +89,7 @@ test("a slot waits beside the task that it is to replace, and not beside one tha
   const pending = (version: number, words: string | null) => {
     const blocked = words === null ? [] : [waitOf(web, 0, words)];
     const none = { state: buildState(rows(version)), blocked, now_ms: 0 };
-    const waiting = { ...none, spec, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
+    const waiting = { ...none, spec, wording, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
     return [...pendingSlots(waiting)].map(({ view }) => [view().version, view().reason]);
   };
   expect(pending(1, "waits: no room")).toEqual([[2, "waits: no room"]]);
@@ -113,6 +116,6 @@ test("a slot waits since it was wanted, or since its last attempt ended or was t
     tasks: [buildTask(grown, "a", { slot: 1, desired: "stop", stop })],
   };
   const none = { state: buildState(rows), blocked: [], now_ms: 0 };
-  const waiting = { ...none, spec, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
+  const waiting = { ...none, spec, wording, waits: waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS }) };
   expect([...pendingSlots(waiting)].map(({ view }) => view().created_ms)).toEqual([300, 400, 200, 200]);
 });

@@ -11,12 +11,15 @@ import { HOUSE_LIMITS } from "../../../src/core/limits";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { slotKey } from "../../../src/core/model/task";
 import { emptySlot } from "../../../src/core/pass/slot";
+import type { Wording } from "../../../src/server/access/wording";
 import { pendingSlots, taskView } from "../../../src/server/views/task";
 import { runReason, shownRunState, waitsIn } from "../../../src/server/views/waits";
 import { buildEnd, buildNode, buildRun, buildSlot, buildSpec, buildState, buildTask } from "../../support/build";
 import { NO_LAWS } from "../../support/moment";
 import { heardNode } from "../hand-agent";
 import { makeStage, type Answer, type Stage } from "../stage";
+
+const wording: Wording = (said) => said;
 
 let stage: Stage;
 beforeEach(async () => {
@@ -103,6 +106,7 @@ describe("a run", () => {
     return {
       state,
       blocked,
+      wording,
       waits: waitsIn({ state, blocked, now_ms: 0, queue: [one.uid], spec: () => buildSpec(), limits: DEFAULT_LIMITS }),
     };
   };
@@ -188,7 +192,8 @@ describe("a run", () => {
   });
 });
 
-const seen = (task: TaskRow, state: State): TaskView => taskView(task, { state, now_ms: 9, limits: DEFAULT_LIMITS });
+const seen = (task: TaskRow, state: State): TaskView =>
+  taskView(task, { state, now_ms: 9, limits: DEFAULT_LIMITS, wording });
 
 test("a task on a node that is silent, or whose keeper hangs, says so", () => {
   const owner = buildRun(1, "s", { state: "running" });
