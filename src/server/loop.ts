@@ -1,10 +1,12 @@
-// The server's one loop. Every change wakes it; it then plans from the whole state and commits the plan.
+// The server's one loop. It plans from the whole state at the end of every batch of changes, so that a change and what
+// follows from it are one commit; and when it is woken, or its time has come, in a batch of its own.
 
 import { BrokenLawError } from "../core/laws/laws";
 import { plan } from "../core/plan/plan";
 import { sayTimed } from "../core/pass/pass";
 import type { Blocked, Plan, PlanLimits, Snapshot } from "../core/pass/snapshot";
 import type { Change, State } from "../core/model/rows-state";
+import type { TaskRow } from "../core/model/rows-task";
 import type { RunRow } from "../core/model/rows-work";
 import type { Ms } from "../core/units";
 import { messageOf } from "../os/errors";
@@ -37,6 +39,8 @@ export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "las
   /** Makes the loop plan again soon. Several wakes become one pass. */
   wake(): void;
   blocked(): readonly Blocked[];
+  /** Returns the tasks that the last pass has placed: those of a change that has just become durable are among them. */
+  placed(): readonly TaskRow[];
   /** Returns the uids of the queued runs that wait for room, in the order of the last pass. */
   queue(): readonly string[];
   notices(): readonly string[];
@@ -78,58 +82,55 @@ interface Pass {
 const saidNow = ({ blocked, at_ms }: LastPass, now_ms: Ms): readonly Blocked[] =>
   blocked.map((one) => (one.timed === undefined ? one : { ...one, summary: sayTimed(one.timed, now_ms - at_ms) }));
 
-type Phase = "idle" | "scheduled" | "planning" | "again" | "stopped";
-
 /** What is kept of a pass. */
-type LastPass = Pick<Plan, "blocked" | "notices" | "queue" | "tried"> & { readonly at_ms: Ms };
+type LastPass = Pick<Plan, "ops" | "blocked" | "notices" | "queue" | "tried"> & { readonly at_ms: Ms };
 
-const NO_PASS: LastPass = { blocked: [], notices: [], queue: [], tried: null, at_ms: 0 };
+const NO_PASS: LastPass = { ops: [], blocked: [], notices: [], queue: [], tried: null, at_ms: 0 };
 
 export function createLoop(options: LoopOptions): Loop {
   const { store } = options;
   const listening = createListening(options.monotonic, options.limits.unreachable_after_ms);
-  const desk: { phase: Phase } = { phase: "idle" };
+  let stopped = false;
   let fenced: string | null = null;
   const deciding = createDeciding();
   let last: LastPass = NO_PASS;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const unlisten = store.onCommit(() => wake());
   const shunned = createShunned(options);
   const snapshot = snapshotsOf(options, listening, shunned);
+  let pass: Pass | null = null;
+  store.concludeWith({
+    actor: "plan",
+    transact: (draft) => {
+      pass = passOver(draft, snapshot, last);
+    },
+    done: () => next(pass),
+    failed: (error) => next(couldNotCommit(options, shunned, error)),
+  });
 
   function wake(): void {
-    if (desk.phase === "planning") desk.phase = "again";
-    if (desk.phase !== "idle" || fenced !== null) return;
-    desk.phase = "scheduled";
-    setImmediate(() => {
-      pass().catch(options.failed);
-    });
-  }
-  function wakeIn(wait_ms: Ms): void {
-    timer = setTimeout(wake, bounded(wait_ms));
-  }
-
-  async function pass(): Promise<void> {
-    if (desk.phase === "stopped" || fenced !== null) return;
-    desk.phase = "planning";
-    clearTimeout(timer);
-    const committed = store.commit("plan", (draft) => passOver(draft, snapshot, last));
-    const done = await committed.catch(couldNotCommit(options, shunned));
-    next(done?.value ?? null);
+    if (!stopped && fenced === null) store.conclude();
   }
 
   /** Ends a pass. Wakes the loop at once if there may be more to do, else at the time that the plan names. */
   function next(done: Pass | null): void {
-    if (desk.phase === "stopped") return;
-    const changed = desk.phase === "again";
-    desk.phase = "idle";
+    if (stopped) return;
+    const wakeIn = (wait_ms: Ms): void => {
+      timer = setTimeout(wake, bounded(wait_ms));
+    };
+    clearTimeout(timer);
     if (done === null) return wakeIn(AGAIN_MS);
     const { planned, now_ms, recovering } = done;
     last = { ...planned, at_ms: now_ms };
     deciding.passed(!recovering);
     heed(options, planned);
-    if (changed || planned.more || planned.ops.length > 0) wake();
+    if (planned.more || planned.ops.length > 0) wake();
     else if (planned.wake_at_ms !== null) wakeIn(planned.wake_at_ms - now_ms);
+  }
+
+  /** Plans no more. */
+  function rest(): void {
+    store.concludeWith(null);
+    clearTimeout(timer);
   }
 
   return {
@@ -138,6 +139,7 @@ export function createLoop(options: LoopOptions): Loop {
     wake,
     snapshot,
     blocked: () => saidNow(last, store.now()),
+    placed: () => last.ops.flatMap((op) => (op.op === "place" ? op.task : [])),
     queue: () => last.queue,
     notices: () => [...(fenced === null ? [] : [fenced]), ...shunned.notices, ...last.notices],
     heard: (node_id, now_ms) => (listening.heard(node_id, now_ms) ? wake() : undefined),
@@ -146,12 +148,12 @@ export function createLoop(options: LoopOptions): Loop {
     fence(why) {
       if (fenced === null) options.say(why);
       fenced = why;
+      rest();
     },
     stop() {
-      desk.phase = "stopped";
-      unlisten();
+      stopped = true;
+      rest();
       listening.stop();
-      clearTimeout(timer);
     },
   };
 }
@@ -231,19 +233,17 @@ function createShunned({ store, leftOut }: Pick<LoopOptions, "store" | "leftOut"
 }
 
 /**
- * Returns the handler of a failed commit. A full disk may have room again, and a change that is too large may be
+ * Handles a pass that could not be committed. A full disk may have room again, and a change that is too large may be
  * smaller later, so the loop says so and tries again; so it does without the nodes on which a law was broken. Any other
  * failure is passed to `failed`, which stops the server.
  */
-const couldNotCommit =
-  ({ failed, say }: Pick<LoopOptions, "failed" | "say">, shunned: Shunned) =>
-  (error: unknown): null => {
-    if (shunned.take(error)) return null;
-    const code = error instanceof StorageError ? error.code : null;
-    if (code === "too_large") say(`the plan could not be written, it is tried again: ${messageOf(error)}`);
-    else if (code !== "storage_full") failed(error);
-    return null;
-  };
+function couldNotCommit({ failed, say }: Pick<LoopOptions, "failed" | "say">, shunned: Shunned, error: unknown): null {
+  if (shunned.take(error)) return null;
+  const code = error instanceof StorageError ? error.code : null;
+  if (code === "too_large") say(`the plan could not be written, it is tried again: ${messageOf(error)}`);
+  else if (code !== "storage_full") failed(error);
+  return null;
+}
 
 const snapshotsOf =
   ({ store, limits, seed, idleness, presences }: LoopOptions, listening: Listening, { ids: shunned }: Shunned) =>

@@ -67,6 +67,8 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
     now,
     history,
     commit: committer.commit,
+    concludeWith: committer.concludeWith,
+    conclude: committer.conclude,
     onCommit: committer.onCommit,
     health: committer.health,
     prune(now_ms, keep) {

@@ -1,4 +1,5 @@
-// One batch: the waiting transactions that become durable together. They run one after another on a shared draft.
+// One batch: the waiting transactions that become durable together. They run one after another on a shared draft. The
+// plan is the last of them, so that what a change leads to becomes durable with it.
 
 import { assert } from "../core/assert";
 import type { Law } from "../core/laws/law";
@@ -47,10 +48,17 @@ export interface Batch {
   readonly answers: readonly KeptAnswer[];
 }
 
+interface Ended {
+  readonly waiting: QueuedTransaction;
+  readonly outcome: Outcome;
+}
+
 export interface Built {
   /** Null if nothing changes and nothing is to be written. */
   readonly batch: Batch | null;
-  readonly outcomes: readonly { readonly waiting: QueuedTransaction; readonly outcome: Outcome }[];
+  readonly outcomes: readonly Ended[];
+  /** The outcome of the conclusion, or null if it did not run. */
+  readonly concluded: Ended | null;
 }
 
 export interface BatchContext {
@@ -65,8 +73,10 @@ export interface BatchContext {
    * every live task apply to some passes only.
    */
   readonly laws: { readonly list: readonly Law[]; readonly thorough: boolean };
-  /** The most transactions of one batch. */
+  /** The most transactions of one batch, without its conclusion. */
   readonly limit: number;
+  /** Runs after the transactions of the batch, or null. It is `due` also where these have changed nothing. */
+  readonly conclusion: { readonly transaction: QueuedTransaction; readonly due: boolean } | null;
 }
 
 interface Attempt {
@@ -82,33 +92,66 @@ interface Attempt {
  * queue, and runs again for the next batch.
  */
 export function buildBatch(queue: QueuedTransaction[], context: BatchContext): Built {
-  const { live, now_ms } = context;
-  const revision = live.cluster.revision + 1;
-  const layer = layerOver(live);
+  const { live, now_ms, conclusion } = context;
+  const draft = draftBatch(context);
+  const outcomes: Ended[] = [];
+  for (let waiting = queue[0]; waiting !== undefined && outcomes.length < context.limit; waiting = queue[0]) {
+    const outcome = draft.add(waiting);
+    if (outcome === null) break;
+    queue.shift();
+    outcomes.push({ waiting, outcome });
+  }
+  let concluded: Ended | null = null;
+  if (conclusion !== null && (conclusion.due || draft.isChanged())) {
+    const outcome = draft.add(conclusion.transaction);
+    if (outcome !== null) concluded = { waiting: conclusion.transaction, outcome };
+  }
+  const { layer, rows, answers, actors } = draft;
+  if (!draft.isChanged()) return { batch: null, outcomes, concluded };
+  const cluster = { ...layer.state.cluster, revision: live.cluster.revision + 1, at_ms: now_ms };
+  const batch = { actors: [...actors], cluster, rows: [...rows.values()], answers: [...answers.values()] };
+  return { batch, outcomes, concluded };
+}
+
+/** A batch that is being made. */
+interface BatchDraft {
+  readonly layer: Layer;
+  readonly rows: ReadonlyMap<string, WrittenRow>;
+  readonly answers: ReadonlyMap<string, KeptAnswer>;
+  readonly actors: ReadonlySet<string>;
+  readonly isChanged: () => boolean;
+  /** Runs a transaction on what the earlier ones have left. Returns null if it does not fit. */
+  add(waiting: QueuedTransaction): Outcome | null;
+}
+
+function draftBatch(context: BatchContext): BatchDraft {
+  const revision = context.live.cluster.revision + 1;
+  const layer = layerOver(context.live);
   const rows = new Map<string, WrittenRow>();
   const answers = new Map<string, KeptAnswer>();
-  const outcomes: { waiting: QueuedTransaction; outcome: Outcome }[] = [];
   const actors = new Set<string>();
   let bytes = 0;
   let events = 0;
   const nextEvent = (): number => events++;
   const hasEnded = (uid: string): boolean => rows.has(`ended_tasks/${uid}`) || context.hasEnded(uid);
-  for (let waiting = queue[0]; waiting !== undefined && outcomes.length < context.limit; waiting = queue[0]) {
-    const tried = attempt(waiting, layer, revision, { ...context, hasEnded, answers, nextEvent });
-    if (bytes > 0 && bytes + tried.bytes > HOUSE_LIMITS.commit_bytes) break;
-    queue.shift();
-    outcomes.push({ waiting, outcome: tried.outcome });
-    if (tried.outcome.is === "error" || tried.outcome.replayed) continue;
-    mergeInto(layer, tried.layer);
-    for (const row of tried.rows) rows.set(`${row.change.table}/${row.change.key}`, row);
-    if (tried.answer !== null) answers.set(answerKey(tried.answer), tried.answer);
-    if (tried.rows.length > 0) actors.add(waiting.actor);
-    bytes += tried.bytes;
-  }
-  if (rows.size === 0 && answers.size === 0 && layer.cluster === null) return { batch: null, outcomes };
-  const cluster = { ...layer.state.cluster, revision, at_ms: now_ms };
-  const batch = { actors: [...actors], cluster, rows: [...rows.values()], answers: [...answers.values()] };
-  return { batch, outcomes };
+  return {
+    layer,
+    rows,
+    answers,
+    actors,
+    isChanged: () => rows.size > 0 || answers.size > 0 || layer.cluster !== null,
+    add(waiting) {
+      const tried = attempt(waiting, layer, revision, { ...context, hasEnded, answers, nextEvent });
+      if (bytes > 0 && bytes + tried.bytes > HOUSE_LIMITS.commit_bytes) return null;
+      if (tried.outcome.is === "error" || tried.outcome.replayed) return tried.outcome;
+      mergeInto(layer, tried.layer);
+      for (const row of tried.rows) rows.set(`${row.change.table}/${row.change.key}`, row);
+      if (tried.answer !== null) answers.set(answerKey(tried.answer), tried.answer);
+      if (tried.rows.length > 0) actors.add(waiting.actor);
+      bytes += tried.bytes;
+      return tried.outcome;
+    },
+  };
 }
 
 interface AttemptContext extends BatchContext {

@@ -10,7 +10,7 @@ import { type SqliteFailure, failureOf, StorageError } from "./errors";
 import { answersIn } from "./idempotency";
 import { applyToLive, type LiveState } from "./live";
 import type { Specs } from "./specs";
-import type { Committed, Draft, StoreHealth, Idempotency, Store } from "./store";
+import type { Committed, Conclusion, Draft, StoreHealth, Idempotency, Store } from "./store";
 import { FencedError, type Writer, writerOf } from "./write";
 
 export interface CommitterContext {
@@ -25,7 +25,7 @@ export interface CommitterContext {
   readonly beforeWrite: (batch: Batch) => void;
 }
 
-export interface Committer extends Pick<Store, "commit" | "onCommit" | "health"> {
+export interface Committer extends Pick<Store, "commit" | "concludeWith" | "conclude" | "onCommit" | "health"> {
   close(): void;
 }
 
@@ -40,6 +40,9 @@ interface Desk {
   readonly listeners: Set<Listener>;
   condition: { readonly is: "open" } | { readonly is: "closed" } | { readonly is: "failed"; readonly why: string };
   scheduled: boolean;
+  conclusion: QueuedTransaction | null;
+  /** Whether the next batch is made and concluded even if it changes nothing else. */
+  due: boolean;
   /** How many of the next transactions become batches of their own, to find the one that broke a batch. */
   alone: number;
 }
@@ -57,6 +60,8 @@ export function createCommitter(context: CommitterContext): Committer {
     listeners: new Set(),
     condition: { is: "open" },
     scheduled: false,
+    conclusion: null,
+    due: false,
     alone: 0,
   };
   return {
@@ -81,6 +86,13 @@ export function createCommitter(context: CommitterContext): Committer {
         schedule(desk);
       });
     },
+    concludeWith(conclusion) {
+      desk.conclusion = conclusion === null ? null : concluding(conclusion);
+    },
+    conclude() {
+      desk.due = true;
+      schedule(desk);
+    },
     onCommit(listener) {
       assert(!desk.listeners.has(listener), "a listener was added twice");
       desk.listeners.add(listener);
@@ -101,6 +113,14 @@ export function createCommitter(context: CommitterContext): Committer {
   };
 }
 
+/** Returns a conclusion as the transaction that it is. */
+export const concluding = ({ actor, transact, done, failed }: Conclusion): QueuedTransaction => ({
+  actor,
+  transact,
+  idempotency: null,
+  settle: (outcome) => (outcome.is === "error" ? failed(outcome.error) : done()),
+});
+
 function refusal({ condition }: Desk): StorageError | null {
   if (condition.is === "open") return null;
   return condition.is === "closed"
@@ -113,7 +133,7 @@ function refusal({ condition }: Desk): StorageError | null {
  * without a timer.
  */
 function schedule(desk: Desk): void {
-  if (desk.scheduled || desk.queue.length === 0) return;
+  if (desk.scheduled || (desk.queue.length === 0 && !desk.due)) return;
   desk.scheduled = true;
   setImmediate(() => {
     desk.scheduled = false;
@@ -127,21 +147,39 @@ function flush(desk: Desk): void {
   const { context, queue } = desk;
   const refused = refusal(desk);
   if (refused !== null) {
-    for (const waiting of queue.splice(0)) waiting.settle({ is: "error", error: refused });
+    const waiting = [...queue.splice(0), ...(desk.due && desk.conclusion !== null ? [desk.conclusion] : [])];
+    desk.due = false;
+    for (const one of waiting) one.settle({ is: "error", error: refused });
     return;
   }
-  const limit = desk.alone > 0 ? 1 : Number.POSITIVE_INFINITY;
-  desk.alone = Math.max(0, desk.alone - 1);
-  const { live, specs, laws, hasEnded } = context;
-  const built = buildBatch(queue, { live, now_ms: context.now(), specs, kept: desk.kept, limit, laws, hasEnded });
+  const built = buildBatch(queue, batchContext(desk));
   const failure = built.batch === null ? null : append(desk, built.batch);
-  specs.settled();
+  context.specs.settled();
   if (failure !== null) {
     onFailure(desk, failure, built);
     return;
   }
+  if (built.concluded !== null) desk.due = false;
   if (built.batch !== null) publish(desk, built.batch);
   for (const { waiting, outcome } of built.outcomes) waiting.settle(outcome);
+  built.concluded?.waiting.settle(built.concluded.outcome);
+}
+
+function batchContext(desk: Desk): BatchContext {
+  const { context, kept, conclusion, due, alone } = desk;
+  const { live, specs, laws, hasEnded } = context;
+  desk.alone = Math.max(0, alone - 1);
+  return {
+    live,
+    now_ms: context.now(),
+    specs,
+    kept,
+    laws,
+    hasEnded,
+    limit: alone > 0 ? 1 : Number.POSITIVE_INFINITY,
+    // A batch of one that fails is that one's fault.
+    conclusion: conclusion === null || alone > 0 ? null : { transaction: conclusion, due },
+  };
 }
 
 /** Writes the batch. If the disk is full, deletes the ballast and tries once more. */
@@ -161,12 +199,15 @@ function tryAppend({ context, writer }: Desk, batch: Batch): SqliteFailure | nul
   }
 }
 
-function onFailure(desk: Desk, failure: SqliteFailure, { outcomes }: Built): void {
-  if (failure.is === "bad_row" && outcomes.length > 1) {
+function onFailure(desk: Desk, failure: SqliteFailure, { outcomes, concluded }: Built): void {
+  const count = outcomes.length + (concluded === null ? 0 : 1);
+  if (failure.is === "bad_row" && count > 1) {
     desk.queue.unshift(...outcomes.map(({ waiting }) => waiting));
     desk.alone = outcomes.length;
+    desk.due ||= concluded !== null;
     return;
   }
+  if (concluded !== null) desk.due = false;
   if (failure.is === "fatal") {
     desk.condition = { is: "failed", why: `the database failed (${failure.message}); nothing more is written` };
   }
@@ -179,6 +220,7 @@ function onFailure(desk: Desk, failure: SqliteFailure, { outcomes }: Built): voi
           failure.is === "fatal" ? RESTART_HINT : null,
         );
   for (const { waiting } of outcomes) waiting.settle({ is: "error", error });
+  concluded?.waiting.settle({ is: "error", error });
 }
 
 /** Changes the live maps and tells the listeners. The batch is durable by now. */

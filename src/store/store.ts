@@ -43,6 +43,16 @@ export interface Committed<T> {
   readonly replayed: boolean;
 }
 
+/** What ends a batch. It obeys the rules of `commit`. */
+export interface Conclusion {
+  readonly actor: string;
+  readonly transact: (draft: Draft) => void;
+  /** Called once the batch is durable, after its listeners. */
+  readonly done: () => void;
+  /** Called when it has failed, or the whole batch. */
+  readonly failed: (error: unknown) => void;
+}
+
 export interface Store {
   readonly state: State;
   readonly spec: (hash: string) => TaskSpec;
@@ -56,6 +66,13 @@ export interface Store {
    * is passed on.
    */
   commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>>;
+  /**
+   * Ends every batch that changes something with this transaction, which sees what the others of the batch have changed
+   * and becomes durable with them. Null: with none.
+   */
+  concludeWith(conclusion: Conclusion | null): void;
+  /** Makes a batch with the conclusion soon, even if nothing else is to be changed. */
+  conclude(): void;
   /**
    * Calls the listener after each durable batch with its changes, in order. Returns a function that removes the
    * listener.

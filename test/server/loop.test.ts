@@ -45,3 +45,18 @@ test("a law that is broken on one node leaves that node out, and the rest of the
   expect(stage.api.loop.notices()[0]).toBe(said[0]!);
   await stage.close();
 });
+
+test("a run is placed by the commit that makes it, and its answer says where", async () => {
+  const stage = await makeStage();
+  await heardNode(stage, "box1");
+  await stage.planned();
+  const { store } = stage.api;
+  const before = store.state.cluster.revision;
+  const job = { run: "true" };
+  const ask = { as: "bob", body: { job, name: null, project: null, wait_for_nodes: false } };
+  const { body } = await stage.call("POST", "/v1/runs", ask);
+  expect(body).toMatchObject({ run: 1, state: "queued", nodes: ["box1"] });
+  expect([...store.state.tasks.values()].map(({ run }) => run)).toEqual([1]);
+  expect(store.state.cluster.revision).toBe(before + 1);
+  await stage.close();
+});

@@ -16,6 +16,7 @@ import { answerKey, type KeptAnswer } from "../../src/store/idempotency";
 import { buildUser } from "../support/users";
 import { applyToLive, emptyState, LIVE_TABLES, type LiveState } from "../../src/store/live";
 import type { Specs } from "../../src/store/specs";
+import { concluding } from "../../src/store/commit";
 import type { Committed, Draft, History, Idempotency, Store } from "../../src/store/store";
 import type { Random } from "./random";
 import type { Schedule } from "./schedule";
@@ -142,6 +143,8 @@ interface Desk {
   readonly listeners: Set<Listener>;
   flying: Built | null;
   scheduled: boolean;
+  conclusion: QueuedTransaction | null;
+  due: boolean;
 }
 
 /** The store of one server process over a database that outlives it. */
@@ -158,6 +161,8 @@ export function openSimStore(world: StoreWorld, database: Database): SimStore {
     listeners: new Set(),
     flying: null,
     scheduled: false,
+    conclusion: null,
+    due: false,
   };
   return {
     state: database.state,
@@ -166,6 +171,13 @@ export function openSimStore(world: StoreWorld, database: Database): SimStore {
     hasSpec: desk.specs.has,
     now: desk.now,
     commit: (actor, transact, idempotency) => enqueue(desk, actor, transact, idempotency ?? null),
+    concludeWith: (conclusion) => {
+      desk.conclusion = conclusion === null ? null : concluding(conclusion);
+    },
+    conclude: () => {
+      desk.due = true;
+      fly(desk);
+    },
     onCommit: (listener) => {
       desk.listeners.add(listener);
       return () => void desk.listeners.delete(listener);
@@ -214,10 +226,12 @@ export function tellBug(world: Pick<StoreWorld, "failed">, error: unknown): void
 /** Sends the next batch on its way to the disk, unless one is. */
 function fly(desk: Desk): void {
   const { world, database, specs, queue } = desk;
-  if (desk.scheduled || desk.flying !== null || queue.length === 0) return;
+  if (desk.scheduled || desk.flying !== null || (queue.length === 0 && !desk.due)) return;
   desk.scheduled = true;
   setImmediate(() => {
     desk.scheduled = false;
+    const { conclusion, due } = desk;
+    desk.due = false;
     desk.flying = buildBatch(queue, {
       live: database.state,
       now_ms: desk.now(),
@@ -226,6 +240,7 @@ function fly(desk: Desk): void {
       hasEnded: (uid) => database.ended_tasks.has(uid),
       laws: { list: LAWS, thorough: true },
       limit: Number.POSITIVE_INFINITY,
+      conclusion: conclusion === null ? null : { transaction: conclusion, due },
     });
     setTimeout(() => land(desk), world.commitDelay());
     world.writing();
@@ -242,6 +257,7 @@ function land(desk: Desk): void {
   if (changes.length > 0)
     for (const listener of Array.from(desk.listeners)) listener(database.state.cluster.revision, changes);
   for (const { waiting, outcome } of flying.outcomes) waiting.settle(outcome);
+  flying.concluded?.waiting.settle(flying.concluded.outcome);
   fly(desk);
 }
 

@@ -27,7 +27,7 @@ import { notFound, RefusedError } from "../refused";
 import { requireRoom, withinReplicas } from "../work/require-room";
 import { route } from "./route";
 import { type Ended, flag, number, page, pageOf, short } from "../http/query";
-import { cancelRun, requireInput, requireSatisfiable, makeRun, type Making } from "../work/runs";
+import { cancelRun, requireInput, requireSatisfiable, makeRun, type Making, withNodes } from "../work/runs";
 import { repeatRun } from "../work/repeat";
 import { settleRun } from "../work/settle";
 import type { Principal } from "../access/auth";
@@ -63,7 +63,7 @@ export const RUN_ROUTES = [
       const { history, spec } = api.store;
       const making = { decl, project, who, uid: api.seed(), history, spec, stdin };
       await askNodes(api, who.name, [decl]);
-      return commit((draft) => {
+      const made = await commit((draft) => {
         requireInput(api, who, stdin);
         requireGrants(who, [decl]);
         requireLeases(api.limits.lease_ms, [decl]);
@@ -72,6 +72,7 @@ export const RUN_ROUTES = [
         const { run, name, state } = withinReplicas(draft, api.store.members, (noted) => makeRun(noted, making));
         return { run, name, state };
       });
+      return withNodes(api, made);
     },
   }),
   route({

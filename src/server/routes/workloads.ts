@@ -12,7 +12,7 @@ import { requireGrants, requireLeases } from "../access/grants";
 import { jobAgain, makeRunAgain } from "../work/again";
 import { askNodes } from "../work/asking";
 import { neverIn } from "../work/dry";
-import { requireInput, requireSatisfiable } from "../work/runs";
+import { requireInput, requireSatisfiable, withNodes } from "../work/runs";
 import { mayTouch } from "../access/access";
 import { requireRoom, withinReplicas } from "../work/require-room";
 import { askedAgain, findApp, putWorkload } from "../work/apps";
@@ -109,7 +109,7 @@ export const WORKLOAD_ROUTES = [
       const known = requireWorkload(api.store, named);
       touch(known, `the app ${known.app}`);
       await askNodes(api, who.name, [{ spec: api.store.spec(known.spec_hash) }]);
-      return commit((draft) => {
+      const made = await commit((draft) => {
         const job = requireWorkload(draft, named);
         touch(job, `the app ${job.app}`);
         if (job.kind !== "job") throw notOne(job, "only a job is run");
@@ -130,6 +130,7 @@ export const WORKLOAD_ROUTES = [
         const { run, name, state } = withinReplicas(draft, api.store.members, (noted) => makeRunAgain(noted, again));
         return { run, name, state };
       });
+      return withNodes(api, made);
     },
   }),
 ];

@@ -144,6 +144,15 @@ function wayOut({ nodes, changes }: Blocked): string {
   return changes.length === 0 ? text : `Smallest change: ${text}`;
 }
 
+/** Adds to the answer about a new run where the pass of the same commit has placed it. */
+export function withNodes<T extends { readonly run: number }>(
+  { loop, store }: Pick<Context, "loop" | "store">,
+  made: T,
+): T & { nodes: string[] } {
+  const ids = loop.placed().flatMap(({ run, node_id }) => (run === made.run ? node_id : []));
+  return { ...made, nodes: [...new Set(ids)].map((id) => store.state.nodes.get(id)?.name ?? id).sort() };
+}
+
 /**
  * Marks a run to be cancelled, and returns its row. A given `signal` replaces the run's own. A run that has ended, or
  * was cancelled before, is returned unchanged.

@@ -115,7 +115,15 @@ export const retryAnswer = runView.extend({
     .describe("the ended run of which this one is another; null: it goes on itself"),
 });
 
-export const runAnswer = z.object({ run: int, name: z.string(), state: z.string() });
+export const runAnswer = z.object({
+  run: int,
+  name: z.string(),
+  state: z.string(),
+  nodes: z
+    .array(z.string())
+    .default([])
+    .describe("where it was placed at once; empty if it waits, and in a repeated answer"),
+});
 export type RunAnswer = z.infer<typeof runAnswer>;
 
 /** `POST /v1/workloads/{project}/{app}/{job}/run`: a job of an app once more. */

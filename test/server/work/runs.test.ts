@@ -385,8 +385,8 @@ test("events come newest first and in pages, of a thing and of what belongs to i
   };
   const all = await told("web", String(body["next"]));
   expect(all).toEqual([
-    "plan removed web.api",
     "plan removed web.prep",
+    "plan removed web.api",
     "plan run cancelled web.prep (run 1)",
     "alice removed web",
     "alice applied web",
