@@ -1,6 +1,6 @@
 // The stream of server-sent events of `GET /v1/watch`, read line by line.
 
-import { watchEvent, type WatchEvent } from "./api/watch";
+import type { WatchEvent } from "./api/watch";
 import { UnreachableError } from "./request";
 import { fromText } from "./text";
 
@@ -9,7 +9,7 @@ import { fromText } from "./text";
  * that is none of this protocol, such as one of a newer server, is a `resync` at the revision before it.
  */
 export async function* eventsOf(open: () => Promise<Response>, url: string, since = 0): AsyncGenerator<WatchEvent> {
-  const { body } = await open();
+  const [{ body }, { watchEvent }] = await Promise.all([open(), import("./api/watch")]);
   if (body === null) return;
   const decoder = new TextDecoder();
   let rest = "";

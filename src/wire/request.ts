@@ -3,7 +3,7 @@
 
 import { assert } from "../core/assert";
 import type { Issue } from "../spec/issue";
-import { errorBody, type ErrorCode } from "./api/errors";
+import type { ErrorCode } from "./api/errors";
 import { DialError, proxyOf, requestOptions } from "./dial";
 import { fetchCertificate, pinnedTls, pinOrNull } from "./pinned";
 import { dialWords } from "./reach";
@@ -234,7 +234,7 @@ function unreachable(error: unknown, code: string, url: string): UnreachableErro
 const MOST_REFUSAL_BYTES = 1024 * 1024;
 
 async function refusalOf(answer: Response): Promise<ApiError> {
-  const text = await wholeText(answer, MOST_REFUSAL_BYTES);
+  const [text, { errorBody }] = await Promise.all([wholeText(answer, MOST_REFUSAL_BYTES), import("./api/errors")]);
   const read = fromText(errorBody, text ?? "");
   if (read.is === "unreadable") {
     return new ApiError(

@@ -6,7 +6,7 @@ import { type InputRef, ON_UNKNOWN_END } from "../../core/model/workload";
 import { ApiError, type Client } from "../../wire/client";
 import type { RunAnswer } from "../../wire/api/runs";
 import { isJobName, refuseNumber, runJobAgain } from "../follow/again";
-import { attach, ownFault } from "../follow/attach";
+import { ownFault } from "../follow/own-fault";
 import { command, flag, longName, readAs, readings, text, texts, whole, word } from "../frame/command";
 import { shellWord } from "../frame/instead";
 import { otherTool } from "../frame/parse";
@@ -122,7 +122,7 @@ export const run = command({
     const body = {
       name: flags.name,
       project: flags.project,
-      job: jobOf(asked, jobFlags, env),
+      job: await jobOf(asked, jobFlags, env),
       wait_for_nodes: flags.waitForNodes,
     };
     return make(context, flags, async (client, input) => client.run({ ...body, ...input }).catch(refusalOf));
@@ -140,7 +140,7 @@ async function make(
   }
   const asked = async (client: Client): Promise<RunAnswer> =>
     ask(client, piped === null ? {} : { stdin: await client.upload(piped) });
-  if (!flags.detach) return attach(context, asked);
+  if (!flags.detach) return (await import("../follow/attach")).attach(context, asked);
   try {
     const answer = await asked(await context.client());
     if (flags.json) context.json(answer);

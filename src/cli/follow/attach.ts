@@ -4,10 +4,11 @@ import type { RunAnswer, RunDetail } from "../../wire/api/runs";
 import type { Client } from "../../wire/client";
 import { followRun, type Followed } from "./attached";
 import type { Context } from "../context";
-import { EXIT, UsageError } from "../failure";
+import { EXIT } from "../failure";
 import { exitOfRun, outcomeLine } from "./outcome";
-import { clean } from "../print/clean";
+import { ownFault } from "./own-fault";
 import { complain } from "../print/complain";
+import { clean } from "../print/clean";
 
 /** Makes the run, follows it, and returns the exit code of `orch run`. */
 export async function attach(context: Context, make: (client: Client) => Promise<RunAnswer>): Promise<number> {
@@ -19,15 +20,6 @@ export async function attach(context: Context, make: (client: Client) => Promise
   } catch (error) {
     return ownFault(context, error);
   }
-}
-
-/**
- * Prints what kept `orch run` from its job, and returns the exit code. A fault or a refusal of orch is 125, so that
- * nobody takes it for the job's exit code; with `-d` too, as with docker.
- */
-export function ownFault(context: Context, error: unknown): number {
-  if (error instanceof UsageError) throw error;
-  return complain(error, context.host.err) === EXIT.usage ? EXIT.usage : EXIT.own;
 }
 
 async function follow(context: Context, client: Client, run: number, since: number): Promise<number> {

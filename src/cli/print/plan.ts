@@ -1,7 +1,7 @@
 // A plan as `orch plan` and `orch apply` print it: the verdict, the spec's changes, the operations done at once, those
 // of other apps, and the slots that wait.
 
-import { WHY_GOES } from "../../core/plan/scale";
+import { WHY_GOES } from "../../core/model/slots";
 import type { PlanView } from "../../wire/api/plans";
 import { changed, changeLines } from "./changes";
 import { clean } from "./clean";

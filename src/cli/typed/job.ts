@@ -1,6 +1,5 @@
 // Turns the flags of `orch run` into a job of the spec file's grammar. The same keys get the same checks and defaults.
 
-import { typedGpu } from "../../spec/parse";
 import type { Activate, OnUnknownEnd } from "../../core/model/workload";
 import { hostsIn } from "../frame/host-list";
 import type { Pair } from "./readers";
@@ -32,11 +31,11 @@ export interface JobFlags {
 /** The command of a job: a text for the shell, or a program and its arguments. */
 export type TypedCommand = { readonly shell: string } | { readonly argv: readonly string[] };
 
-export function jobOf(
+export async function jobOf(
   asked: TypedCommand,
   flags: JobFlags,
   env: Readonly<Record<string, string>>,
-): Record<string, unknown> {
+): Promise<Record<string, unknown>> {
   const { gpu, cpu, memory, time, nodes, priority, label, limit, workdir, activate, login, onUnknownEnd } = flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
@@ -44,7 +43,7 @@ export function jobOf(
     activate: activate === null ? null : { [activate.kind]: activate.dir },
     login: login ? true : null,
     env,
-    resources: withoutNulls({ cpu, memory, gpu: gpu === null ? null : typedGpu(gpu) }),
+    resources: withoutNulls({ cpu, memory, gpu: gpu === null ? null : await gpuOf(gpu) }),
     time_limit: time,
     on_unknown_end: onUnknownEnd,
     nodes,
@@ -57,6 +56,10 @@ export function jobOf(
     labels: label.length === 0 ? null : Object.fromEntries(label.map(({ key, value }) => [key, value])),
   });
 }
+
+/** Cards in the form of a spec file are read by its grammar, which is not loaded for any other text. */
+const gpuOf = async (typed: string): Promise<unknown> =>
+  typed.includes("{") ? (await import("../../spec/parse")).typedGpu(typed) : typed;
 
 /** Returns the names of a flag that takes several, also with commas between them; null for none. */
 const listed = (given: readonly string[]): string[] | null =>

@@ -42,3 +42,10 @@ export function saySlots(slots: readonly number[]): string {
 }
 
 const RANGES_SAID = 10;
+
+/**
+ * Why a replica goes and not another, and in which order: a slot without a task; one whose task keeps crashing; one
+ * that has to leave its node, or whose node is silent; one that has not run for long; and of equal ones the highest.
+ */
+export const WHY_GOES = ["pending", "crashing", "leaving", "silent", "unsettled", "highest"] as const;
+export type WhyGoes = (typeof WHY_GOES)[number];

@@ -5,7 +5,7 @@ import { formatAge } from "../format";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { SlotRow, WorkloadRow } from "../model/rows-work";
-import { slotsOf, withoutOf } from "../model/slots";
+import { slotsOf, withoutOf, type WhyGoes } from "../model/slots";
 import { isWanted, slotKey } from "../model/task";
 import type { TaskSpec } from "../model/workload";
 import { cardsOf } from "../cards/node-cards";
@@ -15,13 +15,6 @@ import { crashesIn } from "../pass/slot";
 import type { PlanLimits } from "../pass/snapshot";
 import type { Ms } from "../units";
 import { whyLeaves } from "./replicas";
-
-/**
- * Why a replica goes and not another, and in which order: a slot without a task; one whose task keeps crashing; one
- * that has to leave its node, or whose node is silent; one that has not run for long; and of equal ones the highest.
- */
-export const WHY_GOES = ["pending", "crashing", "leaving", "silent", "unsettled", "highest"] as const;
-export type WhyGoes = (typeof WHY_GOES)[number];
 
 const RANK: Readonly<Record<WhyGoes, number>> = {
   pending: 0,

@@ -9,6 +9,9 @@ export const list = <N extends string, T extends z.ZodType>(name: N, item: T) =>
     next: z.ZodNullable<z.ZodString>;
   });
 
+/** A document that no schema of ours describes. */
+export const anyDocument = z.record(z.string(), z.unknown());
+
 /** The answer to a change without further result. */
 export const doneAnswer = z.object({ revision: int });
 

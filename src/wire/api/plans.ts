@@ -1,7 +1,7 @@
 // Plans and explanations: operations, what must wait, and why.
 
 import { z } from "zod";
-import { WHY_GOES } from "../../core/plan/scale";
+import { WHY_GOES } from "../../core/model/slots";
 import { int, title } from "../scalars";
 
 /** What would end a wait, one entry a way. */

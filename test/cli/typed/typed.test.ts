@@ -150,8 +150,8 @@ describe("a job", () => {
     onUnknownEnd: null,
   };
 
-  test("says nothing of what was not asked for", () => {
-    expect(jobOf({ argv: ["a", "-b c"] }, NONE, {})).toEqual({
+  test("says nothing of what was not asked for", async () => {
+    expect(await jobOf({ argv: ["a", "-b c"] }, NONE, {})).toEqual({
       command: ["a", "-b c"],
       workdir: "/here",
       env: {},
@@ -167,8 +167,8 @@ describe("a job", () => {
     ["{ share: !secret 8GB }", "{ share: !secret 8GB }"],
   ];
   for (const [typed, sent] of GPUS)
-    test(`asks for cards by ${typed}`, () =>
-      expect(jobOf({ shell: "x" }, { ...NONE, gpu: typed }, {})).toMatchObject({ resources: { gpu: sent } }));
+    test(`asks for cards by ${typed}`, async () =>
+      expect(await jobOf({ shell: "x" }, { ...NONE, gpu: typed }, {})).toMatchObject({ resources: { gpu: sent } }));
 
   test.each([
     [["box[1-3,07-08]", "gpu2"], "box1 box2 box3 box07 box08 gpu2"],
@@ -176,13 +176,13 @@ describe("a job", () => {
     [["n[3-1]"], "n[3-1]"],
     [["n[1-9999]"], "n[1-9999]"],
     [["n[1-", "[x]"], "n[1- [x]"],
-  ])("takes hosts as Slurm lists them: %p", (host, names) =>
-    expect(jobOf({ shell: "x" }, { ...NONE, host }, {})).toMatchObject({
+  ])("takes hosts as Slurm lists them: %p", async (host, names) =>
+    expect(await jobOf({ shell: "x" }, { ...NONE, host }, {})).toMatchObject({
       place: { hosts: names.split(" ") },
     }),
   );
 
-  test("carries every flag under the spec's own key", () => {
+  test("carries every flag under the spec's own key", async () => {
     const flags: JobFlags = {
       gpu: "24GB:2",
       cpu: "4",
@@ -204,7 +204,7 @@ describe("a job", () => {
       login: true,
       onUnknownEnd: "retry",
     };
-    expect(jobOf({ shell: "make && ./x" }, flags, { A: "1" })).toEqual({
+    expect(await jobOf({ shell: "make && ./x" }, flags, { A: "1" })).toEqual({
       run: "make && ./x",
       workdir: "/w",
       activate: { conda: "/c" },
