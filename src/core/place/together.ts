@@ -248,11 +248,13 @@ const sayNodes = (nodes: readonly string[]): string =>
 
 /** Places the most first ones of a party that fit on one node, at least two. Returns how many were placed. */
 export function firstOf({ looks, companions }: Party, shapes: Shapes, places: (part: Party) => boolean): number {
+  const [first] = looks;
+  if (first === undefined) return 0;
   for (let count = looks.length - 1; count >= 2; count = count > 8 ? Math.floor(count / 2) : count - 1) {
     const demands = companions.demands.slice(0, count);
-    const part = looks.slice(0, count);
-    const trial = trialOfParty(shapes, part);
-    if (places({ companions: { ...companions, demands }, looks: part, trial })) return count;
+    // Company that is left out is asked of the node: in a circle, a follower may come before the one that it follows.
+    const part = partyOf(first.pass, first.rooms, shapes, { demands, keys: new Set(demands.map(hostKeyOf)) });
+    if (places(part)) return count;
   }
   return 0;
 }

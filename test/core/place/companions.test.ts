@@ -218,3 +218,17 @@ describe("what can never be", () => {
     ]);
   });
 });
+
+test("in a circle that no node can hold, a follower does not go without the one that it follows", () => {
+  const behind = (name: string) => ({ together_with: [name] });
+  const specs = {
+    db: buildSpec({ request: buildRequest({ cpu_milli: 900 }), place: behind("aa") }),
+    aa: buildSpec({ request: buildRequest({ cpu_milli: 100 }), place: { ...behind("db"), apart_from: ["db"] } }),
+  };
+  const db = buildWorkload("shop", "db", "db", { settings: { replicas: 2 } });
+  const aa = buildWorkload("shop", "aa", "aa", { settings: { replicas: 4 } });
+  const task = buildTask(db, "a", { observed: { state: "running", pid: 1, started_ms: NOW_MS - 3_600_000 } });
+  const nodes = [small("a", 1, 1_000), small("b", 2, 1_000)];
+  const made = plan(buildSnapshot(buildState({ nodes, workloads: [db, aa], tasks: [task] }), { specs }));
+  expect(placesOf(made).filter((place) => place.startsWith("aa"))).toEqual([]);
+});
