@@ -11,6 +11,7 @@ import { traceOf } from "../../src/os/errors";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeSimCards } from "./card-gate";
 import { wallOf } from "./clocks";
+import { makeLooker } from "./directories";
 import { makeTasks, slowDisk, type DriverWorld } from "./driver";
 import { newOwner, type Owner } from "./host";
 import { identityOf } from "../support/keys";
@@ -106,7 +107,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     instance_id: `${machine.id}-${instances++}`,
     machine: facts,
     readings: () => [],
-    looker: null,
+    looker: makeLooker(machine, world.random),
     health: { notices: () => [], noted: () => undefined, override: () => undefined },
     leaving: () => null,
     noted: () => undefined,

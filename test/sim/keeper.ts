@@ -2,6 +2,7 @@
 // The ends of leases are in lease.ts.
 
 import { HOUSE_LIMITS, LEASE_TIMES } from "../../src/core/limits";
+import type { StartTrouble } from "../../src/core/model/end";
 import type { Assignment } from "../../src/core/model/record";
 import { leasePhase } from "../../src/agent/keeper/lease";
 import { keptExit, startFailed } from "../../src/agent/tasks/taskdir";
@@ -75,8 +76,10 @@ function start(hands: Hands, machine: Machine, assignment: Assignment, done: () 
     schedule.in(random.int(1, 10), () => {
       if (!isSameBoot()) return done();
       machine.starting.delete(assignment.uid);
-      if (!random.chance(0.05) || hands.isCalm()) spawn(hands, machine, assignment);
-      else lack(hands, machine, assignment);
+      const { workdir } = assignment;
+      if (workdir !== null && !machine.directories.has(workdir)) lack(hands, machine, assignment, "no_directory");
+      else if (!random.chance(0.05) || hands.isCalm()) spawn(hands, machine, assignment);
+      else lack(hands, machine, assignment, random.pick(LACKS));
       done();
     });
   });
@@ -86,9 +89,9 @@ function start(hands: Hands, machine: Machine, assignment: Assignment, done: () 
 const LACKS = ["no_directory", "no_account", "port_taken", "node_unable"] as const;
 
 /** Ends a task that was claimed and cannot begin on this machine. */
-function lack({ random, schedule }: Hands, machine: Machine, { uid }: Assignment): void {
+function lack({ schedule }: Hands, machine: Machine, { uid }: Assignment, what: StartTrouble): void {
   const at_ms = schedule.now_ms;
-  const failed = startFailed("its machine lacks something", random.pick(LACKS));
+  const failed = startFailed("its machine lacks something", what);
   keep(machine, uid, { exit_code: null, signal: null, started_ms: at_ms, ended_ms: at_ms, ...failed }, at_ms);
   machine.changed();
 }

@@ -9,6 +9,7 @@ import type { TaskRow } from "../../src/core/model/rows-task";
 import type { NodeRow } from "../../src/core/model/rows-node";
 import { isWanted, slotKey, taskName } from "../../src/core/model/task";
 import { makeCardBooks, type CardBooks } from "./cards";
+import { checkCompany } from "./company";
 import type { Database } from "./database";
 import type { Lives } from "./lives";
 import { checkEnd } from "./ends";
@@ -137,6 +138,7 @@ function rise(books: Books, task: TaskRow): void {
 function committed(books: Books, changes: readonly Change[]): void {
   const { state } = books.database;
   const placed: TaskRow[] = [];
+  const before = { tasks: new Map(books.tasks), workloads: books.workloads };
   for (const change of changes) {
     if (change.table === "cluster") checkCluster(books, change.row);
     else if (change.table === "tasks") checkTask(books, change.key, change.row, placed, state);
@@ -147,6 +149,7 @@ function committed(books: Books, changes: readonly Change[]): void {
   }
   for (const task of placed) checkPlacement(books, task, state);
   if (placed.length > 0) checkGangs(placed, state);
+  checkCompany(placed, before, state, books.database.specs);
   books.cards.committed(changes);
   for (const change of changes) {
     if (change.table === "nodes") keep(books.nodes, change.key, change.row);

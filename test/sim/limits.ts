@@ -17,6 +17,7 @@ export const SIM_LIMITS: PlanLimits = {
   port_rest_ms: 20 * SECOND_MS,
   avoid_ms: 2 * SECOND_MS,
   stable_ms: 30 * SECOND_MS,
+  patience_ms: 20 * SECOND_MS,
 };
 
 /** In some worlds each order is a message of its own, or few are one. Then a revision is told in parts. */

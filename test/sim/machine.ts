@@ -84,6 +84,9 @@ export interface Machine {
   /** The kernel's version. It changes with some reboots; the node has to be tested again then. */
   kernel: string;
   readonly memory_bytes: number;
+  readonly pool: string;
+  /** The directories in which tasks want to begin, as far as they are there. */
+  readonly directories: Set<string>;
   boot_id: string;
   boots: number;
   readonly clocks: Ahead;

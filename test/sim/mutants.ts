@@ -7,6 +7,7 @@ import { LAW_MUTANTS } from "./law-mutants";
 import type { Mutant } from "./mutant";
 import { PROTOCOL_MUTANTS } from "./protocol-mutants";
 import { UNKNOWN_MUTANTS } from "./unknown-mutants";
+import { WAIT_MUTANTS } from "./wait-mutants";
 
 export const MUTANTS: readonly Mutant[] = [
   ...PROTOCOL_MUTANTS,
@@ -15,4 +16,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...LAW_MUTANTS,
   ...UNKNOWN_MUTANTS,
   ...LIE_MUTANTS,
+  ...WAIT_MUTANTS,
 ];

@@ -7,6 +7,7 @@ import { newNode } from "../../src/server/nodes/node-row";
 import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeCards } from "./cards";
 import { drawClocks } from "./clocks";
+import { drawDirectories } from "./directories";
 import { freshDisk, type Machine } from "./machine";
 import type { Random } from "./random";
 
@@ -17,6 +18,8 @@ export function makeMachine(id: string, random: Random, smallest: number): Machi
     id,
     devices,
     kernel: "1",
+    pool: "default",
+    directories: drawDirectories(random.fork(`directories ${id}`)),
     memory_bytes: cpus * 4 * GIB,
     boot_id: `${id}-boot-1`,
     boots: 1,
@@ -44,7 +47,7 @@ export function machineFacts(machine: Machine): MachineFacts {
     agent_version: "sim",
     capacity: machine.capacity,
     devices: machine.devices.map((device) => ({ ...device, links: [...device.links] })),
-    pool: "default",
+    pool: machine.pool,
     labels: {},
     taints: [],
     facts: {

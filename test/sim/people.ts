@@ -14,6 +14,8 @@ import { drained } from "../../src/server/nodes/node-changes";
 import { RefusedError } from "../../src/server/refused";
 import { answer, asking } from "./answers";
 import { send } from "./asking";
+import { withCompany } from "./company";
+import { withDirectory } from "./directories";
 import { SIM_LIMITS } from "./limits";
 import { resume, setNode, testNode, taint } from "./operators";
 import { randomApp, randomSettings, randomSpec } from "./specs";
@@ -23,7 +25,7 @@ const PROJECT = "lab";
 
 // ---- apps and runs
 
-const declare = (name: string, workloads: readonly WorkloadDecl[]): AppDecl => ({
+export const declare = (name: string, workloads: readonly WorkloadDecl[]): AppDecl => ({
   app: name,
   project: PROJECT,
   workloads,
@@ -35,7 +37,7 @@ function specOf(world: World): Store["spec"] {
   return spec;
 }
 
-function apply(world: World, decl: AppDecl): void {
+export function apply(world: World, decl: AppDecl): void {
   const { people } = world.dice;
   const fresh = (): string => people.hex(32);
   const text = JSON.stringify(decl);
@@ -68,7 +70,8 @@ function declOf(world: World, app: AppRow): WorkloadDecl[] {
 
 function edit(world: World, app: AppRow): void {
   const { people } = world.dice;
-  const workloads = declOf(world, app).map((decl): WorkloadDecl => {
+  const was = declOf(world, app);
+  const workloads = was.map((decl): WorkloadDecl => {
     if (people.chance(0.4)) return decl;
     const spec = people.chance(0.5) ? randomSpec(people, decl.kind, world.faults.exclusive) : decl.spec;
     const settings = people.chance(0.5)
@@ -87,7 +90,25 @@ function edit(world: World, app: AppRow): void {
       workloads[n] = { ...decl, settings: { ...decl.settings, after } };
     }
   }
-  apply(world, declare(app.name, workloads));
+  const before = new Map(was.map(({ name, spec }) => [name, spec]));
+  apply(
+    world,
+    declare(
+      app.name,
+      sociable(world, workloads, ({ name, spec }) => before.get(name) !== spec),
+    ),
+  );
+}
+
+/** Returns workloads some of which want company, ports and directories of their own. The others stay as they are. */
+function sociable(
+  { dice: { company } }: World,
+  workloads: readonly WorkloadDecl[],
+  isChanged: (decl: WorkloadDecl) => boolean = () => true,
+): WorkloadDecl[] {
+  const some = workloads.map((decl) => (isChanged(decl) ? { ...decl, spec: withDirectory(company, decl.spec) } : decl));
+  const changed = new Set(workloads.filter(isChanged).map(({ name }) => name));
+  return withCompany(company, some, (name) => changed.has(name));
 }
 
 const someApp = (world: World, state: State): AppRow | null =>
@@ -145,14 +166,17 @@ function scaled(world: World, { state, now_ms }: Draft, before: WorkloadRow, rep
 
 function submit(world: World): void {
   const { people } = world.dice;
-  const spec = { ...randomSpec(people, "job"), origin: "run" as const };
+  const spec = { ...withDirectory(world.dice.company, randomSpec(people, "job")), origin: "run" as const };
   const decl: WorkloadDecl = {
     name: `j${people.int(0, 99)}`,
     kind: "job",
     spec,
     settings: randomSettings(people, "job", spec),
   };
-  const uid = people.hex(32);
+  submitDecl(world, decl, people.hex(32));
+}
+
+export function submitDecl(world: World, decl: WorkloadDecl, uid: string): void {
   const who = {
     name: "alice",
     role: "user" as const,
@@ -179,10 +203,13 @@ function submit(world: World): void {
 function cancel(world: World): void {
   const runs = [...world.database.state.runs.values()].filter((run) => run.cancel === null);
   if (runs.length === 0) return;
-  const { uid, run } = world.dice.people.pick(runs);
+  cancelUid(world, world.dice.people.pick(runs).uid);
+}
+
+export function cancelUid(world: World, uid: string): void {
   send(
     world,
-    `cancel ${run}`,
+    `cancel ${uid}`,
     (draft) => {
       const row = draft.state.runs.get(uid);
       if (row !== undefined) cancelRun(draft, row, "alice", null);
@@ -204,7 +231,7 @@ function actOnce(world: World): void {
   const app = someApp(world, state);
   const dice = people.next();
   if (dice < 0.3 || app === null)
-    apply(world, declare(`a${people.int(0, 3)}`, randomApp(people, world.faults.exclusive)));
+    apply(world, declare(`a${people.int(0, 3)}`, sociable(world, randomApp(people, world.faults.exclusive))));
   else if (dice < 0.42) edit(world, app);
   else if (dice < 0.54) scaleOrRestart(world);
   else if (dice < 0.6) remove(world, app);

@@ -2,6 +2,7 @@
 // rest.
 
 import { traceOf } from "../../src/os/errors";
+import { crowd } from "./crowd";
 import { joinMachine } from "./operators";
 import { beginPeople } from "./people";
 import { checkFollowed } from "./fences";
@@ -34,6 +35,9 @@ export function runSeed(seed: string, lines = 60): Result {
   return { seed, violation, ticks: world.schedule.ticks, hash: world.trace.hash(), trace: world.trace.tail(lines) };
 }
 
+/** The share of worlds in which a crowd comes in the end. */
+const CROWDED = 0.3;
+
 /** This many events at one moment are an endless loop. */
 const CIRCLE = 5_000;
 
@@ -62,4 +66,7 @@ function live(world: World): void {
   const wrong = settle(world, advance);
   const [first] = wrong;
   if (first !== undefined) throw new Violation("the world comes to rest", wrong.slice(0, 8).join("\n    "));
+  if (!world.dice.crowd.chance(CROWDED)) return;
+  const [late] = crowd(world, advance);
+  if (late !== undefined) throw new Violation("everybody gets their turn", late);
 }

@@ -10,6 +10,7 @@ import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
 import type { TaskRow } from "../../src/core/model/rows-task";
 import { taskName } from "../../src/core/model/task";
 import { putCardsRight } from "./cards";
+import { makeDirectories } from "./directories";
 import { SIM_LIMITS } from "./limits";
 import { slotsAsked } from "./wanted";
 import type { Machine } from "./machine";
@@ -34,6 +35,7 @@ export function calmDown(world: World): void {
   bootServer(world);
   for (const machine of world.machines) {
     world.network.mend(machine.id);
+    if (world.dice.company.chance(0.5)) world.schedule.in(LOOK_EVERY_MS, () => makeDirectories(machine));
     putCardsRight(world, machine);
     if (troubles.chance(world.faults.dead_share) && machine.power === "on") stayBroken(world, machine);
     else if (machine.power !== "dead") putRight(world, machine);
@@ -141,6 +143,7 @@ function unrest(world: World): string[] {
   }
   if (server.loop.notices().length === 0) wrong.push(...lossUnrest(state, planned));
   for (const workload of state.workloads.values()) wrong.push(...workloadUnrest(state, workload, planned, excused));
+  for (const op of planned.ops) if (op.op === "place") wrong.push(`L2: ${taskName(op.task)} has room and waits`);
   for (const run of state.runs.values()) wrong.push(...runUnrest(state, run, planned, excused));
   return [...wrong, ...admissionUnrest(world, state), ...orphanUnrest(world, state), ...limitUnrest(world)];
 }

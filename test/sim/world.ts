@@ -51,7 +51,7 @@ export interface World {
   readonly lives: Lives;
   readonly ledger: Ledger;
   readonly agents: Map<string, Agent>;
-  readonly machines: readonly Machine[];
+  readonly machines: Machine[];
   /** The machine of every node that ever joined, by node id. */
   readonly nodes: Map<string, Machine>;
   /** Nodes that cannot be asked any more: an operator gave them up, or a disk was lost. */
@@ -61,7 +61,9 @@ export interface World {
   server: Server | null;
   /** Copies of the database that somebody made, oldest first. */
   readonly backups: Database[];
-  readonly dice: Readonly<Record<"troubles" | "ambush" | "copies" | "people" | "work" | "lies", Random>>;
+  readonly dice: Readonly<
+    Record<"troubles" | "ambush" | "copies" | "people" | "work" | "lies" | "company" | "crowd", Random>
+  >;
   /** The first broken invariant, even if the code under test caught it. */
   broken: Violation | null;
   /** Whether no new faults happen from now on. */
@@ -208,6 +210,8 @@ const atTheBeginning = (random: Random) => ({
     people: random.fork("people"),
     work: random.fork("work"),
     lies: random.fork("lies"),
+    company: random.fork("company"),
+    crowd: random.fork("crowd"),
   },
 });
 
