@@ -23,8 +23,9 @@ export interface Demand {
   /** Attempts that are written off in the same commit that places this one. */
   readonly gives_up: readonly TaskRow[];
   /**
-   * The slot's present attempt, if two attempts must never run together. When the new attempt would find room, the
-   * present one is told to stop, and nothing is placed in this pass. Null if the new attempt is placed at once.
+   * The slot's present attempt, if two attempts must never run together. When the new attempt would find room without
+   * it, the present one is told to stop, and nothing is placed in this pass. Of one owner that happens to one slot, and
+   * only in a pass that places nothing else of it. Null if the new attempt is placed at once.
    */
   readonly stops_first: TaskRow | null;
   readonly why: string;

@@ -31,6 +31,8 @@ function byName(a: Demand, b: Demand): number {
     compareText(a.owner.project, b.owner.project) ||
     compareText(a.owner.app ?? "", b.owner.app ?? "") ||
     compareText(a.owner.name, b.owner.name) ||
+    // What is missing comes before what is to be replaced.
+    Number(a.stops_first !== null) - Number(b.stops_first !== null) ||
     a.slot - b.slot ||
     compareText(a.owner.uid, b.owner.uid)
   );

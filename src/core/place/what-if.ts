@@ -1,8 +1,9 @@
 // What would have to end for a demand to find room. The plan asks this before it takes an idle card back from anybody.
 
+import type { NodeRow } from "../model/rows-node";
 import type { TaskRow } from "../model/rows-task";
-import type { Demand, Pass } from "../pass/pass";
-import { leaveRoom, takeRoom, type Room, type Rooms } from "./room";
+import { tasksOf, type Demand, type Pass } from "../pass/pass";
+import { leaveRoom, openRooms, takeRoom, type Room, type Rooms } from "./room";
 import { bestRooms } from "./search";
 import { noShapes, shapeOf } from "./shape";
 
@@ -68,6 +69,25 @@ export function smallestRelease<T extends Releasable>(
 export function fit({ pass, rooms }: WhatIf, demand: Demand): readonly Room[] | null {
   const look = { pass, rooms, shape: shapeOf(pass, noShapes(), demand) };
   return bestRooms(look, demand.spec.members);
+}
+
+/**
+ * Returns the cluster as it is once some tasks of a demand's owner have ended: without their room, ports and company.
+ * Room that is kept for others stays kept. For a daemon's demand it has the daemon's node, and others of its machine.
+ */
+export function without({ pass, rooms }: WhatIf, { owner, only }: Demand, gone: readonly TaskRow[]): WhatIf {
+  const left = tasksOf(pass, owner.uid).filter((task) => !gone.includes(task));
+  const isThere = (node: NodeRow): boolean => only === null || node.fingerprint === only.node.fingerprint;
+  const nodes = new Map([...pass.nodes].filter(([, { node }]) => isThere(node)));
+  const after: Pass = { ...pass, nodes, tasks: new Map(pass.tasks).set(owner.uid, left) };
+  const placed = rooms.placed.filter(({ node_id }) => nodes.has(node_id));
+  const opened = openRooms(after, rooms.stopped, placed);
+  for (const { room, promised } of rooms.kept) {
+    const own = opened.byId.get(room.node.id);
+    if (own !== undefined) takeRoom(opened, own, promised);
+  }
+  const list = opened.list.filter(({ node }) => only === null || node.id === only.node.id);
+  return { pass: after, rooms: { ...opened, kept: rooms.kept, list } };
 }
 
 /** Gives what all tasks of an attempt hold back to their rooms. */

@@ -36,8 +36,11 @@ export type SlotView =
   | { readonly is: "up" }
   /** The slot's attempt has yet to show that it runs well. */
   | { readonly is: "unsettled" }
-  /** The slot waits for a node, a proof, or its back-off. */
-  | { readonly is: "pending"; readonly crashing: boolean }
+  /**
+   * The slot has no attempt: it wants room for one, waits for another one to end, was emptied for unused cards, or is
+   * kept from its next attempt by crashes or an orphan.
+   */
+  | { readonly is: "pending"; readonly waits_for: "room" | "end" | "request" | "trouble" }
   /**
    * The slot runs a task that is to be replaced: one of an older version, or one that has to leave its place (`moves`
    * says why).
@@ -298,17 +301,17 @@ function fillSlot(
       .map(taskName)
       .sort();
     if (heard.length > 0) waitFor(draft, workload, slot, `waits for ${heard.join(", ")} to end`);
-    return { is: "pending", crashing: false };
+    return { is: "pending", waits_for: "end" };
   }
   const held = heldForIdle(pass, workload, slotOf(pass, workload.uid, slot));
   if (held !== null && givesUp.length === 0) {
     waitFor(draft, workload, slot, held, [`orch restart ${workload.app}.${workload.name}`]);
-    return { is: "pending", crashing: false };
+    return { is: "pending", waits_for: "request" };
   }
   const [lost] = gone;
   const fact = lost === undefined ? undefined : pass.nodes.get(lost.node_id);
   const why = fact === undefined ? null : `${fact.node.name} has been silent for ${formatAge(fact.silence_ms)}`;
-  return { is: "pending", crashing: !wantAttempt(draft, keeping, slot, givesUp, why, only) };
+  return { is: "pending", waits_for: wantAttempt(draft, keeping, slot, givesUp, why, only) ? "room" : "trouble" };
 }
 
 /** Asks for a new attempt, unless crashes or an orphan hold it back. Returns whether it asked. */

@@ -91,29 +91,36 @@ function groupBySlot(tasks: readonly TaskRow[]): Map<number, TaskRow[]> {
 /**
  * Replaces the attempts of an older version one slot at a time, in order. Until a slot's new attempt is up, no other
  * slot is replaced, also while that new attempt keeps crashing. An attempt that has to leave a draining node or a bad
- * card gets its successor at once, and stays until the successor is up. If two attempts must never run together, one
- * such attempt at a time moves, and only while no other slot is being replaced.
+ * card gets its successor at once, and stays until the successor is up.
  */
 function replaceStale(draft: ReconcileDraft, keeping: Keeping, slots: readonly Slot[]): void {
-  const { workload, stop_first } = keeping;
-  const holdsUp = ({ view }: Slot): boolean =>
-    view.is === "unsettled" || (view.is === "pending" && (stop_first || view.crashing));
-  let mayReplace = !slots.some(holdsUp);
+  if (keeping.stop_first) return replaceAlone(draft, keeping, slots);
+  let mayReplace = !slots.some(({ view }) => isUnproven(view));
   for (const { slot, view, fact } of slots) {
-    if (view.is !== "stale" || (view.moves !== null && stop_first)) continue;
-    if (view.moves === null && !mayReplace) continue;
+    if (view.is !== "stale" || (view.moves === null && !mayReplace)) continue;
     if (view.moves === null) mayReplace = false;
-    const why = view.moves ?? `version ${workload.version} replaces ${view.task.version}`;
-    if (stop_first) stopTask(draft, view.task, workload.settings.stop, why);
-    else if (view.alone) wantAttempt(draft, keeping, slot, [], why, fact);
-  }
-  if (!mayReplace) return;
-  for (const { slot, view, fact } of slots) {
-    if (view.is !== "stale" || view.moves === null || !stop_first) continue;
-    wantAttempt(draft, keeping, slot, [], view.moves, fact, view.task);
-    return;
+    if (view.alone) wantAttempt(draft, keeping, slot, [], whyReplaced(keeping, view), fact);
   }
 }
+
+/**
+ * Replaces attempts beside which no other may run, one slot at a time: each is stopped once there would be room without
+ * it, so that none is stopped for nothing. A slot that finds no room holds no other one up.
+ */
+function replaceAlone(draft: ReconcileDraft, keeping: Keeping, slots: readonly Slot[]): void {
+  const isReplacing = ({ view }: Slot): boolean =>
+    isUnproven(view) || (view.is === "pending" && view.waits_for === "end");
+  if (slots.some(isReplacing)) return;
+  for (const { slot, view, fact } of slots)
+    if (view.is === "stale") wantAttempt(draft, keeping, slot, [], whyReplaced(keeping, view), fact, view.task);
+}
+
+/** Returns whether a slot has yet to show that its new attempt runs well. */
+const isUnproven = (view: SlotView): boolean =>
+  view.is === "unsettled" || (view.is === "pending" && view.waits_for === "trouble");
+
+const whyReplaced = ({ workload }: Keeping, { moves, task }: Extract<SlotView, { readonly is: "stale" }>): string =>
+  moves ?? `version ${workload.version} replaces ${task.version}`;
 
 /**
  * Keeps one task of a daemon on every node that it matches. The slot is the node's ordinal. A node that cannot take a

@@ -6,7 +6,16 @@ import { noShapes, shapeOf, type Look, type Shapes } from "../place/shape";
 import { blockedBeside, blockedBy } from "../why/blocked";
 import { renewedAt } from "../place/left-out";
 import type { TaskRow } from "../model/rows-task";
-import { draftAfter, waitOf, wakeAt, type Demand, type Findings, type Pass, type PassDraft } from "../pass/pass";
+import {
+  draftAfter,
+  stopTask,
+  waitOf,
+  wakeAt,
+  type Demand,
+  type Findings,
+  type Pass,
+  type PassDraft,
+} from "../pass/pass";
 import { openRooms, type Rooms } from "../place/room";
 import { keepRoom } from "./patience";
 import { noteGrowth, triedBy } from "./growth";
@@ -18,6 +27,7 @@ import type { Ms } from "../units";
 import { commit } from "./commit";
 import { companionsOf, type Companions } from "../place/companions";
 import { bestRoomFor, createTogether, firstOf, partyOf, roomsToTry, type Party } from "../place/together";
+import { fit, without } from "../place/what-if";
 import type { Blocked } from "../pass/snapshot";
 
 /** What was placed, and what found no room. */
@@ -45,6 +55,8 @@ interface Scheduling {
   readonly shapes: Shapes;
   readonly blocked: Blocked[];
   readonly waiting: Demand[];
+  /** The uids of the owners of which this pass places or replaces something. */
+  readonly served: Set<string>;
   more: Placements["more"];
   placed: number;
 }
@@ -58,7 +70,7 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
   const rooms = openRooms(pass, draft.stopped);
   noteGrowth(pass, rooms);
   const shapes = noShapes(pass.snapshot.tried);
-  const now: Scheduling = { draft, rooms, shapes, blocked: [], waiting: [], more: "no", placed: 0 };
+  const now: Scheduling = { draft, rooms, shapes, blocked: [], waiting: [], served: new Set(), more: "no", placed: 0 };
   const companions = companionsOf(demands);
   const done = new Set<Demand>();
   for (const demand of demands) {
@@ -91,10 +103,14 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
   const { draft, rooms, shapes } = now;
   const { pass } = draft;
   const look: Look = { pass, rooms, shape: shapeOf(pass, shapes, demand) };
-  if (demand.only !== null || !hasFailed(look)) {
+  const first = demand.stops_first;
+  // Its turn comes once the other slot has shown that it runs well.
+  if (first !== null && now.served.has(demand.owner.uid)) return;
+  if (demand.only !== null || first !== null || !hasFailed(look)) {
     if (isAtBound(now)) return notLookedAt(now, demand);
-    if (place(draft, look, demand)) {
+    if (place(draft, look, demand) || (first !== null && makeWay(draft, look, demand, first))) {
       now.placed += demand.spec.members;
+      now.served.add(demand.owner.uid);
       return;
     }
   }
@@ -147,7 +163,17 @@ function placeParty(now: Scheduling, party: Party): boolean {
   for (const demand of party.companions.demands) {
     commit(draft, { pass, rooms, shape: shapeOf(pass, shapes, demand) }, demand, [room]);
     now.placed++;
+    now.served.add(demand.owner.uid);
   }
+  return true;
+}
+
+/** Stops the attempt before which a demand finds no room, if it would find room after it. Returns whether it would. */
+function makeWay(draft: PassDraft, look: Look, demand: Demand, first: TaskRow): boolean {
+  const after = without(look, demand, [first]);
+  look.rooms.checks += after.rooms.list.length;
+  if (fit(after, demand) === null) return false;
+  stopTask(draft, first, demand.owner.settings.stop, demand.why);
   return true;
 }
 

@@ -15,22 +15,30 @@ import { noShapes, shapeOf, type Look, type Shape, type Told } from "../place/sh
 import { NAMED, smallestChanges, type TryOut } from "./smallest";
 import { bestRoomFor, examineParty, nameInApp, partyOf, type Party } from "../place/together";
 import { promiseIn } from "../place/promise";
-import { fit, type WhatIf } from "../place/what-if";
+import { fit, without, type WhatIf } from "../place/what-if";
 import { sayChanges } from "./ways";
 
 /** Returns a demand that found no room. Demands that are alike share what is told. */
 export function blockedBy(look: Look, demand: Demand): Blocked {
   const { shape, rooms } = look;
-  const { only } = demand;
+  const { only, stops_first } = demand;
   const kept = keptFor(rooms, demand);
   const list = rooms.list.filter(({ node }) => only === null || node.id === only.node.id);
-  const here: Look = { ...look, rooms: { ...rooms, list } };
-  const read = <T>(of: (look: Look) => T): T =>
-    kept.length === 0 ? of(here) : withoutKept(here.rooms, kept, (without) => of({ ...here, rooms: without }));
-  // What a node of a daemon lacks, and where room is kept, is told of one demand alone.
-  const told = only === null && kept.length === 0 ? toldTo(shape, askerOf(look, demand)) : newTold();
-  const why = (): Failure => (told.why ??= read((at) => withRoom(failure(at, demand), kept)));
+  const read = <T>(of: (look: Look) => T): T => {
+    const here = stops_first === null ? { ...look, rooms: { ...rooms, list } } : alone(look, demand, stops_first);
+    return kept.length === 0 ? of(here) : withoutKept(here.rooms, kept, (others) => of({ ...here, rooms: others }));
+  };
+  // What a node of a daemon lacks, without which attempt, and where room is kept, is told of one demand alone.
+  const isShared = only === null && stops_first === null && kept.length === 0;
+  const told = isShared ? toldTo(shape, askerOf(look, demand)) : newTold();
+  const why = (): Failure => (told.why ??= read((at) => withOld(withRoom(failure(at, demand), kept), demand)));
   return asRead(demand, why, () => (told.changes ??= read((at) => changesFor(at, demand, why()))));
+}
+
+/** Says what goes on meanwhile: it is stopped only once the new attempt would find room. */
+function withOld(why: Failure, { owner, stops_first }: Demand): Failure {
+  if (stops_first === null || stops_first.version === owner.version) return why;
+  return { ...why, summary: `${why.summary}; its task of version ${stops_first.version} goes on meanwhile` };
 }
 
 const newTold = (): Told => ({ why: null, changes: null });
@@ -103,12 +111,13 @@ function oldHolders({ pass, rooms }: Look, demand: Demand): readonly TaskRow[] {
   const tasks = tasksOf(pass, owner.uid);
   const old = tasks.filter((task) => task.slot === slot && task.version !== owner.version);
   if (kind !== "service" || old.length === 0) return [];
-  const others = new Map(pass.tasks).set(
-    owner.uid,
-    tasks.filter((task) => !old.includes(task)),
-  );
-  const without: Pass = { ...pass, tasks: others };
-  return fit({ pass: without, rooms: openRooms(without, rooms.stopped, rooms.placed) }, demand) === null ? [] : old;
+  return fit(without({ pass, rooms }, demand, old), demand) === null ? [] : old;
+}
+
+/** Returns what a demand is looked at with that would find no room even if the attempt before it had ended. */
+function alone(look: Look, demand: Demand, first: TaskRow): Look {
+  const after = without(look, demand, [first]);
+  return { ...after, shape: shapeOf(after.pass, noShapes(), demand) };
 }
 
 /** Returns whether a demand finds room once all tasks but those of its own workload have ended. */
