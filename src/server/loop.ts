@@ -78,9 +78,14 @@ interface Pass {
   readonly recovering: boolean;
 }
 
-/** Returns what waits, with the durations that have changed since the pass. */
-const saidNow = ({ blocked, at_ms }: LastPass, now_ms: Ms): readonly Blocked[] =>
-  blocked.map((one) => (one.timed === undefined ? one : { ...one, summary: sayTimed(one.timed, now_ms - at_ms) }));
+/**
+ * Returns what waits, with the durations that have changed since the pass. What the pass said of a version that is not
+ * the newest any more is left out: the next pass looks at the new one.
+ */
+const saidNow = ({ blocked, at_ms }: LastPass, state: State, now_ms: Ms): readonly Blocked[] =>
+  blocked
+    .filter(({ owner_uid, version }) => (state.workloads.get(owner_uid)?.version ?? version) === version)
+    .map((one) => (one.timed === undefined ? one : { ...one, summary: sayTimed(one.timed, now_ms - at_ms) }));
 
 /** What is kept of a pass. */
 type LastPass = Pick<Plan, "ops" | "blocked" | "notices" | "queue" | "tried"> & { readonly at_ms: Ms };
@@ -138,7 +143,7 @@ export function createLoop(options: LoopOptions): Loop {
     ...deciding,
     wake,
     snapshot,
-    blocked: () => saidNow(last, store.now()),
+    blocked: () => saidNow(last, store.state, store.now()),
     placed: () => last.ops.flatMap((op) => (op.op === "place" ? op.task : [])),
     queue: () => last.queue,
     notices: () => [...(fenced === null ? [] : [fenced]), ...shunned.notices, ...last.notices],

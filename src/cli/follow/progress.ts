@@ -51,24 +51,26 @@ function workloadLine(
 ): Omit<Line, "name" | "run"> {
   const { version, kind, replicas, removing } = workload;
   if (removing) return { state: tasks.length === 0 ? "done" : "going", detail: `${tasks.length} still to end` };
-  const running = tasks.filter(isRunning).filter((task) => task.version === version);
+  // What is to stop, or to be replaced, says nothing of how the new version does.
+  const own = tasks.filter((task) => task.version === version && task.desired === "run");
+  const running = own.filter(isRunning);
   const up = running.filter((task) => isUp(task, now_ms));
-  const wanted = kind === "daemon" ? tasks.filter((task) => task.version === version).length : replicas;
+  const wanted = kind === "daemon" ? new Set(tasks.map(({ slot }) => slot)).size : replicas;
   const detail =
     up.length === running.length
       ? `${up.length}/${wanted} up`
       : `${running.length}/${wanted} running${sayRunning(running)}`;
   if (up.length === wanted && tasks.length === wanted) return { state: "done", detail: `${detail}${sayUp(wanted)}` };
-  const names = new Set(tasks.map((task) => task.name));
+  const names = new Set(own.map((task) => task.name));
   const impossible = blocked.find(({ kind, stuck, name }) => (stuck || kind === "unsatisfiable") && names.has(name));
   if (impossible !== undefined) return { state: "stuck", detail: `${detail}: ${impossible.summary}` };
-  const crashing = tasks.find(isCrashing);
+  const crashing = own.find(isCrashing);
   if (crashing !== undefined)
     return {
       state: "stuck",
       detail: `${crashing.name} ${crashing.reason ?? `has crashed ${crashing.crashes} times in a row`}`,
     };
-  const waiting = tasks.find((task) => task.state === "pending" && task.reason !== null);
+  const waiting = own.find((task) => task.state === "pending" && task.reason !== null);
   return { state: "going", detail: waiting === undefined ? detail : `${detail}: ${waiting.reason}` };
 }
 

@@ -150,7 +150,9 @@ function whyLeft(
     return `stays until ${taskName(next)} runs well on ${state.nodes.get(next.node_id)?.name ?? "another node"}`;
   }
   const wait = waits.get(slotKey(task.owner_uid, task.slot));
-  const stays = wait === undefined ? "moves in a moment" : sayStays(wait);
+  const before = wait === undefined ? waits.values().find((one) => one.owner_uid === task.owner_uid) : undefined;
+  const turn = before === undefined ? "moves in a moment" : `moves after ${before.name}: ${before.summary}`;
+  const stays = wait === undefined ? turn : sayStays(wait);
   return draining.deadline_ms === null ? stays : `${stays}; ${untilText(draining, now_ms)}`;
 }
 

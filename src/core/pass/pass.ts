@@ -175,6 +175,7 @@ export const waitOf = (
 ): Blocked => ({
   name: ownerSlotName(owner, slot),
   owner_uid: owner.uid,
+  version: owner.version,
   slot,
   kind: "queued",
   ...(typeof summary === "string" ? { summary } : { summary: sayTimed(summary, 0), timed: summary }),

@@ -145,6 +145,8 @@ export interface NamedChange extends WayOut {
 export interface Blocked extends Failure {
   readonly name: string;
   readonly owner_uid: string;
+  /** The owner's version of which it is said. */
+  readonly version: number;
   readonly slot: number;
   /** What would end the wait, what costs the user least first. */
   readonly smallest_changes: readonly WayOut[];

@@ -42,8 +42,8 @@ export type SlotView =
    */
   | { readonly is: "pending"; readonly waits_for: "room" | "end" | "request" | "trouble" }
   /**
-   * The slot runs a task that is to be replaced: one of an older version, or one that has to leave its place (`moves`
-   * says why).
+   * The slot runs a task that is to be replaced: one of an older version, or one of any version that has to leave its
+   * place (`moves` says why).
    */
   | { readonly is: "stale"; readonly task: TaskRow; readonly moves: string | null; readonly alone: boolean };
 
@@ -80,7 +80,7 @@ export function reconcileSlot(
     return {
       is: "stale",
       task: kept,
-      moves: kept.version === keeping.workload.version ? whyMoves(pass, keeping.workload, kept) : null,
+      moves: keeping.workload.kind === "daemon" ? null : whyMoves(pass, keeping.workload, kept),
       alone: sorted.stopping.length === 0,
     };
   }

@@ -58,6 +58,7 @@ function askerOf({ pass, shape }: Look, { owner, slot }: Demand): string {
 const asRead = ({ owner, slot }: Demand, why: () => Failure, changes: () => readonly NamedChange[]): Blocked => ({
   name: ownerSlotName(owner, slot),
   owner_uid: owner.uid,
+  version: owner.version,
   slot,
   get kind() {
     return why().kind;

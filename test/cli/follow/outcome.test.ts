@@ -285,6 +285,25 @@ describe("the progress of an app", () => {
       "going 1/2 up: 9 crashes in a row",
     ],
     [
+      "goes on while what it has told to stop, or replaces, keeps failing",
+      {
+        tasks: [
+          task,
+          { ...pending, desired: "stop", crashes: 4, reason: "another attempt of the slot is kept: recs.api.1#3" },
+          { ...pending, version: 1, crashes: 4, reason: "crashed 4× in a row" },
+        ],
+      },
+      "going 1/2 up",
+    ],
+    [
+      "counts a daemon's nodes once, also those that have the old version yet",
+      {
+        workloads: [{ ...workload, kind: "daemon" }],
+        tasks: [task, { ...task, slot: 2, version: 1 }, { ...pending, slot: 2 }, { ...task, slot: 3, version: 1 }],
+      },
+      "going 1/3 up: 0 of 1 nodes fit",
+    ],
+    [
       "goes on while another attempt runs",
       { tasks: [task, { ...task, slot: 1, crashes: 3, health: "starting" }] },
       "going 1/2 up",

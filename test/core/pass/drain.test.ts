@@ -121,6 +121,7 @@ describe("what is left on a draining node", () => {
   const waits: Blocked = {
     name: "recs.api.0",
     owner_uid: api.uid,
+    version: api.version,
     slot: 0,
     kind: "queued",
     summary: "waits: 0 of 2 nodes fit",
@@ -134,6 +135,11 @@ describe("what is left on a draining node", () => {
     const back_off = { ...waits, summary: "crashed 2× in a row, last exit code 1; starts again in 9s", nodes: [] };
     expect(left(drain(), [on(api)], [back_off])).toEqual([
       "recs.api.0 (service): stays until its successor runs: crashed 2× in a row, last exit code 1; starts again in 9s",
+    ]);
+  });
+  test("says of one that waits for its turn whom it comes after", () => {
+    expect(left(drain(), [on(api, { slot: 1 })], [waits])).toEqual([
+      "recs.api.1 (service): moves after recs.api.0: waits: 0 of 2 nodes fit",
     ]);
   });
   test("says of each task what it waits for", () => {
