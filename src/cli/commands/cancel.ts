@@ -76,11 +76,7 @@ async function runsNamed(client: Client, typed: string): Promise<Cancelled[]> {
   return own.map(({ kind, run, name, slot, state, app, workload }) => {
     if (run === null) throw new CliError(EXIT.failed, `${typed} is no job's`, endsService(app, workload));
     if (kind === "run" && user !== null && state !== null && isFinal(state as RunState)) {
-      throw new CliError(
-        EXIT.failed,
-        `no run of yours called ${typed} waits or runs`,
-        `The last one: orch show ${run}`,
-      );
+      throw new CliError(EXIT.failed, `run ${run} (${typed}) is over: ${state}`, `See: orch show ${run}`);
     }
     if (kind === "task" && slot !== null && slot > 0) {
       throw new CliError(EXIT.failed, `${name} is a part of run ${run}`, `The whole run: orch cancel ${run}`);

@@ -146,28 +146,26 @@ function workloadsNamed(known: Searched, name: Extract<WorkName, { is: "workload
 }
 
 /**
- * Returns the runs of a name: the living ones of the asker, else those of the project, else all living ones. Without a
- * living one the newest that has ended is meant, in the same order.
+ * Returns the runs of a name: those of the asker, else those of the project, else those of all others. Of these the
+ * living ones are meant, or the newest that has ended. So nobody takes over the name of another's run by living longer.
  */
 function runsNamed({ state, history }: Searched, project: string | null, name: string, asked: NameWish): RunRow[] {
-  const inProject = project ?? asked.project;
-  const [mine, near, far]: RunRow[][] = [[], [], []];
-  const isOver = (run: RunRow): boolean => isFinal(run.state);
-  const sort = (run: RunRow): unknown =>
-    run.project !== inProject
-      ? project === null && asked.own !== true && far?.push(run)
-      : (run.user === asked.name ? mine : near)?.push(run);
-  for (const run of state.runs.values()) if (run.name === name && run.app === null) sort(run);
-  for (const group of [mine, near, far]) {
-    const living = group?.filter((run) => !isOver(run)) ?? [];
+  const near = { project: project ?? asked.project };
+  const isFree = project === null && asked.own !== true;
+  const mine = { user: asked.name, ...(isFree ? {} : near) };
+  const named = [...state.runs.values()].filter((run) => run.name === name && run.app === null);
+  for (const group of isFree ? [mine, near, {}] : [mine, near]) {
+    const own = named.filter((run) => isIn(group, run));
+    const living = own.filter((run) => !isFinal(run.state));
     if (living.length > 0) return living;
+    const [newest] = [...own, ...history.runs({ ...group, name, limit: 1 })].sort((a, b) => b.run - a.run);
+    if (newest !== undefined) return [newest];
   }
-  const newest = (runs: readonly RunRow[]): RunRow[] => [...runs].sort((a, b) => b.run - a.run).slice(0, 1);
-  for (const run of history.runs({ name, limit: RUNS_LOOKED_AT })) if (run.app === null) sort(run);
-  return newest([mine, near, far].find((group) => group !== undefined && group.length > 0) ?? []);
+  return [];
 }
 
-const RUNS_LOOKED_AT = 100;
+const isIn = (group: { readonly user?: string; readonly project?: string }, { user, project }: RunRow): boolean =>
+  (group.user ?? user) === user && (group.project ?? project) === project;
 
 const nodeNamed = (state: State, name: string): NodeRow | undefined =>
   state.nodes.values().find((node) => node.name === name);

@@ -7,6 +7,7 @@ import { dispatch } from "../../../src/cli/dispatch";
 import { startServer, type RunningServer } from "../../../src/server/server";
 import type { RunDetail } from "../../../src/wire/api/runs";
 import { makeScratch, removeScratch } from "../../support/scratch";
+import { waitUntil } from "../../support/wait";
 import { stage } from "../stage";
 
 let dir: string;
@@ -69,4 +70,14 @@ test("logs of a name that several runs have say which one is shown, and how to s
     expect((await typed("logs", name)).err).toStartWith(said.replace("sweep", name));
   expect((await typed("logs", second)).err).not.toContain("is shown");
   expect((await typed("logs", "sweep", "--json")).err).not.toContain("is shown");
+});
+
+test("a run of one's own that is over is not cancelled by its name, and is named", async () => {
+  const run = (await typed("run", "-d", "--wait-for-nodes", "--name", "na", "x")).out.trim();
+  expect((await typed("cancel", "na")).out).toStartWith(`run ${run}: cancel`);
+  await waitUntil("its end", async () => (await typed("show", run)).out.includes("cancelled"));
+  expect(await typed("cancel", "na")).toMatchObject({
+    code: 1,
+    err: `orch: run ${run} (na) is over: cancelled. See: orch show ${run}\n`,
+  });
 });

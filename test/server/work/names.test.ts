@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { NameView } from "../../../src/wire/api/names";
+import { buildRun, buildSpec } from "../../support/build";
 import { NO_LAWS } from "../../support/moment";
 import { heardNode } from "../hand-agent";
 import { makeStage, type Answer, type Stage } from "../stage";
@@ -84,6 +85,29 @@ describe("a name means", () => {
     expect(stage.api.store.state.runs.size).toBe(0);
     expect(await meant("sweep")).toBe("run 2");
     expect((await stage.call("GET", "/v1/runs/sweep", { as: "alice" })).body).toMatchObject({ run: 2 });
+  });
+  test("one's own run, also one that is over, before a living one of others, in every command", async () => {
+    await run("na");
+    await stage.call("POST", "/v1/runs/1/cancel", { as: "alice", body: { signal: null } });
+    await stage.planned();
+    // More of them than a look at the newest of all would reach.
+    await stage.api.store.commit("test", (draft) => {
+      const spec_hash = draft.putSpec(buildSpec({}));
+      for (let n = 0; n < 150; n++) {
+        const part = { name: "na", project: "other", user: "bob", state: "succeeded", finished_ms: 1 } as const;
+        const row = buildRun(draft.takeRunNumber(), spec_hash, part);
+        draft.put([{ table: "ended_runs", key: row.uid, row }]);
+      }
+    });
+    await run("na", "bob");
+    expect([await meant("na"), await meant("na", "?own=true")]).toEqual(["run 1", "run 1"]);
+    expect([await meant("na", "", "bob"), await meant("na", "?own=true", "bob")]).toEqual(["run 152", "run 152"]);
+    expect((await stage.call("GET", "/v1/runs/na", { as: "alice" })).body).toMatchObject({ run: 1 });
+    expect((await stage.call("POST", "/v1/runs/na/retry", { as: "alice" })).body).toMatchObject({ retry_of: 1 });
+    // Hers lives again. Those of her project come before others', and what nobody has there is another's.
+    expect(await meant("na")).toBe("run 153");
+    expect(await meant("na", "", "vera")).toBe("run 153");
+    expect(await meant("na", "", "olga")).toContain("409 na is run 152 (na, queued, of bob), and run 153");
   });
 });
 
