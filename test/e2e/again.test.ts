@@ -61,7 +61,7 @@ test("orch submit APP.JOB prints the run's number, and it runs with what its fil
 
 test.each([
   [["restart", "recs.train"], 2, "orch: recs.train is a job. Run it again: orch run recs.train\n"],
-  [["submit", "recs.web"], 1, "orch: recs.web is a service: only a job is run\n"],
+  [["submit", "recs.web"], 1, "orch: recs.web is a service: only a job is run (orch restart begins a service anew)\n"],
   [
     ["run", "train.py"],
     2,

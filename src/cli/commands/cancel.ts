@@ -66,15 +66,21 @@ const waitingFirst = (runs: readonly Cancelled[]): Cancelled[] =>
  */
 async function runsNamed(client: Client, typed: string): Promise<Cancelled[]> {
   const found = await client.names(typed, { kinds: WITH_TASKS });
-  const user = isGivenName(typed) ? (await client.me()).user : null;
+  const me = await client.me();
+  const user = isGivenName(typed) ? me.user : null;
   const own = found.filter((one) => one.kind !== "run" || user === null || one.user === user);
   const [other] = found;
   if (own.length === 0 && other?.run !== null) {
     const hint = `Name another's by its number: orch cancel ${other?.run}`;
     throw new CliError(EXIT.failed, `no run of yours is called ${typed}`, hint);
   }
-  return own.map(({ kind, run, name, slot, state, app, workload }) => {
-    if (run === null) throw new CliError(EXIT.failed, `${typed} is no job's`, endsService(app, workload));
+  return own.map(({ kind, run, name, slot, state, project, app, workload }) => {
+    if (run === null)
+      throw new CliError(
+        EXIT.failed,
+        `${typed} is no job's`,
+        endsService(project === me.project ? "" : `${project}/`, app, workload),
+      );
     if (kind === "run" && user !== null && state !== null && isFinal(state as RunState)) {
       throw new CliError(EXIT.failed, `run ${run} (${typed}) is over: ${state}`, `See: orch show ${run}`);
     }
@@ -85,8 +91,9 @@ async function runsNamed(client: Client, typed: string): Promise<Cancelled[]> {
   });
 }
 
-const endsService = (app: string | null, workload: string | null): string =>
-  `To end the service: orch scale ${app}.${workload}=0; to begin it anew: orch restart ${app}.${workload}`;
+const endsService = (project: string, app: string | null, workload: string | null): string =>
+  `To end the service: orch scale ${project}${app}.${workload}=0; ` +
+  `to begin it anew: orch restart ${project}${app}.${workload}`;
 
 /** Returns whether the text can be the name that somebody gave a run. */
 const isGivenName = (typed: string): boolean => /^[a-z][a-z0-9-]*$/.test(typed);

@@ -1,5 +1,6 @@
 // `orch context …` and `orch logout`: the clusters that this person has logged in to, on this machine.
 
+import { nearest } from "../../spec/grammar/nearest";
 import { parseToken } from "../../wire/token";
 import { configDir, readContexts, removeContext, useContext, type NamedCluster } from "../cluster/contexts";
 import type { Context } from "../context";
@@ -14,7 +15,12 @@ const stored = (context: Context): Promise<NamedCluster[]> => readContexts(dirOf
 function named(contexts: readonly NamedCluster[], name: string): NamedCluster {
   const found = contexts.find((one) => one.name === name);
   if (found !== undefined) return found;
-  throw new CliError(EXIT.failed, `there is no context ${name}`, "See: orch context ls; make one: orch login URL");
+  const meant = nearest(
+    name,
+    contexts.map((one) => one.name),
+  );
+  const hint = meant === null ? "See: orch context ls; make one: orch login URL" : `Did you mean ${meant}?`;
+  throw new CliError(EXIT.failed, `there is no context ${name}`, hint);
 }
 
 export const contextLs = command({

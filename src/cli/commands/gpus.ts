@@ -22,12 +22,11 @@ export const gpus = command({
     "processes that orch did not start); split (cut in parts, which are listed); dirty, quarantined, missing (WHO\n" +
     "says why); or the state of a node that is not ready. USED is what the card shows as used of its\n" +
     "memory (-: it does not say), LEFT what of a shared card is not promised yet.",
-  async run(context, { args: [node], flags, shape }) {
+  async run(context, { args: [typed], flags, shape }) {
     const client = await context.client();
+    const node = typed === undefined ? undefined : (await client.node(typed)).name;
     const { devices: all } = await client.devices();
     const ofNode = node === undefined ? all : all.filter((gpu) => gpu.node === node);
-    // A node without cards may be a mistyped name, so the node is read to report that.
-    if (node !== undefined && ofNode.length === 0) await client.node(node);
     const shown = flags.free ? ofNode.filter((gpu) => useOf(gpu, all).is === "free") : ofNode;
     if (shape === "json") context.json({ devices: shown });
     else if (shape === "ids") for (const { id } of shown) context.print(id);

@@ -30,8 +30,9 @@ export const ps = command({
     const query = { all: flags.all, ...(typed === undefined ? {} : { of: typed }) };
     const me = shape === "text" || flags.mine ? await client.me() : null;
     const user = flags.mine ? (me?.user ?? null) : await userNamed(client, flags.user);
+    const node = flags.node === null ? null : (await client.node(flags.node)).name;
     const wanted = (task: TaskView): boolean =>
-      (user === null || task.user === user) && (flags.node === null || task.node === flags.node);
+      (user === null || task.user === user) && (node === null || task.node === node);
     const read = (): Promise<Paged<TaskView>> => readTasks(client, query, { most: MOST_SHOWN }, wanted);
     const columns = (): Column<TaskView>[] => taskColumns(context.now(), me?.project ?? null, context.style);
     if (flags.watch) return watchTable(context, async () => (await read()).items, { columns, shape, whole: flags.all });

@@ -9,7 +9,7 @@ import { wordingFor } from "../access/wording";
 import type { RunRow } from "../../core/model/rows-work";
 import type { Store } from "../../store/store";
 import { RefusedError } from "../refused";
-import type { NamedThing } from "../work/named";
+import { isWork, type Meant, type NamedThing } from "../work/named";
 import { resolve, runByNumber } from "../work/resolve";
 import type { Api } from "./api";
 import { route } from "./route";
@@ -31,13 +31,20 @@ interface Subject {
 function subjectNamed({ store }: Api, ref: string, { name, project }: Pick<Principal, "name" | "project">): Subject {
   try {
     const found = resolve(store, ref, { name, project, kinds: WITH_EVENTS });
-    const run = found.kind === "run" ? (found.run?.run ?? null) : null;
+    const run = isWork(found) && isWholeRun(found) ? (found.run?.run ?? null) : null;
     return { subject: subjectIn(found) ?? ref, run, unknown: null };
   } catch (error) {
     if (!(error instanceof RefusedError) || error.code !== "not_found") throw error;
     return { subject: ref, run: null, unknown: error };
   }
 }
+
+/**
+ * Returns whether the events of the whole run are told. Those of an app's job name a slot, which is the same in all
+ * runs of the job, so that the run's number tells more than a part such as `123_0`.
+ */
+const isWholeRun = ({ kind, task, workload, run }: Meant): boolean =>
+  kind === "run" || (task === null && workload === null && run?.app !== null);
 
 /** Returns a look-up of runs by number that asks for each once. */
 function runsOf(store: Pick<Store, "state" | "history">): (run: number) => RunRow | null {

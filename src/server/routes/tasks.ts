@@ -126,7 +126,12 @@ function wishOf(
     return { isOwner: (row) => row.app_uid === app_uid, isPart: every, ended: { app_uid }, over: null };
   }
   if (found.kind === "node") {
-    if (all === true) throw new RefusedError("bad_request", "all: what is over is not listed by node", null);
+    if (all === true)
+      throw new RefusedError(
+        "bad_request",
+        "all: what is over is not listed by node",
+        "orch ps --all --node NODE looks through all",
+      );
     return { isOwner: every, isPart: ({ node_id }) => node_id === found.node.id, ended: {}, over: null };
   }
   if (!isWork(found)) throw new RefusedError("bad_request", `${ref} has no tasks`);

@@ -11,6 +11,7 @@ import { mayGrant } from "../access/access";
 import type { Api } from "./api";
 import { overOf } from "../access/auth";
 import { JOIN_TOKEN_MS } from "../nodes/join";
+import { noUser } from "../work/unresolved";
 import { notFound, RefusedError } from "../refused";
 import { flag, page, pageOf } from "../http/query";
 import { route } from "./route";
@@ -52,8 +53,7 @@ export const TOKEN_ROUTES = [
         const expires_ms = earlierOf(asked_ms, parent?.expires_ms ?? null);
         if (expires_ms !== null && expires_ms <= api.store.now())
           throw new RefusedError("bad_request", "expires_ms lies in the past");
-        if (user !== null && !draft.state.users.has(user))
-          throw notFound(`there is no user ${user}`, "orch user ls shows them");
+        if (user !== null && !draft.state.users.has(user)) throw noUser(draft.state, user);
         requireFewTokens(draft.state, user ?? who.name, api.store.now());
         const joins = grantOf(body, who.name);
         const detail = `${role}${user === null ? "" : ` for ${user}`}${joins === null ? "" : `, ${sayGrant(joins)}`}`;

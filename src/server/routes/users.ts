@@ -8,7 +8,8 @@ import type { UserRow } from "../../core/model/rows-state";
 import { readName } from "../../spec/grammar/names";
 import { grantRequest, meView, userAnswer, userRequest, userView } from "../../wire/api/access";
 import { doneAnswer, list } from "../../wire/api/answers";
-import { notFound, RefusedError } from "../refused";
+import { noUser } from "../work/unresolved";
+import { RefusedError } from "../refused";
 import { page, pageOf } from "../http/query";
 import { requireAccounts } from "../access/accounts";
 import { accountsOnNodes } from "../work/asking";
@@ -42,7 +43,7 @@ function withAccounts(before: readonly string[], grant: readonly string[], revok
 
 function userOf({ state }: Draft, name: string): UserRow {
   const user = state.users.get(name);
-  if (user === undefined) throw notFound(`there is no user ${name.slice(0, 40)}`, "orch user ls shows them");
+  if (user === undefined) throw noUser(state, name);
   return user;
 }
 

@@ -75,7 +75,8 @@ export const WORKLOAD_ROUTES = [
       return ask.commit((draft) =>
         withinReplicas(draft, store.members, (noted) =>
           changed(noted, ask, "scaled", (row) => {
-            if (row.kind !== "service") throw notOne(row, "a service is scaled");
+            if (row.kind !== "service")
+              throw notOne(row, "a service is scaled", "orch run and orch cancel begin and end a job");
             const facts = { state: noted.state, now_ms: noted.now_ms, limits, spec: store.spec };
             return scaled(facts, row, replicas);
           }),
@@ -112,7 +113,7 @@ export const WORKLOAD_ROUTES = [
       const made = await commit((draft) => {
         const job = requireWorkload(draft, named);
         touch(job, `the app ${job.app}`);
-        if (job.kind !== "job") throw notOne(job, "only a job is run");
+        if (job.kind !== "job") throw notOne(job, "only a job is run", "orch restart begins a service anew");
         if (job.removing) throw new RefusedError("conflict", `${job.app}.${job.name} is being removed`);
         const decl = jobAgain(job, api.store.spec(job.spec_hash), body);
         const stdin = body.stdin ?? null;
@@ -135,8 +136,8 @@ export const WORKLOAD_ROUTES = [
   }),
 ];
 
-const notOne = (row: WorkloadRow, rule: string): RefusedError =>
-  new RefusedError("conflict", `${row.app}.${row.name} is a ${row.kind}: ${rule}`);
+const notOne = (row: WorkloadRow, rule: string, hint: string): RefusedError =>
+  new RefusedError("conflict", `${row.app}.${row.name} is a ${row.kind}: ${rule}`, hint);
 
 const ranAgain = ({ app, name }: WorkloadRow): RefusedError =>
   new RefusedError("bad_request", `${app}.${name} is a job`, `Run it again: orch run ${app}.${name}`);

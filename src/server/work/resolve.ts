@@ -27,7 +27,7 @@ export function fitting(known: Searched, ref: string, asked: NameWish): readonly
   const found = every.filter(({ kind }) => asked.kinds.includes(kind));
   if (found.length > 0) return found;
   const [other] = every;
-  if (other !== undefined) throw ofOtherKind(known.state, ref, other, asked.kinds);
+  if (other !== undefined) throw ofOtherKind(known.state, ref, other, asked);
   throw removedBefore(known, ref, asked) ?? noSuch(known.state, ref, asked);
 }
 

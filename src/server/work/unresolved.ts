@@ -6,7 +6,7 @@ import { isFinal } from "../../core/model/lifecycle";
 import { nearest } from "../../spec/grammar/nearest";
 import type { NameKind } from "../../wire/api/names";
 import { notFound, RefusedError } from "../refused";
-import { sayNamed, type NameWish, type NamedThing } from "./named";
+import { isWork, sayNamed, type NameWish, type NamedThing } from "./named";
 
 /** The longest part of a typed name that is repeated. */
 const SHOWN = 100;
@@ -44,19 +44,36 @@ export function noSuch(state: State, ref: string, { project, kinds }: Omit<NameW
   );
 }
 
+/** Returns the refusal of a user's name that nobody has. */
+export function noUser({ users }: Pick<State, "users">, name: string): RefusedError {
+  const meant = nearest(name, [...users.keys()]);
+  const hint = meant === null ? "orch user ls shows them" : `Did you mean ${meant}?`;
+  return notFound(`there is no user ${name.slice(0, 40)}`, hint);
+}
+
 /** Returns the refusal of a name whose thing is of another kind than what the command takes. */
-export function ofOtherKind(state: State, ref: string, found: NamedThing, kinds: readonly NameKind[]): RefusedError {
+export function ofOtherKind(state: State, ref: string, found: NamedThing, asked: NameWish): RefusedError {
+  const { kinds } = asked;
   const hint =
-    (found.kind === "workload" || found.kind === "task") && found.workload !== null && kinds[0] === "app"
-      ? ofApp(found.workload)
-      : found.kind === "app" && kinds.includes("workload")
-        ? `Name one of its workloads: ${workloadNames(state, found.app.uid).slice(0, LISTED).join(", ")}`
-        : seeLists(kinds);
+    (isWork(found) && found.workload !== null ? partHint(found.workload, asked) : null) ??
+    (found.kind === "app" && kinds.includes("workload")
+      ? `Name one of its workloads: ${workloadNames(state, found.app.uid, asked).slice(0, LISTED).join(", ")}`
+      : seeLists(kinds));
   return notFound(`${shown(ref)} is ${sayNamed(found)}, not ${kinds[0] === "app" ? "an" : "a"} ${either(kinds)}`, hint);
 }
 
-const ofApp = ({ app, name, kind }: WorkloadRow): string =>
-  kind === "service" ? `Its app is ${app}; to end it alone: orch scale ${app}.${name}=0` : `Its app is ${app}`;
+/** Returns the name with its project where the asker has another one. */
+const nameFor = ({ project }: Pick<NameWish, "project">, of: { readonly project: string }, name: string): string =>
+  of.project === project ? name : `${of.project}/${name}`;
+
+/** Returns the hint for a workload, or a task of it, that a command does not take, or null. */
+function partHint(workload: WorkloadRow, asked: NameWish): string | null {
+  const name = nameFor(asked, workload, `${workload.app}.${workload.name}`);
+  if (asked.kinds.includes("workload")) return `Its workload is ${name}`;
+  if (asked.kinds[0] !== "app") return null;
+  const app = `Its app is ${nameFor(asked, workload, workload.app)}`;
+  return asked.own === true && workload.kind === "service" ? `${app}; to end it alone: orch scale ${name}=0` : app;
+}
 
 /** Returns the refusal of a name that several things have, with a list of them. */
 export function several(ref: string, found: readonly NamedThing[]): RefusedError {
@@ -76,11 +93,11 @@ function wayToOne(found: readonly NamedThing[]): string {
   return are("task", "card", "node") ? "Write more of it" : "Name a run by its number, and an app as PROJECT/APP";
 }
 
-const workloadNames = ({ workloads }: State, app_uid: string): string[] =>
+const workloadNames = ({ workloads }: State, app_uid: string, asked: NameWish): string[] =>
   workloads
     .values()
     .filter((row) => row.app_uid === app_uid)
-    .map(({ app, name }) => `${app}.${name}`)
+    .map((row) => nameFor(asked, row, `${row.app}.${row.name}`))
     .toArray();
 
 /** Returns the name that was probably meant, with the part behind it, such as a slot, as it was typed. */
