@@ -9,7 +9,7 @@ import { joinRest, makeGroup, removeGroup } from "../../os/cgroup/group";
 import { findCgroups, groupOf, type Cgroups, type Group } from "../../os/cgroup/hierarchy";
 import { messageOf } from "../../os/errors";
 import { createHeld, directoryProblem, exists } from "../../os/files/files";
-import { isFar } from "../../os/files/near";
+import { isAnyFar } from "../../os/files/near";
 import { appendLines, extentOfTaskFile } from "../../os/files/task-files";
 import { joinNewKeyring } from "../../os/libc";
 import type { Say } from "../../os/log";
@@ -142,7 +142,7 @@ const hasWholeInput = ({ stdin_bytes }: TaskOrder, dir: string): boolean =>
 function needsFar({ workdir, home, argv, env }: TaskOrder): boolean {
   const [name = ""] = argv;
   const commands = name.includes("/") ? [name] : (env["PATH"] ?? "").split(":");
-  return [workdir ?? home, ...commands].some((path) => path.startsWith("/") && isFar(path));
+  return isAnyFar([workdir ?? home, ...commands].filter((path) => path.startsWith("/")));
 }
 
 /** Has the guard hold an exclusive task before anything of it executes. Returns why that failed, or null. */

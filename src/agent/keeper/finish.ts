@@ -97,7 +97,9 @@ async function clearAll(
   const { say } = around;
   const [left, by_lease] = await settled;
   letGo(held.order, around);
-  const told = { ...withMemory(held, own, say), ended_ms: bootMs(), left, ...(by_lease ? BY_LEASE : {}) };
+  // What was left may have used more before it was killed.
+  const used = left === 0 ? own : withMemory(held, own, say);
+  const told = { ...used, ended_ms: bootMs(), left, ...(by_lease ? BY_LEASE : {}) };
   const uncapped = (why: string): void => say("output could not be capped", { why });
   inTrouble(say, "the size of a task's output is not known", undefined, () =>
     capAtEnd(held.dir, held.order.log_cap_bytes, uncapped),

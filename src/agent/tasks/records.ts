@@ -6,7 +6,7 @@ import { END_CAUSES, type EndCause, type RecordEnd } from "../../core/model/end"
 import type { TaskRecord } from "../../core/model/record";
 import { createSlowly, makeDirSlowly, wordsOf, type Disk } from "../../os/files/disk";
 import { exists, renameTo } from "../../os/files/files";
-import { appendTaskLinesDurably, readTaskFile, wholeLines } from "../../os/files/task-files";
+import { appendTaskLinesSlowly, readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB, type BootMs, type WallMs } from "../../core/units";
 import { fieldsOf, parsedJson, type JsonObject } from "../../os/files/json";
 import { assignment } from "../../wire/nouns";
@@ -210,13 +210,15 @@ export function createRecordWriter(tasks: string, disk: Disk): RecordWriter {
       if (!made.has(uid)) await makeDirSlowly(dir);
       made.add(uid);
       const line = `${JSON.stringify(keptRecord(record, clocksNow()))}\n`;
+      // What a loss of power takes of an end says no less: the task ended with that boot, and is never begun again.
+      const until = record.end === null ? "synced" : "written";
       try {
         // Versions are appended, as replacing would delete a file each time, which is slow on many file systems.
-        await appendTaskLinesDurably(dir, FILES.record, line);
+        await appendTaskLinesSlowly(dir, FILES.record, line, until);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
         await makeAgain(dir, record);
-        await appendTaskLinesDurably(dir, FILES.record, line);
+        await appendTaskLinesSlowly(dir, FILES.record, line, until);
       }
     });
     if (record.end !== null) made.delete(uid);

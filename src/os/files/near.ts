@@ -29,6 +29,12 @@ function farPoints(): readonly string[] {
 /** Returns whether a look at a path may have to wait for more than this machine. */
 export const isFar = (path: string): boolean => leadsTo(path, farPoints());
 
+/** Returns whether a look at one of several paths may, by one look at the mounts. */
+export function isAnyFar(paths: readonly string[]): boolean {
+  const far = farPoints();
+  return paths.some((path) => leadsTo(path, far));
+}
+
 /**
  * Returns whether a path leads into one of the mounts `far`. Every directory and link on the way is looked at, and
  * nothing in those mounts.

@@ -183,10 +183,15 @@ export function appendTaskLines(dir: string, name: string, lines: string): void 
 }
 
 /**
- * Appends whole lines to a file. Resolves when they are durable. The process does other things meanwhile, also on a
- * disk that hangs.
+ * Appends whole lines to a file. Resolves when they are as safe as `until` says: `synced` outlives a loss of power,
+ * `written` the death of this process. The process does other things meanwhile, also on a disk that hangs.
  */
-export async function appendTaskLinesDurably(dir: string, name: string, lines: string): Promise<void> {
+export async function appendTaskLinesSlowly(
+  dir: string,
+  name: string,
+  lines: string,
+  until: "written" | "synced",
+): Promise<void> {
   const at = await open(dir, O_RDONLY | O_DIRECTORY | SAFELY);
   try {
     const path = process.platform === "linux" ? `/proc/self/fd/${at.fd}/${name}` : join(dir, name);
@@ -196,7 +201,7 @@ export async function appendTaskLinesDurably(dir: string, name: string, lines: s
         throw Object.assign(new Error(`${join(dir, name)} is not a regular file`), { code: "ENOTREG" });
       }
       await file.writeFile(isTorn(file.fd) ? `${TORN}\n${lines}` : lines);
-      await file.datasync();
+      if (until === "synced") await file.datasync();
     } finally {
       await file.close();
     }
