@@ -4,11 +4,12 @@ import { nearest } from "../spec/grammar/nearest";
 import { makeContext } from "./context";
 import { CliError, EXIT, UsageError } from "./failure";
 import { groupHelp, overview } from "./frame/help";
-import { insteadOf, shown, verbFirst, withoutKind } from "./frame/instead";
+import { insteadOf, verbFirst, withoutKind } from "./frame/instead";
 import type { Host } from "./host";
+import { shown } from "./instead/line";
 import { otherTool, parseCommand } from "./frame/parse";
 import { LATER, TABLE } from "./table";
-import { withBatchLines } from "./typed/batch-lines";
+import { answerSlurm, typedAt } from "./typed/batch-lines";
 import type { CommandEntry } from "./frame/command";
 
 /** Runs one command line and returns its exit code. Errors are printed, never thrown. */
@@ -17,7 +18,7 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
   try {
     if (argv[0] === COMPLETE) return await completed(argv.slice(1), host);
     await refuseTool(argv[0] === "docker-compose" ? ["docker", "compose", ...argv.slice(1)] : argv);
-    const found = find(argv[0] === "sbatch" ? await withBatchLines(argv, host) : argv);
+    const found = find(await withoutSlurm(argv, host));
     isOurs = true;
     if (found.kind === "text") {
       host.out.write(found.text);
@@ -25,7 +26,7 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
     }
     const { entry, rest } = found;
     const decl = await entry.load();
-    const parsed = parseCommand(entry.name, entry.about, decl, rest);
+    const parsed = parseCommand(entry.name, entry.about, decl, rest, typedAt(host));
     if (parsed.kind === "help") {
       host.out.write(parsed.text);
       return EXIT.done;
@@ -41,6 +42,14 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
       return complain(error, host.err);
     return complain(new CliError(said.exit, said.message, `Did you mean: orch ${shown(meant)}`), host.err);
   }
+}
+
+/** Throws UsageError with the answer to a line of Slurm. Its help and its version are those of orch. */
+async function withoutSlurm(argv: readonly string[], host: Host): Promise<readonly string[]> {
+  const { before, rest } = connectionFirst(argv);
+  const answer = await answerSlurm(rest[0] === "help" ? [...rest.slice(1), "--help"] : rest, host);
+  if (answer?.is === "instead") throw otherTool(answer.instead);
+  return answer === null ? argv : [...before, ...answer.line];
 }
 
 /** The hidden command that completion scripts call. */

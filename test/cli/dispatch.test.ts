@@ -31,7 +31,7 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["node drian box1", "orch: unknown command: node drian. Did you mean: orch node drain\n"],
   ["token", "orch: orch token: what to do is missing. One of: orch token new, orch token ls, orch token revoke\n"],
   ["ps --al", "orch: unknown option '--al' (did you mean --all?). See: orch ps --help\n"],
-  ["ps a b", "orch: too many arguments. Expected 1 argument but got 2: a, b. See: orch ps --help\n"],
+  ["ps a b", "orch: too many arguments. Expected 1 argument but got 2: a, b. Did you mean: orch ps a; orch ps b\n"],
   ["explain", "orch: missing required argument 'TASK|WORKLOAD|RUN'. See: orch explain --help\n"],
   ["--nope ps", "orch: unknown option --nope. See: orch --help\n"],
   ["scale recs.api", "orch: recs.api: not APP.WORKLOAD=N. Write it like recs.api=5\n"],

@@ -13,15 +13,15 @@ export const inputOf = (folder: string, name: string): string =>
 /**
  * Makes one test of each `*.golden` in a folder, which is a path from the repository's top. `make` returns the output.
  */
-export function goldenTests(folder: string, make: (input: string, name: string) => string): void {
+export function goldenTests(folder: string, make: (input: string, name: string) => string | Promise<string>): void {
   const dir = join(import.meta.dir, "../..", folder);
   const files = readdirSync(dir).filter((name) => name.endsWith(".golden"));
   test(`${folder} has golden files`, () => expect(files.length).toBeGreaterThan(0));
   for (const file of files.toSorted()) {
     const path = join(dir, file);
-    test(`${file} gives what it says`, () => {
+    test(`${file} gives what it says`, async () => {
       const [input = "", expected = ""] = readFileSync(path, "utf8").split(CUT);
-      const output = `${make(input, file.replace(/\.golden$/, "")).trimEnd()}\n`;
+      const output = `${(await make(input, file.replace(/\.golden$/, ""))).trimEnd()}\n`;
       if (process.env["ORCH_GOLDEN"] === "write" && output !== expected) writeFileSync(path, input + CUT + output);
       else expect(output).toBe(expected);
     });

@@ -87,7 +87,7 @@ export const run = command({
     "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   takesName: isJobName,
   // Slurm's, where a time and numbers follow.
-  misread: { "-t": /^(\d+-)?\d+(:\d+)*$/, "-n": /^\d+$/, "-c": /^\d+$/ },
+  misread: { "-t": /^(\d+-)?\d+(:\d+)*$/, "-n": /^\d+$/, "-c": /^\d+$/, "-d": /^(after[a-z]*|singleton)\b/ },
   async run(context, { args, before, flags }) {
     if (flags.image !== null) throw new UsageError("--image: not built yet");
     if (flags.interactive || flags.tty) {

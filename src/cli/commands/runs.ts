@@ -3,6 +3,7 @@
 import { readDuration } from "../../spec/grammar/units";
 import type { RunView } from "../../wire/api/runs";
 import { RUN, type RunState } from "../../core/model/lifecycle";
+import { statesOfSlurm } from "../instead/slurm-lists";
 import { command, flag, reading, text, whole, word } from "../frame/command";
 import { userNamed } from "../typed/names";
 import { EXIT } from "../failure";
@@ -10,12 +11,14 @@ import { MOST_SHOWN, readRuns } from "../follow/pages";
 import { summary } from "../print/fold";
 import { runColumns } from "../print/runs";
 
+const STATES = Object.keys(RUN) as RunState[];
+
 export const runs = command({
   reads: true,
   options: {
     mine: flag("--mine", "only my own"),
     user: text("--user <NAME>", "only those of one person"),
-    state: word("--state <STATE>", "only those in one state", Object.keys(RUN) as RunState[]),
+    state: word("--state <STATE>", "only those in one state", STATES),
     since: reading("--since <DURATION>", "only so far back", readDuration),
     limit: whole("-n, --limit <N>", "at most so many (50; with --since all)", 1),
   },
@@ -24,6 +27,7 @@ export const runs = command({
     ["orch runs --state failed --user alice", "what failed of hers"],
     ["orch runs --since 1d --json", "for a script"],
   ],
+  misread: { "--state": statesOfSlurm(STATES) },
   async run(context, { flags, shape }) {
     const client = await context.client();
     const user = flags.mine ? (await client.me()).user : await userNamed(client, flags.user);

@@ -3,8 +3,7 @@
 import { command, flag, texts } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
 import { isJobName, refuseNumber, runJobAgain } from "../follow/again";
-import { insteadOf } from "../frame/instead";
-import { scriptAt, withBatchLines } from "../typed/batch-lines";
+import { answerSlurm, scriptAt } from "../typed/batch-lines";
 import { environmentOf } from "../typed/files";
 
 export const submit = command({
@@ -23,7 +22,8 @@ export const submit = command({
     // A script may have a name that a job could have, as train.sh.
     refuseNumber(typed, "submit");
     if (!isJobName(typed) || (await scriptAt(typed, context.host)) !== null) {
-      const instead = insteadOf(await withBatchLines(["sbatch", typed, ...args], context.host));
+      const answer = await answerSlurm(["sbatch", typed, ...args], context.host);
+      const instead = answer?.is === "instead" ? answer.instead : null;
       const why = instead?.why == null ? "" : ` (${instead.why})`;
       const until = `Until then: orch ${instead?.line ?? "run -d -- CMD"}`;
       throw new UsageError(`${typed}: scripts are not submitted yet, only jobs of apps${why}`, until);

@@ -1,19 +1,11 @@
 // The answer to a word or a flag of another tool: the whole command line that means the same here.
 
-import { combined, isCounted, type Words } from "./combine";
+import { combined, isCounted, type Words } from "../instead/combine";
+import { sayAll, shown, type Instead } from "../instead/line";
+import type { TypedAt } from "../instead/slurm";
 import { NO_LINE, OTHER_FLAGS, type OtherFlag } from "./other-flags";
 import { OTHER_WORDS } from "./other-words";
-import { updateInstead } from "./scontrol";
-
-export interface Instead {
-  /** Whose word it is, or null for a word of everybody's. */
-  readonly tool: string | null;
-  readonly typed: string;
-  /** What is different here, or null. */
-  readonly why: string | null;
-  /** The command line to type instead, or null if there is none. */
-  readonly line: string | null;
-}
+import { slurmFlagInstead, SLURM_FLAGS, type Own } from "./slurm-flags";
 
 /** Returns the hint of an answer: `Did you mean: orch ps`. */
 export const didYouMeanLine = ({ line, why }: Instead): string | null =>
@@ -53,12 +45,6 @@ export const withoutKind = (word: string): string | null => KIND.exec(word)?.[2]
 
 /** Returns what to type instead of a command of another tool, or null if it is none's. The longest entry counts. */
 export function insteadOf(argv: readonly string[]): Instead | null {
-  if (argv[0] === "scontrol" && argv[1] === "update") {
-    const updated = updateInstead(argv.slice(2));
-    const said = { tool: "Slurm", typed: "scontrol update" };
-    if (updated.is === "none") return { ...said, why: updated.why, line: null };
-    return { ...said, why: null, line: shown(updated.words) };
-  }
   const split = verbFirst(argv).flatMap((word, at) => (at === 1 ? (KIND.exec(word)?.slice(1) ?? [word]) : [word]));
   for (let count = Math.min(MOST_WORDS, split.length); count > 0; count--) {
     const typed = split.slice(0, count);
@@ -138,14 +124,19 @@ function lineOf(lines: readonly string[], rest: readonly string[], tool: string 
  * Returns what to type instead of `orch NAME …` if a flag in it is another tool's, or null. The other words stay as
  * they are.
  */
-export function insteadOfFlag(name: string, argv: readonly string[], passes: boolean, own: Own): Instead | null {
-  const { flags, operands, first, why, hasLine, named } = translated(name, argv, passes, own, null);
+export function insteadOfFlag(
+  name: string,
+  argv: readonly string[],
+  passes: boolean,
+  own: Own,
+  at: TypedAt,
+): Instead | null {
+  const slurms = isOthers(name, argv, own) ? null : slurmFlagInstead(name, argv, own, at);
+  if (slurms !== null) return slurms;
+  const { flags, operands, first, why, hasLine } = translated(name, argv, passes, own, null);
   if (first === null) return null;
   const { flag, typed, suffix } = first;
   if (!hasLine) return { tool: flag.tool, typed, why, line: null };
-  if (named && name !== "ps" && name !== "cancel") {
-    return { tool: flag.tool, typed, why, line: `show ${shown(operands)}` };
-  }
   const words = passes
     ? operands.length > 0
       ? ["--", ...operands]
@@ -157,6 +148,16 @@ export function insteadOfFlag(name: string, argv: readonly string[], passes: boo
   return { tool: flag.tool, typed, why, line: [name, ...all].filter((word) => word !== "").join(" ") };
 }
 
+/** Returns whether all flags of a line are the command's own or another tool's than Slurm. */
+const isOthers = (name: string, argv: readonly string[], own: Own): boolean =>
+  argv.every((word, at) => {
+    const { typed, glued } = partsOf(word, () => false);
+    // `-A lab` names an account, and `-A` alone all namespaces.
+    const isAccount = typed === "-A" && glued === null && /^\w/.test(argv[at + 1] ?? "");
+    if (!word.startsWith("-") || own(typed) !== null) return true;
+    return !isAccount && OTHER_FLAGS.some((flag) => flag.typed.includes(typed) && (flag.on?.includes(name) ?? true));
+  });
+
 /** Flags of a command that another tool has too, each with the values that only that tool's flag takes. */
 export type Misread = Readonly<Record<string, RegExp>>;
 
@@ -166,7 +167,7 @@ export function misreadIn(argv: readonly string[], own: Own, misread: Misread): 
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at] ?? "";
     if (word === "--" || !word.startsWith("-")) break;
-    const { typed, glued } = partsOf(word);
+    const { typed, glued } = partsOf(word, (short, rest) => misread[short]?.test(rest) === true);
     const isOther = misread[typed]?.test(glued ?? argv[at + 1] ?? "") === true;
     if (isOther) found.add(typed);
     if (glued === null && (isOther || own(typed) === "valued")) at += 1;
@@ -174,15 +175,10 @@ export function misreadIn(argv: readonly string[], own: Own, misread: Misread): 
   return found;
 }
 
-/** Tells of a flag whether it is the command's own, and whether a value follows. */
-export type Own = (typed: string) => "bare" | "valued" | null;
-
 interface Translated {
   /** The flags in the words of orch with their values, quoted for a shell. */
   readonly flags: readonly string[];
   readonly operands: readonly string[];
-  /** Whether an operand comes from a flag. */
-  readonly named: boolean;
   /** What is different, or left out, of all flags; null for nothing. */
   readonly why: string | null;
   /** Whether a command line means the same at all. */
@@ -205,7 +201,6 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
   const operands: string[] = [];
   const why = new Set<string>();
   const against = new Set<string>();
-  let named = false;
   let lead: string | null = null;
   let first: Translated["first"] = null;
   for (let at = 0; at < argv.length; at++) {
@@ -218,7 +213,7 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
       operands.push(word);
       continue;
     }
-    const { typed, glued } = partsOf(word);
+    const { typed, glued } = partsOf(word, (short) => own(short) === null && isGlued(name, word, short));
     const next = glued ?? argv[at + 1] ?? "";
     const kept = own(typed);
     const found = kept === null ? flagOf(name, typed, next, tool) : null;
@@ -233,7 +228,6 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
     if (found?.words === NO_LINE) continue;
     if (found !== null && found.words.length > 0 && found.flag.tool !== "orch" && isOperands(found.words)) {
       operands.push(...found.words);
-      named = true;
     } else if (kept === null) flags.push(...pairsOf(found?.words ?? []));
     else flags.push(takesValue ? [word, next] : [word]);
   }
@@ -246,13 +240,10 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
     flags: texts,
     operands: operands.map(led),
     first,
-    named,
     hasLine: against.size === 0,
     why: sayAll(against.size > 0 ? against : why),
   };
 }
-
-const sayAll = (said: ReadonlySet<string>): string | null => (said.size === 0 ? null : [...said].join("; "));
 
 const isOperands = ([first = "", ...more]: Words): boolean =>
   !isCounted(first) && [first, ...more].every((word) => !word.startsWith("-"));
@@ -261,22 +252,35 @@ const isOperands = ([first = "", ...more]: Words): boolean =>
 const pairsOf = (words: Words): Words[] =>
   words.length <= 2 ? (words.length === 0 ? [] : [words]) : [words.slice(0, 2), ...pairsOf(words.slice(2))];
 
-/** Splits `--gres=gpu:2` and `-N2` into the flag and its value. */
-function partsOf(word: string): { typed: string; glued: string | null } {
+/** Returns whether a word such as `-Jtrain` is a flag of Slurm with its value. `-detach` is a flag as it is. */
+const isGlued = (name: string, word: string, short: string): boolean =>
+  !OTHER_FLAGS.some(({ typed }) => typed.includes(word)) &&
+  SLURM_FLAGS.some(({ typed, takesValue, on }) => takesValue && typed.includes(short) && on?.includes(name) === true);
+
+/** Splits `--gres=gpu:2`, `-N2` and, where the flag `takes` what is glued to it, `-Jtrain` into flag and value. */
+function partsOf(
+  word: string,
+  takes: (short: string, rest: string) => boolean,
+): { typed: string; glued: string | null } {
   const [, long, behind] = /^(--[^=]+)=(.*)$/s.exec(word) ?? [];
   if (long !== undefined) return { typed: long, glued: behind ?? "" };
-  const [, short, value] = /^(-[A-Za-z])([\d/].*)$/s.exec(word) ?? [];
-  return short === undefined ? { typed: word, glued: null } : { typed: short, glued: value ?? "" };
+  const [, short, value = ""] = /^(-[A-Za-z])(.+)$/s.exec(word) ?? [];
+  return short !== undefined && (/^[\d/]/.test(value) || takes(short, value))
+    ? { typed: short, glued: value }
+    : { typed: word, glued: null };
 }
 
-/** The entries of the tool whose word was typed come first. */
+const OF_COMMANDS = OTHER_FLAGS.filter(({ on }) => on !== null);
+const OF_ALL = OTHER_FLAGS.filter(({ on }) => on === null);
+
+/** The entries of the tool whose word was typed come first, and those of all commands last. */
 function flagOf(
   name: string,
   typed: string,
   value: string,
   tool: string | null,
 ): { flag: OtherFlag; words: readonly string[] } | null {
-  const entries = OTHER_FLAGS.filter((flag) => flag.tool === tool).concat(OTHER_FLAGS);
+  const entries = OTHER_FLAGS.filter((flag) => flag.tool === tool).concat(OF_COMMANDS, SLURM_FLAGS, OF_ALL);
   for (const flag of entries) {
     if (!flag.typed.includes(typed) || (flag.on !== null && !flag.on.includes(name))) continue;
     const words = flag.instead(value, typed);
@@ -284,7 +288,3 @@ function flagOf(
   }
   return null;
 }
-
-/** Returns words as they are typed into a shell. */
-export const shown = (words: readonly string[]): string =>
-  words.map((word) => (/^[\w@%+=:,./<>|-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");

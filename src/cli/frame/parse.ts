@@ -6,7 +6,10 @@ import type { AnyCommand, Input, OptionDecl, Options, OutputShape } from "./comm
 import type { AskedServer } from "../cluster/settings";
 import { UsageError } from "../failure";
 import { examplesText, HELP_WIDTH, itemText, notesText, TERM_MOST } from "./help";
-import { didYouMeanLine, insteadOf, insteadOfFlag, misreadIn, type Instead, type Own } from "./instead";
+import { didYouMeanLine, insteadOf, insteadOfFlag, misreadIn } from "./instead";
+import { operandInstead, type Own } from "./slurm-flags";
+import type { Instead } from "../instead/line";
+import type { TypedAt } from "../instead/slurm";
 
 export type ParsedArgv =
   | { readonly kind: "run"; readonly input: Input<Options>; readonly asked: AskedServer }
@@ -18,23 +21,32 @@ const CONNECTION: readonly (readonly [keyof AskedServer, string, string])[] = [
   ["data", "--data <DIR>", "the server's data directory, on its own machine (ORCH_DATA)"],
 ];
 
+/** For lines that nobody typed, such as those in documents. */
+const NOBODY: TypedAt = { user: null, now_ms: 0 };
+
 /** Parses what follows the command's name. Throws a UsageError for what is wrong. */
-export function parseCommand(name: string, about: string, decl: AnyCommand, argv: readonly string[]): ParsedArgv {
-  const parsed = parseOnce(name, about, decl, argv);
+export function parseCommand(
+  name: string,
+  about: string,
+  decl: AnyCommand,
+  argv: readonly string[],
+  at: TypedAt = NOBODY,
+): ParsedArgv {
+  const parsed = parseOnce(name, about, decl, argv, at);
   if (parsed.kind === "help" || !decl.passThrough) return parsed;
   const { args, before } = parsed.input;
   const named = before > 0 && decl.takesName?.(args[0] ?? "") === true;
-  return named ? parseOnce(name, about, { ...decl, passThrough: false }, argv) : parsed;
+  return named ? parseOnce(name, about, { ...decl, passThrough: false }, argv, at) : parsed;
 }
 
-function parseOnce(name: string, about: string, decl: AnyCommand, argv: readonly string[]): ParsedArgv {
+function parseOnce(name: string, about: string, decl: AnyCommand, argv: readonly string[], at: TypedAt): ParsedArgv {
   const { parser, options } = parserOf(name, about, decl);
   const own = ownOf(decl, options);
   const misread = misreadIn(argv, own, decl.misread ?? {});
   const instead =
     misread.size === 0
       ? null
-      : insteadOfFlag(name, argv, decl.passThrough, (typed) => (misread.has(typed) ? null : own(typed)));
+      : insteadOfFlag(name, argv, decl.passThrough, (typed) => (misread.has(typed) ? null : own(typed)), at);
   if (instead !== null) throw otherTool(instead);
   let help = "";
   parser.exitOverride().configureOutput({
@@ -48,7 +60,7 @@ function parseOnce(name: string, about: string, decl: AnyCommand, argv: readonly
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { kind: "help", text: help };
-    throw wrongArgv(error, name, decl, argv, own);
+    throw wrongArgv(error, name, decl, argv, own, at);
   }
   const given = parser.opts<Record<string, unknown>>();
   const flags = Object.fromEntries(
@@ -73,14 +85,19 @@ function wrongArgv(
   decl: AnyCommand,
   argv: readonly string[],
   own: Own,
+  at: TypedAt,
 ): UsageError {
   const instead =
     code === "commander.unknownOption"
-      ? insteadOfFlag(name, argv, decl.passThrough, own)
+      ? insteadOfFlag(name, argv, decl.passThrough, own, at)
       : code === "commander.excessArguments"
         ? insteadOf([name, ...argv])
         : null;
-  if (instead === null) return new UsageError(plainMessage(message), `See: orch ${name} --help`);
+  if (instead === null) {
+    const line = code === "commander.excessArguments" ? operandInstead(name, argv, own, at) : null;
+    const hint = line === null ? `See: orch ${name} --help` : `Did you mean: orch ${line}`;
+    return new UsageError(plainMessage(message), hint);
+  }
   return otherTool(instead);
 }
 

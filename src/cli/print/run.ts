@@ -124,6 +124,11 @@ export const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[]
       started_ms === null ? "-" : formatAge(Math.max(0, (finished_ms ?? now_ms) - started_ms)),
   },
   {
+    title: "PEAK",
+    align: "right",
+    cell: ({ peak_memory_bytes }) => (peak_memory_bytes === null ? "" : formatBytes(peak_memory_bytes)),
+  },
+  {
     title: "EXIT",
     align: "right",
     cell: ({ exit_code, signal }) => signal ?? (exit_code === null ? "" : String(exit_code)),

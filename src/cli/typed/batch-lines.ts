@@ -1,32 +1,41 @@
-// The options that a batch script brings for sbatch: its #SBATCH lines, up to the first line that is a command.
+// The script of a line of sbatch: a file that can be read here, or standard input.
 
 import { resolve } from "node:path";
 import { readText } from "../../os/files/private-files";
 import type { Host } from "../host";
+import { SBATCH } from "../instead/slurm-job-options";
+import { readOptions } from "../instead/slurm-option";
+import { slurmAnswer, type Script, type SlurmAnswer, type TypedAt } from "../instead/slurm";
 
-const WORD = /(?:"[^"]*"|'[^']*'|[^\s"'])+/g;
-const QUOTED = /"([^"]*)"|'([^']*)'/g;
+/** The most of standard input that is read for its #SBATCH lines. */
+const MOST_BYTES = 1024 * 1024;
 
-/** Returns the words of the #SBATCH lines of a script. */
-export function batchWords(script: string): string[] {
-  const words: string[] = [];
-  for (const line of script.split("\n")) {
-    if (line.trim() !== "" && !line.startsWith("#")) break;
-    for (const word of /^#SBATCH\s+(.*)/.exec(line)?.[1]?.match(WORD) ?? []) {
-      if (word.startsWith("#")) break;
-      words.push(word.replaceAll(QUOTED, "$1$2"));
-    }
-  }
-  return words;
+/** Returns the answer to a line of Slurm, with the options of the script of sbatch; null if the line is not Slurm's. */
+export async function answerSlurm(argv: readonly string[], host: Host): Promise<SlurmAnswer | null> {
+  const script: Script = argv[0] === "sbatch" ? await scriptOf(argv.slice(1), host) : { is: "elsewhere" };
+  return slurmAnswer(argv, script, typedAt(host));
 }
 
-/** Returns the line of sbatch with the options of its script in front, as sbatch reads them; as it is without one. */
-export async function withBatchLines([first = "", ...argv]: readonly string[], host: Host): Promise<readonly string[]> {
-  for (const word of argv) {
-    const script = word.startsWith("-") ? null : await scriptAt(word, host);
-    if (script !== null) return [first, ...batchWords(script), ...argv];
+export const typedAt = ({ env, now }: Host): TypedAt => ({
+  user: env["USER"] ?? env["LOGNAME"] ?? null,
+  now_ms: now(),
+});
+
+async function scriptOf(argv: readonly string[], host: Host): Promise<Script> {
+  const { given, operands } = readOptions(SBATCH, argv, true);
+  const [file] = operands;
+  if (file !== undefined) {
+    const read = await readText(resolve(host.cwd, file));
+    // What begins otherwise is no batch script, and its lines are no options.
+    return read.is === "there"
+      ? { is: "file", text: read.text.startsWith("#!") ? read.text : "" }
+      : { is: "elsewhere" };
   }
-  return [first, ...argv];
+  const isAsked =
+    given.some(({ typed }) => typed === "--wrap") || argv.some((word) => /^(-h|--help|-V|--version)$/.test(word));
+  if (host.input.tty || isAsked) return { is: "elsewhere" };
+  const piped = await host.input.piped(MOST_BYTES);
+  return piped.is === "bytes" ? { is: "piped", text: new TextDecoder().decode(piped.bytes) } : { is: "elsewhere" };
 }
 
 /** Returns the text of a script, which begins with `#!`, as sbatch asks; null if there is none of that name. */

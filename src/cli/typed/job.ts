@@ -1,7 +1,7 @@
 // Turns the flags of `orch run` into a job of the spec file's grammar. The same keys get the same checks and defaults.
 
 import type { Activate, OnUnknownEnd } from "../../core/model/workload";
-import { hostsIn } from "../frame/host-list";
+import { hostsIn } from "../instead/host-list";
 import type { Pair } from "./readers";
 
 export interface JobFlags {

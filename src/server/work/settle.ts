@@ -24,7 +24,9 @@ export function settleRun(draft: Draft, run: RunRow, as: Settled["as"], by: stri
     throw new RefusedError(
       "conflict",
       `run ${run.run} asks nothing: it is ${run.state}${run.reason === null ? "" : `, ${run.reason}`}`,
-      as === "again" ? "orch retry makes another run once it has ended" : "orch cancel ends a run",
+      as === "again"
+        ? `orch cancel ${run.run} ends it first; orch retry ${run.run} makes another run then`
+        : "orch cancel ends a run",
     );
   }
   const ends = slot.ends.map((end) => ({ ...end, settled: { as, by } }));

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { dispatch } from "../../../src/cli/dispatch";
 import { UsageError } from "../../../src/cli/failure";
 import { parseCommand } from "../../../src/cli/frame/parse";
-import { insteadOf, insteadOfFlag, type Instead } from "../../../src/cli/frame/instead";
+import { insteadOf, insteadOfFlag } from "../../../src/cli/frame/instead";
+import type { Instead } from "../../../src/cli/instead/line";
 import { OTHER_FLAGS } from "../../../src/cli/frame/other-flags";
+import { SLURM_FLAGS } from "../../../src/cli/frame/slurm-flags";
 import { OTHER_WORDS } from "../../../src/cli/frame/other-words";
 import { TABLE } from "../../../src/cli/table";
 import { goldenTests } from "../../support/golden";
@@ -36,13 +38,13 @@ const SAMPLES: Readonly<Record<string, string>> = {
   "-l": "a=b",
 };
 const rowsOfFlags = (): [string, Instead][] =>
-  OTHER_FLAGS.flatMap(({ typed, on, takesValue }) =>
+  [...OTHER_FLAGS, ...SLURM_FLAGS].flatMap(({ typed, on, takesValue }) =>
     typed.flatMap((flag) =>
       (on ?? ["ps"])
         .filter((name) => name !== "submit")
         .flatMap((name) => {
           const argv = [flag, ...(takesValue ? [SAMPLES[flag] ?? "2"] : []), ...(name === "run" ? ["x"] : [])];
-          const instead = insteadOfFlag(name, argv, name === "run", () => null);
+          const instead = insteadOfFlag(name, argv, name === "run", () => null, { user: null, now_ms: 0 });
           return instead === null ? [] : [[[name, ...argv].join(" "), instead] as [string, Instead]];
         }),
     ),
@@ -93,7 +95,7 @@ describe("what is typed first", () => {
     ],
     [
       "run --gpu 1 --gres gpu:2 -- python t.py -n 4",
-      "--gres is Slurm's. Did you mean: orch run --gpu 1 --gpu 2 -- python t.py -n 4",
+      "--gres is Slurm's. Did you mean: orch run --gpu 2 -- python t.py -n 4",
     ],
     [
       "run --rm -v /a:/b python t.py",
@@ -132,8 +134,8 @@ describe("what is typed first", () => {
     ["run -d -t 10 ./job.sh", "-t is Slurm's. Did you mean: orch run -d --time 10m -- ./job.sh"],
     [
       "run -d -n 4 --mem 4G x -n 2",
-      "-n is Slurm's: 4 tasks are --cpu 4 for one process that starts them, --nodes 4 for so many machines. " +
-        "Did you mean: orch run -d --memory 4G --cpu 4 -- x -n 2",
+      "-n is Slurm's: a run is one process, which starts 4 tasks on all their cores; --nodes 4 is so many " +
+        "machines. Did you mean: orch run -d --memory 4G --cpu 4 -- x -n 2",
     ],
     [
       "sbatch -N2 --ntasks-per-node=4 -c 2 --mem-per-cpu=2G a.sh",
@@ -173,13 +175,13 @@ describe("what is typed first", () => {
     ],
     [
       "scancel -u root",
-      "scancel is Slurm's: one's own runs are cancelled at once, others by their numbers. " +
-        "Did you mean: orch cancel --mine",
+      "scancel is Slurm's (orch cancel takes the numbers of runs: orch runs --user root lists them; " +
+        "--mine is one's own)",
     ],
     ["scancel -n sweep", "scancel is Slurm's. Did you mean: orch cancel sweep"],
     ["squeue -j 33", "squeue is Slurm's. Did you mean: orch ps 33"],
     ["sacct -j 5", "sacct is Slurm's. Did you mean: orch show 5"],
-    ["squeue -t PD", "squeue is Slurm's: orch queue lists what waits, orch ps what runs. Did you mean: orch ps"],
+    ["squeue -t PD", "squeue is Slurm's. Did you mean: orch queue"],
     [
       "scontrol update NodeName=box3 State=DRAIN Reason=fan",
       "scontrol update is Slurm's. Did you mean: orch node drain box3 --reason fan",
@@ -188,7 +190,10 @@ describe("what is typed first", () => {
       "scontrol update NodeName=box3,box4 State=RESUME",
       "scontrol update is Slurm's. Did you mean: orch node resume box3 box4",
     ],
-    ["scontrol hold 5", "scontrol hold is Slurm's. Holding runs is not built yet"],
+    [
+      "scontrol hold 5",
+      "scontrol hold is Slurm's (holding runs is not built yet; a run waits for another one with --after)",
+    ],
     ["module load cuda", "module load is the shell's. Did you mean: orch run --login -c 'module load cuda && CMD'"],
     [
       "run -- module load cuda",
@@ -214,11 +219,7 @@ describe("what is typed first", () => {
       "scontrol update NodeName=box[3-4] State=RESUME",
       "scontrol update is Slurm's. Did you mean: orch node resume box3 box4",
     ],
-    [
-      "squeue -u root",
-      "squeue is Slurm's: people are called as in orch user ls, or by their Unix account; one's own: --mine. " +
-        "Did you mean: orch ps --user root",
-    ],
+    ["squeue -u root", "squeue is Slurm's. Did you mean: orch ps --user root"],
     [
       "logs -n ns pod/x",
       "-n is kubectl's: a namespace is a project here, written before the name. Did you mean: orch logs ns/x",
@@ -283,11 +284,15 @@ describe("what is typed first", () => {
     ];
     writeFileSync(join(dir, "train.sh"), [...lines, "#SBATCH --mem=1G", "echo", "#SBATCH -N 9", ""].join("\n"));
     writeFileSync(join(dir, "data.txt"), "#SBATCH -N 9\n");
-    const until = "orch run -d --name 'my job' --gpu 1 --time 10m --memory 1G -- bash train.sh a";
+    const until = "orch run -d --name my-job --gpu 1 --time 10m --memory 1G -- bash -s a < train.sh";
+    const why = "my job: names are lower-case letters, digits and dashes";
     for (const [typed, said] of [
-      ["sbatch train.sh a", `sbatch is Slurm's. Did you mean: ${until}`],
-      ["submit train.sh a", `train.sh: scripts are not submitted yet, only jobs of apps. Until then: ${until}`],
-      ["sbatch data.txt", "sbatch is Slurm's. Did you mean: orch run -d -- bash data.txt"],
+      ["sbatch train.sh a", `sbatch is Slurm's: ${why}. Did you mean: ${until}`],
+      [
+        "submit train.sh a",
+        `train.sh: scripts are not submitted yet, only jobs of apps (${why}). Until then: ${until}`,
+      ],
+      ["sbatch data.txt", "sbatch is Slurm's. Did you mean: orch run -d -- bash -s < data.txt"],
       ["sbatch nowhere.sh", "sbatch is Slurm's. Did you mean: orch run -d -- bash nowhere.sh"],
     ] as const) {
       const here = stage({ cwd: dir });

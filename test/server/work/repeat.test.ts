@@ -20,7 +20,9 @@ const ask = (what: string, run: number | string, as = "alice"): Promise<Answer> 
 const rowOf = (run: number): RunRow | undefined => stage.api.store.state.runs.values().find((one) => one.run === run);
 test("one that has ended is made anew as it was, for who asks", async () => {
   await make({ command: ["sum", "1", "2"], resources: { cpu: 2 }, workdir: "/w", labels: { a: "b" }, priority: -3 });
-  expect((await ask("retry", 1)).status).toBe(409);
+  const refused = await ask("retry", 1);
+  const hint = "orch cancel 1 ends it first; orch retry 1 makes another run then";
+  expect([refused.status, refused.body["error"]]).toEqual([409, expect.objectContaining({ hint })]);
   await ask("cancel", 1);
   await stage.planned();
   const again = await ask("retry", "sum");

@@ -13,7 +13,7 @@ export function hostsIn(text: string): string[] {
   return names.length > MOST ? [text] : names;
 }
 
-function numbersIn(ranges: string): string[] {
+export function numbersIn(ranges: string): string[] {
   return ranges.split(",").flatMap((range) => {
     const [first = "", last = first] = range.split("-");
     const count = Math.min(Number(last) - Number(first), MOST) + 1;
