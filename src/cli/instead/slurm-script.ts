@@ -42,11 +42,16 @@ export function runOfScript(script: string): ScriptRun {
   const why: string[] = [];
   if (/^\s*srun\b/m.test(body)) why.push("srun goes from the script: a run starts its programs itself");
   if (/\bSLURM_\w+/.test(body)) why.push("$SLURM_JOB_ID is $ORCH_RUN there, and other variables of Slurm are not set");
+  const reader = isShell ? READERS.exec(body)?.[1] : undefined;
+  if (reader !== undefined) why.push(`${reader} in it takes < /dev/null, since standard input is the script`);
   return {
     program: [program, ...args, isShell ? "-s" : "-"],
     flags: loads || typed.some(isLogin) ? [["--login"]] : [],
     why,
   };
 }
+
+/** Programs that read standard input to its end, and so the rest of a script that a shell reads from there. */
+const READERS = /^\s*(ssh|mpirun|mpiexec|ffmpeg|parallel)\s(?!.*<)/m;
 
 const isNoSplit = (word: string): boolean => word !== "-S" && word !== "--split-string";
