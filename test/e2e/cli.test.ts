@@ -61,7 +61,7 @@ describe("orch run in the foreground", () => {
     expect(await hog.exited).toBe(130);
     expect(hog.output()).toContain("cancelled by admin");
     const { code, err } = await cluster.orch("explain", String((await runOf("hog")).run));
-    expect([code, err.includes("is over: stopped: ")]).toEqual([1, true]);
+    expect([code, err.includes("is over: cancelled: ")]).toEqual([1, true]);
   });
 
   test("leaves the job alone when it is killed itself", async () => {

@@ -352,7 +352,8 @@ describe("orch run", () => {
     await cluster.ok("run", ...LITTLE, "--name", "brief", "--", "true");
     const [brief] = await tasksOf("brief");
     const late = await cluster.orch("cancel", String(brief?.run));
-    expect([late.code, late.err]).toEqual([1, `orch: run ${brief?.run} is over: succeeded. See: orch runs\n`]);
+    const more = `orch show ${brief?.run} says how it ended, orch logs ${brief?.run} what it printed`;
+    expect([late.code, late.err]).toEqual([1, `orch: brief (run ${brief?.run}) is over: succeeded (${more})\n`]);
     expect((await cluster.orch("cancel")).code).toBe(2);
   });
 });

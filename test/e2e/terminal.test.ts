@@ -53,6 +53,30 @@ describe("the question at Ctrl-C", () => {
   });
 });
 
+describe("Ctrl-C while something is waited for", () => {
+  const left = async (argv: readonly string[], first: RegExp): Promise<string> => {
+    const { child, shown, type } = onTerminal(argv, cluster.env);
+    await waitUntil("its first word", () => first.test(shown()));
+    type(CTRL_C);
+    expect(await child.exited).toBe(130);
+    return shown();
+  };
+  test("says that it goes on, and how to look again", async () => {
+    const file = join(cluster.dir, "slow.yaml");
+    await Bun.write(file, `app: slow\njobs: { one: { run: sleep 1000, resources: { cpu: 20m, memory: 16MiB } } }\n`);
+    const applied = await left(["apply", "--yes", "--wait", file], /slow\.one\): running/);
+    expect(applied).toEndWith("orch: what slow has to do goes on; see: orch ps slow, or the same command again\r\n");
+    const [task] = await cluster.tasks("slow");
+    const node = task?.node ?? "";
+    const drained = await left(["node", "drain", "--wait", node], new RegExp(`${node}: draining`));
+    expect(drained).toEndWith(
+      `orch: the drain goes on; see: orch node drain ${node} --wait; to end it: orch node resume ${node}\r\n`,
+    );
+    await cluster.ok("node", "resume", node);
+    await cluster.ok("rm", "slow", "--yes");
+  });
+});
+
 describe("the end of an attached run", () => {
   const asked = async (name: string, script: string): Promise<OnTerminal> => {
     const terminal = onTerminal(["run", ...LITTLE, "--name", name, "-c", script], cluster.env);

@@ -9,6 +9,7 @@ import { changed, changeLine } from "../print/changes";
 import { planLines } from "../print/plan";
 import { checkSpec } from "../typed/spec-check";
 import { waitForApp } from "../follow/waiting";
+import { untilLeft } from "../follow/watching";
 
 export const apply = command({
   reads: true,
@@ -56,6 +57,8 @@ export const apply = command({
           : changeLine({ name: decl.app, change: "none", detail: "as it was" }, style),
       );
     }
-    return flags.wait ? waitForApp(context, client, answer, shape) : EXIT.done;
+    if (!flags.wait) return EXIT.done;
+    const goesOn = clean(`what ${decl.app} has to do goes on; see: orch ps ${decl.app}, or the same command again`);
+    return untilLeft(context, goesOn, waitForApp(context, client, answer, shape));
   },
 });

@@ -1,12 +1,15 @@
 // `orch cancel`: ends runs, also those that only wait.
 
 import { isFinal, type RunState } from "../../core/model/lifecycle";
+import { fullRunName } from "../../core/model/task";
+import { overHint, sayOver } from "../../core/why/over";
 import type { Client } from "../../wire/client";
 import { command, flag, text } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
 import { WITH_TASKS } from "../typed/names";
 import { readRuns } from "../follow/pages";
 import { complain } from "../print/complain";
+import { runWhy } from "../print/runs";
 
 export const cancel = command({
   operands: ["[RUN|NAME...]"],
@@ -38,7 +41,8 @@ export const cancel = command({
       try {
         const after = await client.cancel(run, { signal: flags.signal });
         if (after.state === "succeeded" || after.state === "failed") {
-          throw new CliError(EXIT.failed, `run ${after.run} is over: ${after.state}`, "See: orch runs");
+          const hint = overHint(String(after.run), after.started_ms !== null);
+          throw new CliError(EXIT.failed, sayOver(fullRunName(after), after.state, runWhy(after)), hint);
         }
         context.print(`run ${after.run}: ${after.state === "cancelled" ? "cancelled" : "cancelling"}`);
       } catch (error) {
@@ -82,7 +86,11 @@ async function runsNamed(client: Client, typed: string): Promise<Cancelled[]> {
         endsService(project === me.project ? "" : `${project}/`, app, workload),
       );
     if (kind === "run" && user !== null && state !== null && isFinal(state as RunState)) {
-      throw new CliError(EXIT.failed, `run ${run} (${typed}) is over: ${state}`, `See: orch show ${run}`);
+      throw new CliError(
+        EXIT.failed,
+        sayOver(fullRunName({ name: typed, run }), state, null),
+        `orch show ${run} says how it ended`,
+      );
     }
     if (kind === "task" && slot !== null && slot > 0) {
       throw new CliError(EXIT.failed, `${name} is a part of run ${run}`, `The whole run: orch cancel ${run}`);

@@ -1,9 +1,9 @@
 // `orch login URL`: checks a token with the server and keeps it as the current context.
 
-import { connect } from "../../wire/client";
+import { ApiError, connect, UnreachableError } from "../../wire/client";
 import { parseToken } from "../../wire/token";
 import { command, text } from "../frame/command";
-import { configDir, contextName, writeContext } from "../cluster/contexts";
+import { configDir, contextName, readContexts, writeContext, type NamedCluster } from "../cluster/contexts";
 import { CliError, EXIT, UsageError } from "../failure";
 import { normalUrl } from "../cluster/settings";
 
@@ -33,8 +33,25 @@ export const login = command({
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
       throw new UsageError(`--name ${name}: letters, digits, dots and dashes only`);
     }
-    await writeContext(configDir(host.env, host.home), { name, url, token, pin });
+    const dir = configDir(host.env, host.home);
+    const before = (await readContexts(dir, host.uid)).find((one) => one.name === name);
+    const whose = before === undefined || before.token === token ? null : await whoIs(before);
+    await writeContext(dir, { name, url, token, pin });
     context.print(`logged in to ${url} as ${me.user} (${me.role}, project ${me.project})`);
+    if (before !== undefined && whose !== null && whose !== me.user) {
+      context.note(`it replaces the login of ${whose} (context ${name}). To keep both: orch login ${url} --name NAME`);
+    }
     return EXIT.done;
   },
 });
+
+/** Returns who a context's token belongs to, in words, also where its server does not say so any more. */
+async function whoIs({ url, token, pin }: NamedCluster): Promise<string> {
+  try {
+    return (await connect({ url, token, pin }).me()).user;
+  } catch (error) {
+    if (error instanceof ApiError) return "somebody whose token is no longer taken";
+    if (error instanceof UnreachableError) return `somebody at ${url}`;
+    throw error;
+  }
+}

@@ -2,9 +2,9 @@
 
 import { readDuration } from "../../spec/grammar/units";
 import { invalid, parsed, type Parsed } from "../../spec/issue";
-import type { Client } from "../../wire/client";
+import { ApiError, type Client } from "../../wire/client";
 import { splitTime } from "../../wire/log-times";
-import { followRun, hasBegun, partOnly } from "../follow/attached";
+import { followRun, partOnly } from "../follow/attached";
 import { command, flag, reading, whole, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
@@ -12,8 +12,12 @@ import { copyLog, type OutputPart, wholeOf } from "../follow/log-copy";
 import { linesOf, mergeByTime } from "../follow/log-merge";
 import { lineSink, namedSink, plainSink, type LogSink } from "../follow/log-sink";
 import { logTargets, type LogTarget, type Targets } from "../follow/log-targets";
+import { clean } from "../print/clean";
+import { style } from "../print/color";
 import { complain } from "../print/complain";
 import { watchFrom } from "../follow/watching";
+import { waitsLine } from "../print/explain";
+import { hasBegun } from "../print/tasks";
 
 interface Line {
   readonly task: string;
@@ -68,14 +72,14 @@ export const logs = command({
     }
     const asked = await askedFor(context, flags, shape, tasks.length > 1 || (flags.follow && kind === "many"));
     if (flags.follow && flags.attempt === null && kind === "many") {
-      return growing(context, client, targets, asked, revision);
+      return growing(context, client, targets, { typed: typed ?? "", asked, revision });
     }
     if (flags.follow && flags.attempt === null && targets.run !== null && shape === "text") {
       const { signal } = new AbortController();
       const following = { context, client, run: targets.run, since: revision, signal, output: asked.output };
       return (await followRun(following))?.isWhole === false ? EXIT.failed : EXIT.done;
     }
-    if (tasks.length === 0) throw nothingYet(typed ?? String(targets.run), flags.attempt);
+    if (tasks.length === 0) throw await nothingOf(client, typed ?? String(targets.run), flags.attempt);
     const lines: Line[] = [];
     const how =
       shape === "json" && !flags.follow
@@ -100,11 +104,35 @@ function readTail(typed: string): Parsed<number | null> {
   return invalid("must be a whole number of at least 0, or all");
 }
 
-function nothingYet(what: string, attempt: number | null): CliError {
+/** Returns why there is no output, in one message: what it waits for, or how it ended without having begun. */
+async function nothingOf(client: Client, what: string, attempt: number | null): Promise<CliError> {
   const name = /^\d+$/.test(what) ? `run ${what}` : what;
-  return attempt === null
-    ? new CliError(EXIT.failed, `nothing of ${name} has run yet`, `See why: orch explain ${what}`)
-    : new CliError(EXIT.failed, `there is no attempt ${attempt} of ${name}`, "See: orch ps --all");
+  if (attempt !== null)
+    return new CliError(EXIT.failed, `there is no attempt ${attempt} of ${name}`, "See: orch ps --all");
+  const why = await whyNothing(client, what);
+  return why.is === "over"
+    ? new CliError(EXIT.failed, `nothing of ${name} has run: ${why.words}`, `See: orch show ${what}`)
+    : new CliError(EXIT.failed, `nothing of ${name} has run yet: ${why.words}`, null);
+}
+
+interface Nothing {
+  readonly is: "waits" | "over";
+  readonly words: string;
+}
+
+async function whyNothing(client: Client, what: string): Promise<Nothing> {
+  try {
+    const view = await client.explain(what);
+    const words =
+      "placed" in view ? `it begins on ${view.placed.node}` : waitsLine({ ...view, name: "it" }, style(false));
+    return { is: "waits", words };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.code === "conflict") return { is: "over", words: error.message };
+    // An app has many reasons.
+    if (error.code === "not_found") return { is: "waits", words: `orch ps ${what} says why` };
+    throw error;
+  }
 }
 
 interface Flags {
@@ -132,8 +160,7 @@ async function growing(
   context: Context,
   client: Client,
   { tasks, accepts }: Targets,
-  asked: LogWish,
-  revision: number,
+  { typed, asked, revision }: { readonly typed: string; readonly asked: LogWish; readonly revision: number },
 ): Promise<number> {
   const seen = new Set<string>();
   const begin = ({ id, name }: LogTarget, wish: LogWish): void => {
@@ -142,11 +169,27 @@ async function growing(
     void copyTask(context, client, { id, name }, wish).catch((error: unknown) => complain(error, context.host.err));
   };
   for (const task of tasks) begin(task, asked);
+  await noteQuiet(context, client, typed, tasks.length);
   const later = { ...asked, output: wholeOf(asked.output) };
   for await (const event of watchFrom(context, client, revision)) {
     if (event.kind === "task" && hasBegun(event.task) && accepts(event.task)) begin(event.task, later);
   }
   return EXIT.done;
+}
+
+/**
+ * Says what is followed while it writes nothing: why nothing of it runs, or to a person how many tasks there are. A
+ * script's standard error stays empty where all goes well.
+ */
+async function noteQuiet(context: Context, client: Client, typed: string, tasks: number): Promise<void> {
+  if (tasks > 0) {
+    const those = tasks === 1 ? "1 task" : `${tasks} tasks`;
+    if (context.host.err.tty) context.note(`orch: follows ${those} of ${clean(typed)}; Ctrl-C ends only this`);
+    return;
+  }
+  const { is, words } = await whyNothing(client, typed);
+  const later = is === "over" ? "; what runs later is shown" : "";
+  context.note(`orch: nothing of ${clean(typed)} has run${is === "over" ? "" : " yet"}: ${clean(words)}${later}`);
 }
 
 async function copyTask(context: Context, client: Client, task: LogTarget, asked: LogWish): Promise<void> {

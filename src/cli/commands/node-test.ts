@@ -8,6 +8,7 @@ import { clean } from "../print/clean";
 import { complain } from "../print/complain";
 import { paintState } from "../print/color";
 import { waitForTests } from "../follow/testing";
+import { untilLeft } from "../follow/watching";
 
 export const nodeTest = command({
   reads: true,
@@ -32,18 +33,24 @@ export const nodeTest = command({
         worst = Math.max(worst, complain(error, context.host.err));
       }
     }
+    const wait = (each: NodeView): Promise<NodeView> => waitForTests(context, client, each, shape !== "text");
     const tested: NodeView[] = [];
-    for (const each of ordered) {
-      const node = flags.wait ? await waitForTests(context, client, each, shape !== "text") : each;
-      tested.push(node);
-      if (shape === "ids") context.print(node.id);
-      else if (shape === "text") say(context, node);
-      if (flags.wait) worst = Math.max(worst, verdictOf(each, node));
-    }
-    if (shape === "json" && tested.length > 0) context.json(args.length === 1 ? tested[0] : { nodes: tested });
-    return worst;
+    const tell = async (): Promise<number> => {
+      for (const each of ordered) {
+        const node = flags.wait ? await wait(each) : each;
+        tested.push(node);
+        if (shape === "ids") context.print(node.id);
+        else if (shape === "text") say(context, node);
+        if (flags.wait) worst = Math.max(worst, verdictOf(each, node));
+      }
+      if (shape === "json" && tested.length > 0) context.json(args.length === 1 ? tested[0] : { nodes: tested });
+      return worst;
+    };
+    return flags.wait && ordered.length > 0 ? untilLeft(context, GOES_ON, tell()) : tell();
   },
 });
+
+const GOES_ON = "the tests go on; see: orch node show NODE";
 
 const isOwn = (ordered: NodeView, node: NodeView): boolean => node.tests?.id === ordered.testing?.id;
 

@@ -8,6 +8,8 @@ import { command, flag, readAs, reading, text, type OutputShape } from "../frame
 import { readTasks } from "../follow/pages";
 import { taskColumns, taskListing } from "../print/tasks";
 import { waitForDrain } from "../follow/drain";
+import { untilLeft } from "../follow/watching";
+import type { Client } from "../../wire/client";
 import { EXIT, UsageError } from "../failure";
 import { clean } from "../print/clean";
 import { complain } from "../print/complain";
@@ -97,7 +99,7 @@ export const nodeDrain = command({
     const client = await context.client();
     const deadline_ms = flags.deadline === null ? null : (await context.serverNow()) + flags.deadline;
     const drained: NodeView[] = [];
-    let worst = await eachNode(context, args, async (name) => {
+    const worst = await eachNode(context, args, async (name) => {
       const node = await client.drain(name, { deadline_ms, reason: flags.reason });
       drained.push(node);
       if (flags.wait) return;
@@ -105,10 +107,20 @@ export const nodeDrain = command({
       if (node.state === "draining") context.note(`see what is left there: orch node drain ${node.name} --wait`);
     });
     // All are drained before the first is waited for.
-    if (flags.wait) for (const { name } of drained) worst = Math.max(worst, await waitForDrain(context, client, name));
-    return worst;
+    if (!flags.wait || drained.length === 0) return worst;
+    const names = drained.map(({ name }) => name).join(" ");
+    const goesOn = clean(
+      `the drain goes on; see: orch node drain ${names} --wait; to end it: orch node resume ${names}`,
+    );
+    return Math.max(worst, await untilLeft(context, goesOn, waitForDrains(context, client, drained)));
   },
 });
+
+async function waitForDrains(context: Context, client: Client, drained: readonly NodeView[]): Promise<number> {
+  let worst: number = EXIT.done;
+  for (const { name } of drained) worst = Math.max(worst, await waitForDrain(context, client, name));
+  return worst;
+}
 
 /** Asks for every node. One that refuses must not keep the others from it. */
 async function eachNode(

@@ -2,8 +2,10 @@
 
 import type { TaskView } from "../../wire/api/tasks";
 import { command, flag, text } from "../frame/command";
+import type { Client } from "../../wire/client";
 import { userNamed } from "../typed/names";
 import { EXIT } from "../failure";
+import { clean } from "../print/clean";
 import { MOST_SHOWN, readTasks, type Paged } from "../follow/pages";
 import { watchTable } from "../follow/table-watch";
 import type { Column } from "../print/table";
@@ -39,8 +41,27 @@ export const ps = command({
     const { items, next } = await read();
     if (shape === "json") context.json({ tasks: items, next });
     else if (shape === "ids") for (const task of items) context.print(task.id?.slice(0, 10) ?? task.name);
-    else if (items.length === 0) context.note(flags.all ? "no tasks" : "no tasks (finished ones: orch ps --all)");
+    else if (items.length === 0) context.note(await noTasks(client, typed, flags));
     else context.table(columns(), items, taskListing(flags.all));
     return EXIT.done;
   },
 });
+
+interface Filter {
+  readonly all: boolean;
+  readonly mine: boolean;
+  readonly user: string | null;
+  readonly node: string | null;
+}
+
+/** Says that nothing fits, and how what is over is asked for with the same words. That is not listed by node. */
+async function noTasks(client: Client, typed: string | undefined, { all, mine, user, node }: Filter): Promise<string> {
+  const owner = mine ? " --mine" : user === null ? "" : ` --user ${user}`;
+  const at = `${owner}${node === null ? "" : ` --node ${node}`}`;
+  const isNode = typed !== undefined && (await client.name(typed)).kind === "node";
+  const what = typed === undefined ? "no tasks" : `no tasks ${isNode ? "on" : "of"} ${typed}`;
+  const which = `${what}${at === "" ? "" : ` with${at}`}`;
+  return clean(
+    all || isNode ? which : `${which} (finished ones: orch ps${typed === undefined ? "" : ` ${typed}`}${at} --all)`,
+  );
+}

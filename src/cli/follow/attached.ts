@@ -15,6 +15,7 @@ import { waitsLine } from "../print/explain";
 import { clean } from "../print/clean";
 import { style } from "../print/color";
 import { complain } from "../print/complain";
+import { hasBegun } from "../print/tasks";
 import { unlessAway, watchFrom } from "./watching";
 
 /** How long after the run's end no output may come before the rest is given up. */
@@ -146,7 +147,7 @@ async function planned({ client, run, signal }: Following): Promise<void> {
 
 interface WaitingNotes {
   /** Prints why a run waits, and again when the reason changes in more than its figures, which change all the time. */
-  look(run: Pick<RunView, "run" | "state" | "reason">): void;
+  look(run: Pick<RunView, "run" | "state" | "reason" | "blocked">): void;
   /** Returns whether a wait was told. */
   waited(): boolean;
 }
@@ -157,12 +158,14 @@ const FIGURE = /(?<![\w.-])\d[\w.]*/g;
 function waitingNotes(context: Context): WaitingNotes {
   let said: string | null = null;
   return {
-    look({ run, state, reason }) {
+    look({ run, state, reason, blocked }) {
       if ((state !== "queued" && state !== "waiting") || reason === null) return;
       const words = reason.replaceAll(FIGURE, "#");
       if (words === said) return;
       said = words;
-      context.note(`orch: ${waitsLine({ name: `run ${run}`, kind: "queued", summary: reason }, style(false))}`);
+      context.note(
+        `orch: ${waitsLine({ name: `run ${run}`, kind: blocked ?? "queued", summary: reason }, style(false))}`,
+      );
     },
     waited: () => said !== null,
   };
@@ -237,9 +240,3 @@ function copiesOf({ context, client, signal, quiet: silence }: Following, waited
     },
   };
 }
-
-/** Returns whether the task can have output. A rejected task never ran. */
-export const hasBegun = ({ state }: TaskView): boolean =>
-  state === "running" ||
-  state === "stopping" ||
-  (state !== "pending" && state !== "rejected" && isFinal(state as TaskState));

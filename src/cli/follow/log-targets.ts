@@ -4,9 +4,9 @@ import { compareText } from "../../core/canonical";
 import type { TaskView } from "../../wire/api/tasks";
 import type { NameKind, NameView } from "../../wire/api/names";
 import type { Client } from "../../wire/client";
-import { hasBegun } from "./attached";
 import { CliError, EXIT } from "../failure";
 import { WITH_TASKS } from "../typed/names";
+import { hasBegun } from "../print/tasks";
 import { readRun, readTasks } from "./pages";
 
 export interface LogTarget {
@@ -115,7 +115,8 @@ const targetOf = ({ id, name }: TaskView): LogTarget => ({ id, name });
 function newest(tasks: readonly TaskView[], attempt: number | null): LogTarget[] {
   const best = new Map<string, TaskView>();
   for (const task of tasks) {
-    if (task.id === null || (attempt !== null && task.attempt !== attempt)) continue;
+    // What no node took has no output, and asked for by its attempt it says so.
+    if (attempt === null ? task.id === null || task.state === "rejected" : task.attempt !== attempt) continue;
     const key = `${task.workload}/${task.slot}/${task.member}`;
     const before = best.get(key);
     if (before === undefined || isNewer(task, before)) best.set(key, task);

@@ -4,15 +4,17 @@ import { formatAge } from "../../core/format";
 import type { Ms } from "../../core/units";
 import type { WorkloadView } from "../../wire/api/apps";
 import type { BlockedView } from "../../wire/api/plans";
-import type { RunDetail } from "../../wire/api/runs";
+import type { RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
+
+type SeenRun = Pick<RunView, "run" | "name" | "state" | "reason" | "unknown" | "blocked">;
 
 export interface SeenApp {
   readonly workloads: readonly WorkloadView[];
   /** The living tasks and waiting slots of the app. */
   readonly tasks: readonly TaskView[];
-  /** The runs that the apply made. */
-  readonly runs: readonly RunDetail[];
+  /** The runs that the apply made, and those of before that no node can run. */
+  readonly runs: readonly SeenRun[];
   /** Why slots wait, for the slots that were asked about. */
   readonly blocked: readonly BlockedView[];
   /** The time on the server's clock. */
@@ -105,10 +107,10 @@ const sayUp = (wanted: number): string =>
 const isRunning = ({ state, health, desired }: TaskView): boolean =>
   state === "running" && desired === "run" && (health === null || health === "healthy");
 
-function runLine({ run, name, state, reason, unknown }: RunDetail): Line {
+function runLine({ run, name, state, reason, unknown, blocked }: SeenRun): Line {
   const named = { name: `run ${run} (${name})`, run };
   const detail = reason === null ? state : `${state}: ${reason}`;
   if (state === "succeeded") return { ...named, state: "done", detail };
-  const isStuck = state === "failed" || state === "cancelled" || unknown > 0;
+  const isStuck = state === "failed" || state === "cancelled" || unknown > 0 || blocked === "unsatisfiable";
   return { ...named, state: isStuck ? "stuck" : "going", detail };
 }

@@ -9,7 +9,7 @@ import type { OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
-import { readTasks } from "./pages";
+import { readRuns, readTasks } from "./pages";
 import { progressOf, type Line, type SeenApp } from "./progress";
 import { unlessAway, withoutTimes } from "./watching";
 
@@ -61,15 +61,20 @@ function steadiness(): (sign: string | null) => boolean {
 }
 
 async function look(context: Context, client: Client, { project, app, runs }: Applied): Promise<SeenApp> {
-  const [detail, listed, ...made] = await Promise.all([
+  const [detail, listed, living, ...made] = await Promise.all([
     client.app(project, app),
     readTasks(client, { app: `${project}/${app}` }),
+    readRuns(client, {}),
     ...runs.map((run) => client.runInfo(run)),
   ]);
+  // Runs of an earlier apply are its own matter, but for those that no node can run: the app is stuck, whoever asks.
+  const stuck = living.items.filter(
+    (run) => run.app === app && run.project === project && !runs.includes(run.run) && run.blocked === "unsatisfiable",
+  );
   return {
     workloads: detail.workloads,
     tasks: listed.items,
-    runs: made,
+    runs: [...made, ...stuck],
     blocked: await blockedOf(client, listed.items),
     now_ms: context.now(),
   };

@@ -4,6 +4,7 @@ import { pause } from "../../os/clock";
 import type { WatchEvent } from "../../wire/api/watch";
 import { UnreachableError, type Client } from "../../wire/client";
 import type { Context } from "../context";
+import { EXIT } from "../failure";
 
 const PAUSES_MS = [200, 500, 1_000, 2_000, 5_000];
 
@@ -42,6 +43,22 @@ export async function unlessAway<T>(ask: () => Promise<T>): Promise<T | null> {
   } catch (error) {
     if (error instanceof UnreachableError) return null;
     throw error;
+  }
+}
+
+/**
+ * Returns the exit code of what is waited for. Ctrl-C leaves it: `goesOn` says that it goes on, and how to look again.
+ */
+export async function untilLeft(context: Context, goesOn: string, waiting: Promise<number>): Promise<number> {
+  const { promise: left, resolve } = Promise.withResolvers<number>();
+  const stopListening = context.host.onInterrupt(() => {
+    context.note(`orch: ${goesOn}`);
+    resolve(EXIT.interrupted);
+  });
+  try {
+    return await Promise.race([waiting, left]);
+  } finally {
+    stopListening();
   }
 }
 

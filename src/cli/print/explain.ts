@@ -2,6 +2,7 @@
 
 import type { BlockedView, ExplainView } from "../../wire/api/plans";
 import { sayBlocked } from "../../core/why/failure";
+import { helpWith } from "../../core/why/help";
 import { clean } from "./clean";
 import type { Style } from "./color";
 import { byName, fold, foldedName, namesText } from "./fold";
@@ -59,11 +60,17 @@ function waitingLines(
 function changesLines(blocked: BlockedView, width: number | null): string[] {
   const title = isChoice(blocked) ? "  smallest changes, each alone:" : "  smallest change:";
   const [first, ...others] = wayLines(blocked, width === null ? null : width - BESIDE.length);
-  if (first === undefined) return [];
+  if (first === undefined) return blocked.kind === "unsatisfiable" ? helpLines(blocked, width) : [];
   const line = `${title} ${first}`;
   if (!isChoice(blocked) && others.length === 0 && (width === null || wide(line) <= width)) return [line];
   return [title, ...[first, ...others].map((each) => BESIDE + each)];
 }
+
+/** Returns what helps where no change to the request does. */
+const helpLines = ({ nodes }: BlockedView, width: number | null): string[] => {
+  const help = helpWith(nodes).join(", or ");
+  return help === "" ? [] : hang(`  what would help: ${help}`, width, BESIDE);
+};
 
 const BESIDE = "    ";
 

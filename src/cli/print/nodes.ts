@@ -77,7 +77,8 @@ const isAway = ({ state }: NodeView): boolean => state === "unreachable" || stat
 /** Returns a drain in words: `new fan (olga, 5m ago), 3m left`. */
 export function drainText(drain: NonNullable<NodeView["drain"]>, state: NodeView["state"], now_ms: Ms): string {
   const { since_ms, deadline_ms, by, reason, leaves } = drain;
-  const what = leaves ? `leaves: ${reason ?? ""}` : `${reason ?? "drained"} (${by}, ${age(since_ms, now_ms)} ago)`;
+  const doing = state === "drained" ? "drained" : "drain begun";
+  const what = leaves ? `leaves: ${reason ?? ""}` : `${reason ?? doing} (${by}, ${age(since_ms, now_ms)} ago)`;
   // The deadline of a drain does not matter once nothing runs there. The deadline of a machine that goes does.
   if (deadline_ms === null || (state === "drained" && !leaves)) return what;
   return `${what}, ${deadline_ms <= now_ms ? "its time is up" : `${age(now_ms, deadline_ms)} left`}`;

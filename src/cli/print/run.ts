@@ -9,6 +9,7 @@ import { paintState, type Style } from "./color";
 import { cores, timestamp } from "./figures";
 import { runWhy } from "./runs";
 import { table, type Column } from "./table";
+import { hasBegun } from "./tasks";
 import { isChoice, wayLines } from "./ways";
 
 /** How a thing is printed. */
@@ -43,7 +44,7 @@ export function runLines(run: RunDetail, { now_ms, style, width }: Print): strin
       finished: run.finished_ms === null ? null : timestamp(run.finished_ms),
       took: run.started_ms === null ? null : formatAge((run.finished_ms ?? now_ms) - run.started_ms),
       cancelled_by: run.cancelled_by,
-      logs: run.tasks.length === 0 ? null : `orch logs ${run.run}`,
+      logs: hasOutput(run) ? `orch logs ${run.run}` : null,
     },
     style,
     width,
@@ -53,6 +54,9 @@ export function runLines(run: RunDetail, { now_ms, style, width }: Print): strin
   if (paths.length > 0) lines.push("", ...paths.map(({ task, node, path }) => `logs of ${task}: ${node}:${path}`));
   return lines;
 }
+
+/** Returns whether `orch logs` shows something: it has begun, and only who may read it is told where its logs are. */
+const hasOutput = ({ tasks, logs }: RunDetail): boolean => logs.length > 0 && tasks.some(hasBegun);
 
 /** Returns the names of variables, or each with its value, one a line, where these were asked for. */
 export const variablesOf = ({

@@ -27,6 +27,12 @@ export const taskTitle = (task: Titled, home: string | null): string =>
 export const fullTitle = (task: Titled): string =>
   task.app === null && task.run !== null ? `${taskTitle(task, null)} (run ${task.run})` : taskTitle(task, null);
 
+/** Returns whether the task can have output. A rejected task never ran. */
+export const hasBegun = ({ state }: Pick<TaskView, "state">): boolean =>
+  state === "running" ||
+  state === "stopping" ||
+  (state !== "pending" && state !== "rejected" && isFinal(state as TaskState));
+
 type Ended = Pick<TaskView, "state" | "exit_code" | "signal" | "reason">;
 
 /** Returns why a task is in its state, for one cell: the exit code or signal of its end, and the reason. */

@@ -1,7 +1,7 @@
 // The names that users type. The server says what each means (`client.name`), so that all commands resolve names alike.
 
 import type { NameKind } from "../../wire/api/names";
-import type { Client } from "../../wire/client";
+import { ApiError, type Client } from "../../wire/client";
 
 /** A workload with its app and project, as addresses of the API name it. */
 export interface WorkloadNamed {
@@ -31,15 +31,26 @@ export const workloadIn = (found: {
 }): WorkloadNamed => ({ project: known(found.project), app: known(found.app), workload: known(found.workload) });
 
 /**
- * Returns the name of the person who is called so, or who has this Unix account and nobody is called so. Whoever was
- * removed still has runs, so that any other text is returned as it is.
+ * Returns the name of the person who is called so, or who has this Unix account and nobody is called so; only operators
+ * see accounts. Whoever was removed still has runs. Throws ApiError for a name that nobody has or had.
  */
 export async function userNamed(client: Client, typed: string | null): Promise<string | null> {
   if (typed === null) return null;
-  const { users } = await client.users();
+  const users = await usersSeen(client);
   if (users.some(({ name }) => name === typed)) return typed;
   const [owner, other] = users.filter(({ unix_user }) => unix_user === typed);
-  return owner === undefined || other !== undefined ? typed : owner.name;
+  if (owner !== undefined && other === undefined) return owner.name;
+  await client.runs({ all: true, user: typed, limit: 1 });
+  return typed;
+}
+
+async function usersSeen(client: Client): Promise<Awaited<ReturnType<Client["users"]>>["users"]> {
+  try {
+    return (await client.users()).users;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "forbidden") return [];
+    throw error;
+  }
 }
 
 function known(text: string | null): string {

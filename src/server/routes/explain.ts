@@ -3,7 +3,9 @@
 import { z } from "zod";
 import { formatAge } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
-import { calledAs, fullName, isPart } from "../../core/model/task";
+import type { RunRow } from "../../core/model/rows-work";
+import { calledAs, fullName, fullRunName, isPart } from "../../core/model/task";
+import { overHint, sayOver } from "../../core/why/over";
 import { explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
 import { RefusedError } from "../refused";
@@ -11,6 +13,7 @@ import type { Meant } from "../work/named";
 import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { blockedView, placedView } from "../views/plan";
+import type { TaskView } from "../../wire/api/tasks";
 import { type TaskLook, taskView } from "../views/task";
 import { lookOf, pendingOf } from "./tasks";
 
@@ -19,34 +22,42 @@ function overText({ store }: Api, ref: string, meant: Meant, look: TaskLook): st
   const { workload } = meant;
   if (meant.kind === "workload" && workload?.kind === "service" && workload.settings.replicas === 0)
     return `${ref} is to have 0 replicas: orch scale ${workload.app}.${workload.name}=1`;
+  const { run, slot, member, attempt } = meant;
   const last = tasksOf(store, meant)[0];
-  if (last !== undefined) {
-    const { state, reason, exit_code, signal, kind, attempt, started_ms, finished_ms } = taskView(last, look);
-    const exit = exit_code === null || exit_code === 0 ? null : `exit ${exit_code}`;
-    const code = signal === null ? exit : `killed by ${signal}`;
-    const why = reason ?? code;
-    const facts = [
-      kind === "job" ? `attempt ${attempt}` : null,
-      reason === null ? null : code,
-      started_ms === null || finished_ms === null ? null : `ran ${formatAge(finished_ms - started_ms)}`,
-    ].filter((fact) => fact !== null);
-    const beside = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
-    return `${fullName(last)} is over: ${state}${why === null ? "" : `: ${why}`}${beside}`;
-  }
-  if (meant.run === null) return `${ref} neither runs nor waits`;
-  const { state } = meant.run;
-  const reason = look.wording(meant.run.reason, meant.run);
-  return `${meant.name} is over: ${state}${reason === null ? "" : `: ${reason}`}`;
+  const view = last === undefined ? null : taskView(last, look);
+  // A run may have ended otherwise than its last task: one that no node took was rejected, and the run has failed.
+  if (run !== null && slot === null && member === null && attempt === null)
+    return sayOver(fullRunName(run), run.state, endOf({ ...run, reason: look.wording(run.reason, run) }, view));
+  return last === undefined || view === null
+    ? `${ref} neither runs nor waits`
+    : sayOver(fullName(last), view.state, endOf(view, view));
 }
 
-/** Names the run, since its job may have run again by then. What never began has no output. */
-function overHint(api: Api, meant: Meant): string {
-  const last = tasksOf(api.store, meant)[0];
-  const run = last?.run ?? meant.run?.run ?? null;
-  const named = run === null ? meant.name : String(run);
-  return last === undefined
-    ? `orch show ${named} says more`
-    : `orch show ${named} says how it ended, orch logs ${named} what it printed`;
+type Ended = Pick<RunRow, "reason" | "exit_code" | "signal">;
+
+/** Returns how a task or run ended: its reason, or else its code or signal; and the facts of its last task beside. */
+function endOf({ reason, exit_code, signal }: Ended, last: TaskView | null): string | null {
+  const exit = exit_code === null || exit_code === 0 ? null : `exit ${exit_code}`;
+  const code = signal === null ? exit : `killed by ${signal}`;
+  const facts = [
+    last?.kind === "job" ? `attempt ${last.attempt}` : null,
+    reason === null ? null : code,
+    last === null || last.started_ms === null || last.finished_ms === null
+      ? null
+      : `ran ${formatAge(last.finished_ms - last.started_ms)}`,
+  ].filter((fact) => fact !== null);
+  const why = reason ?? code;
+  return `${why ?? ""}${facts.length === 0 ? "" : `${why === null ? "" : " "}(${facts.join(", ")})`}`;
+}
+
+/** Names the run, since its job may have run again by then. */
+function moreOf(api: Api, meant: Meant): string {
+  const tasks = tasksOf(api.store, meant);
+  const run = tasks[0]?.run ?? meant.run?.run ?? null;
+  return overHint(
+    run === null ? meant.name : String(run),
+    tasks.some(({ observed }) => observed.state !== "rejected"),
+  );
 }
 
 export const EXPLAIN_ROUTES = [
@@ -84,7 +95,7 @@ export const EXPLAIN_ROUTES = [
           nodes: [],
         };
       }
-      throw new RefusedError("conflict", overText(api, params.ref, meant, look), overHint(api, meant));
+      throw new RefusedError("conflict", overText(api, params.ref, meant, look), moreOf(api, meant));
     },
   }),
 ];

@@ -8,6 +8,8 @@ import { flag, number } from "../http/query";
 import { logOf } from "../agents/logs";
 import { reasonOf } from "../views/task";
 import type { TaskRow } from "../../core/model/rows-task";
+import { fullName, taskName } from "../../core/model/task";
+import { overHint, sayNeverBegan } from "../../core/why/over";
 import { lookOf, pendingOf } from "./tasks";
 
 const query = z.object({
@@ -37,13 +39,18 @@ export const LOG_ROUTES = [
       "whole: ask again. What waits has none: 409 `conflict` says why",
     async handle({ api, params, query: wish, who, touch, link, request }) {
       const meant = meantBy(api.store, params.ref, who);
-      touch(meant, `the output of ${params.ref}`);
+      touch(meant, `the output of ${meant.task === null ? params.ref : fullName(meant.task)}`);
       const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
       if (task === undefined || (wish.follow !== true && waitsToBegin(task))) {
         const [waiting] = pendingOf(api, who, ({ owner_uid }) => owner_uid === meant.owner_uid);
         const own = task === undefined ? null : reasonOf(task, lookOf(api, who));
         const why = own ?? waiting?.view().reason ?? (task === undefined ? "it was never started" : "it begins");
         throw new RefusedError("conflict", `${params.ref} has no output yet: ${why}`, "orch explain says more");
+      }
+      if (task.observed.state === "rejected") {
+        const why = reasonOf(task, lookOf(api, who));
+        const asked = task.run === null ? taskName(task) : String(task.run);
+        throw new RefusedError("conflict", sayNeverBegan(fullName(task), why), overHint(asked, false));
       }
       const release = api.quotas.take("logs", who.name, link.source);
       try {

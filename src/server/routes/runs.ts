@@ -22,6 +22,7 @@ import { list } from "../../wire/api/answers";
 import type { Api } from "./api";
 import { askNodes } from "../work/asking";
 import { neverIn } from "../work/dry";
+import { requirePerson } from "../access/people";
 import { requireGrants, requireLeases } from "../access/grants";
 import { notFound, RefusedError } from "../refused";
 import { requireRoom, withinReplicas } from "../work/require-room";
@@ -117,6 +118,7 @@ export const RUN_ROUTES = [
           })
           .map((run) => ({ key: String(run.run), view: run }));
       const { items, next } = withEnded ? byNumber(query, living, ended) : pageOf(query, living, null);
+      if (items.length === 0 && user !== undefined) requirePerson(api.store, user);
       const look = runLook(
         api,
         waits,

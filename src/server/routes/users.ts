@@ -12,6 +12,7 @@ import { noUser } from "../work/unresolved";
 import { RefusedError } from "../refused";
 import { page, pageOf } from "../http/query";
 import { requireAccounts } from "../access/accounts";
+import { userGrave } from "../access/people";
 import { accountsOnNodes } from "../work/asking";
 import type { Draft } from "../../store/store";
 import type { Api } from "./api";
@@ -47,9 +48,6 @@ function userOf({ state }: Draft, name: string): UserRow {
   return user;
 }
 
-/** A removed user leaves a grave, so that another person of the same name gets nothing of theirs by accident. */
-const graveOf = (name: string): string => `user/${name}`;
-
 function requireNewName({ store }: Api, { state }: Draft, name: string, again: boolean): void {
   if (state.users.has(name)) {
     throw new RefusedError(
@@ -62,7 +60,7 @@ function requireNewName({ store }: Api, { state }: Draft, name: string, again: b
   const isOwner = [state.workloads, state.runs, state.tasks].some((rows) =>
     rows.values().some((row: { readonly user: string }) => row.user === name),
   );
-  if (!isOwner && !store.history.hasGrave(graveOf(name))) return;
+  if (!isOwner && !store.history.hasGrave(userGrave(name))) return;
   throw new RefusedError(
     "conflict",
     `a user ${name} was removed, whose work a new one of that name would get`,
@@ -164,7 +162,7 @@ export const USER_ROUTES = [
         const held = new Map(made.filter((row) => row.revoked_ms === null).map((row) => [row.id, row]));
         draft.put([
           { table: "users", key: user.name, row: null },
-          { table: "graves", key: graveOf(user.name), row: { uid: graveOf(user.name), at_ms: draft.now_ms } },
+          { table: "graves", key: userGrave(user.name), row: { uid: userGrave(user.name), at_ms: draft.now_ms } },
           ...held
             .values()
             .map((row) => ({ table: "tokens" as const, key: row.id, row: { ...row, revoked_ms: draft.now_ms } })),

@@ -8,6 +8,7 @@ import { isFinal } from "../../core/model/lifecycle";
 import type { After, InputRef, WorkloadDecl } from "../../core/model/workload";
 import { aboutRun } from "../../core/plan/events";
 import { sayBlocked } from "../../core/why/failure";
+import { helpWith } from "../../core/why/help";
 import { sayChange } from "../../core/why/ways";
 import { sayRunEnd } from "../../core/plan/after";
 import type { Draft, History, Store } from "../../store/store";
@@ -139,9 +140,11 @@ export function requireSatisfiable(never: Blocked | null): void {
 function wayOut({ nodes, changes }: Blocked): string {
   if (nodes.length === 0)
     return "Join one (orch token new --role agent prints how), or wait for it with --wait-for-nodes";
-  const ways = changes.length === 0 ? ["Ask for less"] : changes.map(sayChange);
-  const text = [...ways, "wait for such a node with --wait-for-nodes"].join(changes.length > 1 ? "\n  or " : ", or ");
-  return changes.length === 0 ? text : `Smallest change: ${text}`;
+  const help = changes.length === 0 ? helpWith(nodes) : [];
+  const ways = changes.length > 0 ? changes.map(sayChange) : help.length > 0 ? help : ["Ask for less"];
+  const text = [...ways, "wait for such a node with --wait-for-nodes"].join(ways.length > 1 ? "\n  or " : ", or ");
+  if (changes.length > 0) return `Smallest change: ${text}`;
+  return help.length === 0 ? text : `What would help: ${text}`;
 }
 
 /** Adds to the answer about a new run where the pass of the same commit has placed it. */

@@ -78,6 +78,6 @@ test("a run of one's own that is over is not cancelled by its name, and is named
   await waitUntil("its end", async () => (await typed("show", run)).out.includes("cancelled"));
   expect(await typed("cancel", "na")).toMatchObject({
     code: 1,
-    err: `orch: run ${run} (na) is over: cancelled. See: orch show ${run}\n`,
+    err: `orch: na (run ${run}) is over: cancelled (orch show ${run} says how it ended)\n`,
   });
 });

@@ -320,6 +320,14 @@ describe("the progress of an app", () => {
     ],
     ["waits for its runs", { workloads: [], runs: [run] }, "going running"],
     [
+      "is stuck when no node can run a run of it",
+      {
+        workloads: [],
+        runs: [{ ...run, state: "queued", blocked: "unsatisfiable", reason: "cannot run on any node" }],
+      },
+      "stuck queued: cannot run on any node",
+    ],
+    [
       "is stuck when a run failed",
       { workloads: [], runs: [{ ...run, state: "failed", reason: "exit 2" }] },
       "stuck failed: exit 2",

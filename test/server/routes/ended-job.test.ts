@@ -38,7 +38,7 @@ test("in explain and in show", async () => {
   await fail();
   await waitUntil("the end of the run", () => stage.api.store.state.runs.size === 0);
   expect((await stage.call("GET", "/v1/explain/lab.train", { as: "alice" })).body).toMatchObject({
-    error: { message: "lab.train.0#2 is over: failed: exit 3 (attempt 2, ran 7s)" },
+    error: { message: "lab.train (run 1) is over: failed: exit 3 (attempt 2, ran 7s)" },
   });
   const { body } = await stage.call("GET", "/v1/workloads/lab/lab/train", { as: "alice" });
   const job = workloadDetail.parse(body);

@@ -1,0 +1,13 @@
+// What is over, in words: that it is, how it ended, and who says more. All commands that meet it say the same.
+
+/** Returns that something is over and how it ended: `train (run 17) is over: failed: exit 1`. */
+export const sayOver = (name: string, state: string, why: string | null): string =>
+  `${name} is over: ${state}${why === null || why === "" ? "" : `: ${why}`}`;
+
+/** Returns that something is over and has no output, since it never began. */
+export const sayNeverBegan = (name: string, why: string | null): string =>
+  `${name} never began, so it has no output${why === null ? "" : `: ${why}`}`;
+
+/** Returns the commands that say more. `asked` is what they are asked for. What never began has no output. */
+export const overHint = (asked: string, began: boolean): string =>
+  began ? `orch show ${asked} says how it ended, orch logs ${asked} what it printed` : `orch show ${asked} says more`;
