@@ -3,7 +3,10 @@
 import { combined, isCounted, type Words } from "../instead/combine";
 import { sayAll, shown, type Instead } from "../instead/line";
 import type { TypedAt } from "../instead/slurm";
-import { NO_LINE, OTHER_FLAGS, type OtherFlag } from "./other-flags";
+import { KIND, KINDS, withoutKind, withoutKindBefore } from "./kinds";
+import { LOOKS, nothingShows, onlyShown } from "./looking";
+import { changedNode } from "./node-words";
+import { NAMING, NO_LINE, OTHER_FLAGS, type OtherFlag } from "./other-flags";
 import { OTHER_WORDS } from "./other-words";
 import { slurmFlagInstead, SLURM_FLAGS, type Own } from "./slurm-flags";
 
@@ -16,40 +19,20 @@ const WORDS = Object.entries(OTHER_WORDS).flatMap(([tool, table]) =>
 );
 const MOST_WORDS = Math.max(...WORDS.map(({ typed }) => typed.split(" ").length));
 
-/** The spellings of what Kubernetes calls a kind, each with the one that the table has. */
-const KINDS: Readonly<Record<string, string>> = {
-  po: "pod",
-  pods: "pod",
-  deploy: "deployment",
-  deployments: "deployment",
-  "deployment.apps": "deployment",
-  sts: "deployment",
-  statefulset: "deployment",
-  svc: "service",
-  services: "service",
-  ds: "daemonset",
-  daemonsets: "daemonset",
-  jobs: "job",
-  "job.batch": "job",
-  no: "node",
-  nodes: "node",
-  events: "event",
-  ev: "event",
-};
-const KIND = new RegExp(
-  `^(${[...Object.keys(KINDS), ...Object.values(KINDS)].join("|").replaceAll(".", "\\.")})/(.+)$`,
-);
-
-/** Returns a name without the kind that Kubernetes writes before it, as in `pod/web`, or null if it has none. */
-export const withoutKind = (word: string): string | null => KIND.exec(word)?.[2] ?? null;
-
 /** Returns what to type instead of a command of another tool, or null if it is none's. The longest entry counts. */
 export function insteadOf(argv: readonly string[]): Instead | null {
+  const ofNode = changedNode(argv[0] === "docker" || argv[0] === "nomad" ? argv.slice(1) : argv);
+  if (ofNode !== null) {
+    const { lines, ...said } = ofNode;
+    return { ...said, line: lines.length === 0 ? null : lines.map(shown).join("; orch ") };
+  }
   const split = verbFirst(argv).flatMap((word, at) => (at === 1 ? (KIND.exec(word)?.slice(1) ?? [word]) : [word]));
   for (let count = Math.min(MOST_WORDS, split.length); count > 0; count--) {
     const typed = split.slice(0, count);
     const key = typed.map((word, at) => (at > 0 && Object.hasOwn(KINDS, word) ? KINDS[word] : word)).join(" ");
-    const found = WORDS.find((word) => word.typed === key || word.typed === typed.join(" "));
+    const found =
+      WORDS.find((word) => word.typed === key || word.typed === typed.join(" ")) ??
+      WORDS.find((word) => word.typed === anyOf(typed));
     if (found === undefined) continue;
     const { tool, lines } = found;
     const said = { tool, typed: typed.join(" ") };
@@ -58,6 +41,10 @@ export function insteadOf(argv: readonly string[]): Instead | null {
   }
   return null;
 }
+
+/** Returns the row of a group for a verb that has none of its own, such as `compose *`. */
+const anyOf = (typed: readonly string[]): string | null =>
+  typed.length > 1 && /^[a-z][a-z-]*$/.test(typed.at(-1) ?? "") ? `${typed.slice(0, -1).join(" ")} *` : null;
 
 /** Flags that stand before the verb, with a value behind: `compose -f a.yaml up`, `kubectl -n lab get pods`. */
 const BEFORE_VERB = /^(-f|-n|-p|--file|--namespace|--context|--kubeconfig|--profile|--project-name|--env-file)$/;
@@ -96,12 +83,17 @@ function lineOf(lines: readonly string[], rest: readonly string[], tool: string 
   const isOfRun = (line: string): boolean => line.endsWith("<CMD>") || line.endsWith("<SCRIPT>");
   const command = (line: string): string => line.split(" <")[0]?.replace(/ -.*$/, "") ?? line;
   const [first = ""] = lines;
-  const { flags, operands, why, hasLine } = translated(command(first), rest, isOfRun(first), () => null, tool);
+  const name = command(first);
+  const looks = onlyShown(name, rest, isOfRun(first));
+  if (looks?.by === null) return { why: nothingShows(name), line: null };
+  if (looks !== null && looks.by !== name) return lineOf([`${looks.by} -f <FILE>`], looks.argv, tool);
+  const { flags, operands, why, hasLine } = translated(name, looks?.argv ?? rest, isOfRun(first), () => null, tool);
   if (!hasLine) return { why, line: null };
   const wantsFile = lines.some((line) => line.includes("<FILE>"));
   const names = isOfRun(first)
     ? operands
-    : operands
+    : withoutKindBefore(operands)
+        .map((word) => (name === "spec" && isWorkload([word]) ? word.replace(/\..*$/, "") : word))
         .map((word) => withoutKind(word) ?? word)
         .filter((word) => (wantsFile ? tool !== "docker" || looksLikeFile(word) : !isFile(word)));
   const ofService = isWorkload(names) ? lines.findLast((line) => line.includes("<APP.SERVICE>")) : undefined;
@@ -131,11 +123,17 @@ export function insteadOfFlag(
   own: Own,
   at: TypedAt,
 ): Instead | null {
-  const slurms = isOthers(name, argv, own) ? null : slurmFlagInstead(name, argv, own, at);
+  const shows = onlyShown(name, argv, passes);
+  const looks = shows !== null && own(shows.typed) === null ? shows : null;
+  if (looks?.by === null) return { tool: looks.tool, typed: looks.typed, why: nothingShows(name), line: null };
+  const slurms = looks !== null || isOthers(name, argv, own) ? null : slurmFlagInstead(name, argv, own, at);
   if (slurms !== null) return slurms;
-  const { flags, operands, first, why, hasLine } = translated(name, argv, passes, own, null);
-  if (first === null) return null;
-  const { flag, typed, suffix } = first;
+  const { operands: all, first, ...rest } = translated(name, looks?.argv ?? argv, passes, own, null);
+  const { flags, why, hasLine } = rest;
+  const found = first ?? (looks === null ? null : { flag: looks, typed: looks.typed, suffix: "" });
+  if (found === null) return null;
+  const { flag, typed, suffix } = found;
+  const operands = NAMING.includes(name) ? withoutKindBefore(all) : all;
   if (!hasLine) return { tool: flag.tool, typed, why, line: null };
   const words = passes
     ? operands.length > 0
@@ -144,8 +142,8 @@ export function insteadOfFlag(
     : operands.map((word) => `${withoutKind(word) ?? word}${suffix}`);
   // A text for the shell is the whole command.
   const isText = passes && flags.some((one) => one.startsWith("-c "));
-  const all = isText ? flags : passes ? [...flags, shown(words)] : [shown(words), ...flags];
-  return { tool: flag.tool, typed, why, line: [name, ...all].filter((word) => word !== "").join(" ") };
+  const behind = isText ? flags : passes ? [...flags, shown(words)] : [shown(words), ...flags];
+  return { tool: flag.tool, typed, why, line: [looks?.by ?? name, ...behind].filter((word) => word !== "").join(" ") };
 }
 
 /** Returns whether all flags of a line are the command's own or another tool's than Slurm. */
@@ -201,6 +199,7 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
   const operands: string[] = [];
   const why = new Set<string>();
   const against = new Set<string>();
+  const acts = !LOOKS.includes(name);
   let lead: string | null = null;
   let first: Translated["first"] = null;
   for (let at = 0; at < argv.length; at++) {
@@ -222,9 +221,10 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
     if (found?.flag.leads === true) lead = next;
     const takesValue = (kept === "valued" || found?.flag.takesValue === true) && glued === null;
     if (takesValue) at += 1;
-    const said =
-      found?.flag.why(next) ?? (kept === null && found === null && passes ? `${typed} has no counterpart` : null);
-    if (said !== null) (found?.words === NO_LINE ? against : why).add(said);
+    const isUnknown = kept === null && found === null;
+    const said = found?.flag.why(next) ?? (isUnknown && (passes || acts) ? `${typed} has no counterpart` : null);
+    // A line without a flag that nobody knows may do more than was asked. A run does what its command does.
+    if (said !== null) (found?.words === NO_LINE || (isUnknown && !passes) ? against : why).add(said);
     if (found?.words === NO_LINE) continue;
     if (found !== null && found.words.length > 0 && found.flag.tool !== "orch" && isOperands(found.words)) {
       operands.push(...found.words);

@@ -1,6 +1,7 @@
 // Flags of Docker, Kubernetes and Nomad, and the flags that mean the same here. Those of Slurm are in ../instead.
 
 import { cards } from "../instead/slurm-values";
+import { LOOKS } from "./looking";
 
 export interface OtherFlag {
   readonly tool: string;
@@ -57,8 +58,16 @@ const saying = (why: string | null | OtherFlag["why"]): OtherFlag["why"] =>
   typeof why === "function" ? why : () => why;
 
 const IMAGES = "images are not built yet, and a process has its node's files and network";
+const SELECTORS = "-l --selector --field-selector --pod-selector --filter";
+const inFile = (name: string): string =>
+  `a namespace is a project here, which the file names: \`project: ${name}\` at its top`;
 /** Commands whose operands name apps and what is in them. */
-const NAMING = ["logs", "show", "explain", "restart", "scale", "rm", "spec", "events"];
+export const NAMING: readonly string[] = ["logs", "show", "explain", "restart", "scale", "rm", "spec", "events"];
+const LAST =
+  "of what waits to start again it is the last attempt that ran; an earlier one is asked for with --attempt N";
+const MOVES = "a drain moves what can move, and tells of the rest";
+/** Commands that other tools give flags which change nothing of what is done. */
+const ACTING = ["apply", "rm", "restart", "scale", "node drain", "node forget", "node taint", "node label"];
 
 /** An entry that returns null for a value leaves it to the next entry of the same spelling. */
 export const OTHER_FLAGS: readonly OtherFlag[] = [
@@ -103,7 +112,8 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
   valued("docker", "-l", JOBS, (typed) => (typed.includes("=") ? ["--label", typed] : null)),
   bare("docker", "--detach --detached --bg --no-wait", JOBS, only("-d")),
   bare("nomad", "-detach", JOBS, only("-d")),
-  valued("kubectl", "-l --selector", null, nothing, "lists have no selector yet; --json and jq choose"),
+  valued("kubectl", SELECTORS, LOOKS, nothing, "lists have no selector yet; --json and jq choose"),
+  valued("kubectl", SELECTORS, null, noLine, "nothing is done by a selector yet: orch ps and orch nodes have names"),
   valued("kubectl", "-o --output --format", null, (typed) => (typed === "wide" ? [] : ["--json"])),
   bare("nomad", "-json", null, only("--json")),
   bare("kubectl", "-A --all-namespaces", null, nothing, "lists show every project"),
@@ -113,23 +123,14 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
     ...valued("kubectl", "-n --namespace", NAMING, nothing, "a namespace is a project here, written before the name"),
     leads: true,
   },
-  valued("kubectl", "-n --namespace", null, nothing, "lists show every project; names may be written PROJECT/APP"),
+  valued("kubectl", "-n --namespace", ["apply", "plan", "validate"], noLine, inFile),
+  valued("kubectl", "-n --namespace", LOOKS, nothing, "lists show every project; names may be written PROJECT/APP"),
+  valued("kubectl", "--namespace", JOBS, to("--project")),
+  valued("kubectl", "-n --namespace", null, noLine, "a namespace is a project here; names may be written PROJECT/NAME"),
   bare("kubectl", "--watch", ["runs", "queue", "nodes", "events"], nothing, "orch ps -w and orch events -f go on"),
   valued("kubectl", "-c --container", null, nothing, "a task is one process"),
-  bare(
-    "kubectl",
-    "-p --previous",
-    ["logs"],
-    nothing,
-    "of what waits to start again it is the last attempt that ran; an earlier one is asked for with --attempt N",
-  ),
-  bare(
-    "kubectl",
-    "--force --ignore-daemonsets --delete-emptydir-data",
-    null,
-    nothing,
-    "a drain moves what can move, and tells of the rest",
-  ),
+  bare("kubectl", "-p --previous", ["logs"], nothing, LAST),
+  bare("kubectl", "--force --ignore-daemonsets --delete-emptydir-data", ["node drain"], nothing, MOVES),
   valued("kubectl", "--grace-period --timeout", null, nothing, "`stop: { grace: … }` in the file is the time to end"),
   bare("nomad", "--enable -enable", ["node drain"], nothing),
   valued(
@@ -140,6 +141,12 @@ export const OTHER_FLAGS: readonly OtherFlag[] = [
     "Arrays are not built yet, so a run has no parts that failed: orch retry RUN runs all of it again",
   ),
   bare("terraform", "-auto-approve --auto-approve", ["apply", "rm"], only("--yes")),
-  bare("kubectl", "--dry-run", ["apply"], nothing, "orch plan shows it"),
+  valued("docker", "-c --compose-file", ["apply"], (typed) => [typed]),
+  bare("kubectl", "--force --record --now --all -i --interactive", ACTING, nothing),
+  bare("docker", "-d --detach --detach-keys --build --remove-orphans --force-recreate --prune", ["apply"], nothing),
+  bare("docker", "-v --volumes -f --with-registry-auth", ["rm"], nothing),
+  bare("kubectl", "-f --filename -R --recursive --server-side", ["apply", "rm", "restart"], nothing),
+  bare("kubectl", "--force --now --wait", ["cancel"], nothing),
+  bare("nomad", "-purge -yes -detach -verbose", ["apply", "rm"], nothing),
   bare("docker", "--verbose --debug", null, nothing),
 ];

@@ -8,6 +8,7 @@ import { UsageError } from "../../../src/cli/failure";
 import { parseCommand } from "../../../src/cli/frame/parse";
 import { insteadOf, insteadOfFlag } from "../../../src/cli/frame/instead";
 import type { Instead } from "../../../src/cli/instead/line";
+import { LOOKS } from "../../../src/cli/frame/looking";
 import { OTHER_FLAGS } from "../../../src/cli/frame/other-flags";
 import { SLURM_FLAGS } from "../../../src/cli/frame/slurm-flags";
 import { OTHER_WORDS } from "../../../src/cli/frame/other-words";
@@ -40,7 +41,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
 const rowsOfFlags = (): [string, Instead][] =>
   [...OTHER_FLAGS, ...SLURM_FLAGS].flatMap(({ typed, on, takesValue }) =>
     typed.flatMap((flag) =>
-      (on ?? ["ps"])
+      (on === LOOKS ? ["ps"] : (on ?? ["ps"]))
         .filter((name) => name !== "submit")
         .flatMap((name) => {
           const argv = [flag, ...(takesValue ? [SAMPLES[flag] ?? "2"] : []), ...(name === "run" ? ["x"] : [])];
@@ -85,6 +86,53 @@ describe("every word and flag of another tool", () => {
   });
 });
 
+describe("a hint does no more than was asked", () => {
+  /** What only looks, and what ends, holds or changes less than a whole app. */
+  const HARMLESS = [
+    ...["ps", "top", "logs", "images", "events", "config", "ls", "port", "version"].map((verb) => `compose ${verb}`),
+    ...["ls", "logs", "inspect", "top", "stats", "diff"].map((verb) => `container ${verb}`),
+    ...["ls", "ps", "logs", "inspect"].map((verb) => `service ${verb}`),
+    ...["ls", "ps", "services", "config"].map((verb) => `stack ${verb}`),
+    ...["history", "status", "pause", "resume", "undo"].map((verb) => `rollout ${verb}`),
+    ...["pods", "all", "deployments", "svc", "nodes", "events", "cm", "ns"].map((kind) => `get ${kind}`),
+    ...["pod", "deployment", "node", "secret"].map((kind) => `describe ${kind}`),
+    ..."alloc status, alloc fs, job status, job history, job plan, node status, system df, swarm ca".split(", "),
+    ..."compose pause, compose stop, compose rm, compose pull, compose build, container prune".split(", "),
+    ..."stack foo, service update, service rm, pause, unpause, set image, patch, expose, proxy".split(", "),
+    ..."port-forward, ingress, autoscale, cp, network ls, volume prune, image rm, rollback, history".split(", "),
+    ..."delete pod, delete deployment, delete svc, delete ns, delete secret, edit secret, label pod".split(", "),
+    ..."node inspect, node ps, diff, lint, check, status, list, inspect, stats, info, why".split(", "),
+  ];
+  test.each(HARMLESS.flatMap((line) => [line, `${line} x`]))("orch %s", async (line) => {
+    const here = stage();
+    expect(await dispatch(line.split(" "), here.host)).toBe(2);
+    const hinted = /(?:Did you mean|Until then): orch (.*)$/m.exec(here.err())?.[1] ?? "ps";
+    expect(LOOKS.filter((name) => hinted === name || hinted.startsWith(`${name} `))).not.toEqual([]);
+  });
+
+  test("whatever else is on the line", async () => {
+    const acting = TABLE.map(({ name }) => name).filter((name) => !LOOKS.includes(name));
+    const dry = ["--dry-run", "--dry-run=client", "--what-if"];
+    const bad: string[] = [];
+    for (const name of acting) {
+      const entry = TABLE.find((one) => one.name === name);
+      // A run is made of a command, and chosen by nothing.
+      for (const flag of name === "run" || name === "submit" ? dry : [...dry, "--selector=a=b"]) {
+        const here = stage();
+        const code = await dispatch([...name.split(" "), flag, "-y", "x"], here.host);
+        const hinted = /Did you mean: orch (\S+( \S+)?)/.exec(here.err())?.[1] ?? "plan";
+        if (entry === undefined || code !== 2 || !LOOKS.some((one) => hinted.startsWith(one)))
+          bad.push(`${name} ${flag}`);
+      }
+    }
+    expect(bad).toEqual([]);
+  });
+
+  test("what looks is a command", () => {
+    expect(LOOKS.filter((name) => !TABLE.some((entry) => entry.name === name))).toEqual([]);
+  });
+});
+
 describe("what is typed first", () => {
   test.each([
     ["squeue --me", "squeue is Slurm's. Did you mean: orch ps --mine"],
@@ -115,6 +163,35 @@ describe("what is typed first", () => {
       "-n is kubectl's: a namespace is a project here, written before the name. " +
         "Did you mean: orch logs lab/web --tail 5",
     ],
+    ["apply -f r1.yaml --dry-run=client", "--dry-run is kubectl's. Did you mean: orch plan -f r1.yaml"],
+    ["apply -y -f r1.yaml --dry-run client --wait", "--dry-run is kubectl's. Did you mean: orch plan -f r1.yaml"],
+    ["kubectl apply -f r1.yaml --dry-run=server", "--dry-run is kubectl's. Did you mean: orch plan -f r1.yaml"],
+    ["docker compose --dry-run -f a.yaml up -d", "docker compose is docker's. Did you mean: orch plan -f a.yaml"],
+    ["rm shop --dry-run=client", "--dry-run is kubectl's (nothing shows beforehand what orch rm would do)"],
+    [
+      "kubectl drain n1 --dry-run=client",
+      "kubectl drain is kubectl's (nothing shows beforehand what orch node drain would do)",
+    ],
+    [
+      "kubectl delete job -l app=x",
+      "kubectl delete is kubectl's (nothing is done by a selector yet: orch ps and orch nodes have names)",
+    ],
+    ["destroy -target=a shop", "unknown command: destroy (-target=a has no counterpart)"],
+    [
+      "apply -f r1.yaml -n foo",
+      "-n is kubectl's (a namespace is a project here, which the file names: `project: foo` at its top)",
+    ],
+    ["node update --availability drain n1", "node update is docker's. Did you mean: orch node drain n1"],
+    ["docker node update --label-add a=b n1", "node update is docker's. Did you mean: orch node label n1 a=b"],
+    [
+      "nomad node eligibility -disable n1",
+      "node eligibility is nomad's. Did you mean: orch node taint n1 cordoned:no_schedule",
+    ],
+    ["stack deploy -c r1.yaml roll", "stack deploy is docker's. Did you mean: orch apply -f r1.yaml"],
+    ["delete app x", "delete app is kubectl's. Did you mean: orch rm x"],
+    ["edit deployment a", "edit: not built yet. Until then: orch spec a > app.yaml; orch apply -f app.yaml"],
+    ["edit deployment a.web", "edit: not built yet. Until then: orch spec a > app.yaml; orch apply -f app.yaml"],
+    ["scale deployment shop.web --replicas=3", "--replicas is kubectl's. Did you mean: orch scale shop.web=3"],
     ["kill shop.web", "kill is docker's. Did you mean: orch scale shop.web=0"],
     ["kill sweep", "kill is docker's. Did you mean: orch cancel sweep"],
     ["start shop.web", "start is docker's. Did you mean: orch scale shop.web=1"],
@@ -244,7 +321,7 @@ describe("what is typed first", () => {
         "orch show TASK has its node",
     ],
     ["attach 5", "attach: not built yet. Until then: orch logs -f 5"],
-    ["images", "images is docker's. Images are not built yet; a command may be `podman run …`"],
+    ["images", "images is docker's. Images are not built yet; a command may be `podman …`"],
     [
       "pull 5",
       "pull: not built yet. What a run wrote is in its directory on its node, which orch show RUN names; " +
@@ -257,7 +334,10 @@ describe("what is typed first", () => {
     ],
     ["docker compose up -d web", "docker compose is docker's. Did you mean: orch apply -f <FILE>"],
     ["docker-compose -f a.yaml up -d", "docker compose is docker's. Did you mean: orch apply -f a.yaml"],
-    ["docker compose down", "docker compose is docker's. Did you mean: orch rm <APP>"],
+    [
+      "docker compose down",
+      "docker compose is docker's. To end all of an app: orch rm APP; one service of it: orch scale APP.SERVICE=0",
+    ],
     ["kubectl apply -f a.yaml", "kubectl apply is kubectl's. Did you mean: orch apply -f a.yaml"],
     ["kubectl get pods -A -o wide", "kubectl get is kubectl's: lists show every project. Did you mean: orch ps"],
     [
