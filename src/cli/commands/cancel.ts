@@ -1,12 +1,12 @@
 // `orch cancel`: ends runs, also those that only wait.
 
 import { isFinal, type RunState } from "../../core/model/lifecycle";
-import { fullRunName } from "../../core/model/task";
+import { fullRunName, nameFor } from "../../core/model/task";
 import { overHint, sayOver } from "../../core/why/over";
 import type { Client } from "../../wire/client";
 import { command, flag, text } from "../frame/command";
 import { CliError, EXIT, UsageError } from "../failure";
-import { WITH_TASKS } from "../typed/names";
+import { WITH_TASKS, workloadIn, type WorkloadNamed } from "../typed/names";
 import { readRuns } from "../follow/pages";
 import { complain } from "../print/complain";
 import { runWhy } from "../print/runs";
@@ -70,21 +70,16 @@ const waitingFirst = (runs: readonly Cancelled[]): Cancelled[] =>
  */
 async function runsNamed(client: Client, typed: string): Promise<Cancelled[]> {
   const found = await client.names(typed, { kinds: WITH_TASKS });
-  const me = await client.me();
-  const user = isGivenName(typed) ? me.user : null;
+  const { user: me, project: home } = await client.me();
+  const user = isGivenName(typed) ? me : null;
   const own = found.filter((one) => one.kind !== "run" || user === null || one.user === user);
   const [other] = found;
   if (own.length === 0 && other?.run !== null) {
     const hint = `Name another's by its number: orch cancel ${other?.run}`;
     throw new CliError(EXIT.failed, `no run of yours is called ${typed}`, hint);
   }
-  return own.map(({ kind, run, name, slot, state, project, app, workload }) => {
-    if (run === null)
-      throw new CliError(
-        EXIT.failed,
-        `${typed} is no job's`,
-        endsService(project === me.project ? "" : `${project}/`, app, workload),
-      );
+  return own.map(({ kind, run, name, slot, state, ...named }) => {
+    if (run === null) throw new CliError(EXIT.failed, `${typed} is no job's`, endsService(workloadIn(named), home));
     if (kind === "run" && user !== null && state !== null && isFinal(state as RunState)) {
       throw new CliError(
         EXIT.failed,
@@ -99,9 +94,10 @@ async function runsNamed(client: Client, typed: string): Promise<Cancelled[]> {
   });
 }
 
-const endsService = (project: string, app: string | null, workload: string | null): string =>
-  `To end the service: orch scale ${project}${app}.${workload}=0; ` +
-  `to begin it anew: orch restart ${project}${app}.${workload}`;
+function endsService({ project, app, workload }: WorkloadNamed, home: string): string {
+  const name = nameFor(home, project, `${app}.${workload}`);
+  return `To end the service: orch scale ${name}=0; to begin it anew: orch restart ${name}`;
+}
 
 /** Returns whether the text can be the name that somebody gave a run. */
 const isGivenName = (typed: string): boolean => /^[a-z][a-z0-9-]*$/.test(typed);

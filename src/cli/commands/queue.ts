@@ -21,7 +21,8 @@ export const queue = command({
   async run(context, { flags, shape }) {
     const client = await context.client();
     const [{ items }, pending] = await Promise.all([readRuns(client, {}), readTasks(client, { pending: true })]);
-    const user = flags.mine ? (await client.me()).user : await userNamed(client, flags.user);
+    const me = await client.me();
+    const user = flags.mine ? me.user : await userNamed(client, flags.user);
     const wanted = (one: { readonly user: string | null }): boolean => user === null || one.user === user;
     // The server's order is kept, since it is the order of the plan.
     const waiting = items.filter((run) => isWaiting(run) && wanted(run));
@@ -29,7 +30,7 @@ export const queue = command({
     if (shape === "json") context.json({ runs: waiting, slots });
     else if (shape === "ids") for (const { run } of waiting) context.print(String(run));
     else if (waiting.length + slots.length === 0) context.note("nothing waits");
-    else context.table(queueColumns(context.now()), queued(waiting, slots), queueListing(flags.all));
+    else context.table(queueColumns(context.now()), queued(waiting, slots, me.project), queueListing(flags.all));
     return EXIT.done;
   },
 });

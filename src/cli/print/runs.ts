@@ -72,9 +72,12 @@ export type QueuedView = Pick<RunView, "name" | "project" | "user" | "created_ms
   readonly state: string;
 };
 
-/** Returns what waits: slots of services and daemons first, then runs in the order of the plan. */
-export const queued = (runs: readonly RunView[], slots: readonly TaskView[]): QueuedView[] => [
-  ...slots.map((slot) => ({ ...slot, asked: askedName(slot), position: null, priority: null })),
+/**
+ * Returns what waits, for somebody of project `home`: slots of services and daemons first, then runs in the order of
+ * the plan.
+ */
+export const queued = (runs: readonly RunView[], slots: readonly TaskView[], home: string | null): QueuedView[] => [
+  ...slots.map((slot) => ({ ...slot, asked: askedName(slot, home), position: null, priority: null })),
   ...runs.map((run) => ({ ...run, asked: String(run.run) })),
 ];
 

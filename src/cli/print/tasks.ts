@@ -1,7 +1,7 @@
 // Tasks as `orch ps` shows them.
 
 import { isFinal, type TaskState } from "../../core/model/lifecycle";
-import { calledAs } from "../../core/model/task";
+import { calledAs, nameFor } from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import type { TaskView } from "../../wire/api/tasks";
 import { paintState, type Style } from "./color";
@@ -17,11 +17,7 @@ type Titled = Pick<TaskView, "name" | "project" | "app" | "workload" | "run">;
  * given, with the number of the member and the attempt behind it.
  */
 export const taskTitle = (task: Titled, home: string | null): string =>
-  task.app === null
-    ? calledAs(task.workload, task)
-    : home !== null && task.project !== home
-      ? `${task.project}/${task.name}`
-      : task.name;
+  task.app === null ? calledAs(task.workload, task) : nameFor(home, task.project, task.name);
 
 /** Returns a task's title for a sentence, where no column has the number of its run: `sweep (run 12)`. */
 export const fullTitle = (task: Titled): string =>
@@ -53,9 +49,11 @@ export function taskWhy({ state, exit_code, signal, reason }: Ended): string {
 export const waitsWhy = (why: string, blocked: TaskView["blocked"], name: string): string =>
   blocked === "unsatisfiable" ? `${why}; what would help: orch explain ${name}` : why;
 
-/** Returns the name that is the same for slots of which the same is told. */
-export const askedName = ({ app, workload, run }: Pick<TaskView, "app" | "workload" | "run">): string =>
-  run === null ? `${app ?? ""}.${workload}` : String(run);
+/** Returns how slots of which the same is told are asked for by somebody of project `home`. */
+export const askedName = (
+  { project, app, workload, run }: Pick<TaskView, "project" | "app" | "workload" | "run">,
+  home: string | null,
+): string => (run === null ? nameFor(home, project, `${app ?? ""}.${workload}`) : String(run));
 
 /**
  * Returns which try a task is. A job's attempts count one by one. The numbers of a service's or a daemon's attempts
@@ -143,6 +141,6 @@ export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Col
           .map(([name, port]) => `${name}:${port}`)
           .join(" "),
     },
-    { title: "WHY", prose: true, cell: (task) => waitsWhy(taskWhy(task), task.blocked, askedName(task)) },
+    { title: "WHY", prose: true, cell: (task) => waitsWhy(taskWhy(task), task.blocked, askedName(task, home)) },
   ];
 }

@@ -40,6 +40,17 @@ export function fullName(task: TaskIdentity): string {
   return app !== null || run === null ? name : `${calledAs(workload, { name, run })} (run ${run})`;
 }
 
+/**
+ * Returns the name of a thing of an app as a reader of project `home` types it: `recs.api.0`, or `lab/recs.api.0` where
+ * it is another project's. `null`: the reader's project is not known, so it is not written.
+ */
+export const nameFor = (home: string | null, project: string, name: string): string =>
+  home === null || home === project ? name : `${project}/${name}`;
+
+/** Returns a task's name for a sentence that people of any project read: `lab/recs.api.0`, or `sweep (run 12)`. */
+export const nameForAll = (task: TaskIdentity & { readonly project: string }): string =>
+  task.app === null ? fullName(task) : `${task.project}/${taskName(task)}`;
+
 /** Returns a run's name for sentences: `sweep (run 12)`. */
 export const fullRunName = ({ name, run }: { readonly name: string; readonly run: number }): string =>
   `${name} (run ${run})`;

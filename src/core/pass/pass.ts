@@ -157,9 +157,9 @@ export function ownerSlotName(owner: WorkloadRow | RunRow, slot: number): string
   return `${owner.app}.${workloadNameOf(owner)}.${slot}`;
 }
 
-/** Returns the name of an owner's slot for sentences. */
-export const fullSlotName = (owner: WorkloadRow | RunRow, slot: number): string =>
-  "run" in owner && owner.app === null ? fullRunName(owner) : ownerSlotName(owner, slot);
+/** Returns the name of an owner's slot for sentences that people of any project read. */
+export const slotNameForAll = (owner: WorkloadRow | RunRow, slot: number): string =>
+  "run" in owner && owner.app === null ? fullRunName(owner) : `${owner.project}/${ownerSlotName(owner, slot)}`;
 
 /** Returns words as they are so long after the pass that made them. */
 export const sayTimed = ({ before, is, ms, after }: TimedWords, gone_ms: Ms): string =>

@@ -95,7 +95,7 @@ export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Roo
 /** How many holders are named. The others are counted. */
 const NAMED_HOLDERS = 3;
 
-/** Returns who holds an amount on a node, those with most of it first: `, held by recs.api.0 (4), run 12 (500m)`. */
+/** Returns who holds an amount on a node, those with most of it first: `, held by lab/recs.api.0 (4)`. */
 function heldBy(
   pass: Pass,
   rooms: Rooms,

@@ -126,7 +126,7 @@ function tellCards(refused: readonly Refused[]): string {
   return [...told, ...(rest > 0 ? [`${rest} more`] : [])].join("; ");
 }
 
-/** Words a refusal: `GPU-8a1c2d3e is held by recs.api.0`. */
+/** Words a refusal: `GPU-8a1c2d3e is held by lab/recs.api.0`. */
 function tellRefusal(look: Look, room: Room, card: Promisable, refusal: CardRefusal): string {
   const { gpu } = look.shape.spec.request;
   const { name } = card;

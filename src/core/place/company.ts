@@ -5,7 +5,7 @@ import { digest128 } from "../fresh";
 import { hostKey } from "./queue";
 import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
-import { fullName, isWanted } from "../model/task";
+import { nameForAll, isWanted } from "../model/task";
 import type { Pass } from "../pass/pass";
 import type { Hosts, KeptRoom, NamedPromise, Room, Rooms, Where } from "./room";
 
@@ -65,8 +65,8 @@ export function holdersOf(pass: Pass, rooms: Rooms, device_id: string): readonly
     for (const { node } of rooms.byId.values())
       for (const { name, held } of node.orphans) addHolder(rooms.lazy.holders, `${name}, an orphan`, held);
     for (const tasks of pass.tasks.values())
-      for (const task of tasks) addHolder(rooms.lazy.holders, fullName(task), task.promised);
-    for (const task of rooms.placed) addHolder(rooms.lazy.holders, fullName(task), task.promised);
+      for (const task of tasks) addHolder(rooms.lazy.holders, nameForAll(task), task.promised);
+    for (const task of rooms.placed) addHolder(rooms.lazy.holders, nameForAll(task), task.promised);
     for (const { name, promised } of rooms.kept) addHolder(rooms.lazy.holders, name, promised);
     for (const names of rooms.lazy.holders.values()) names.sort();
   }
@@ -94,7 +94,7 @@ export function promisesOn(pass: Pass, rooms: Rooms, node_id: string): readonly 
 function addPromise(pass: Pass, byNode: Map<string, NamedPromise[]>, task: TaskRow): void {
   const { promised, node_id } = task;
   const by_default = { cpu: isCpuDefault(pass, task), memory: !promised.memory_limited };
-  byNode.get(node_id)?.push({ name: fullName(task), promised, by_default });
+  byNode.get(node_id)?.push({ name: nameForAll(task), promised, by_default });
 }
 
 /** Returns whether nobody asked for a task's cores. Of an earlier version, it is not known any more. */
@@ -115,7 +115,7 @@ function addHolder(holders: Map<string, string[]>, name: string, held: Promised 
 export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
   if (rooms.lazy.hosts !== null) countHost(rooms, rooms.lazy.hosts, task);
   rooms.lazy.byNode = null;
-  if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, fullName(task), task.promised);
+  if (rooms.lazy.holders !== null) addHolder(rooms.lazy.holders, nameForAll(task), task.promised);
   // What is still to come of the daemons is less by this one.
   if (task.kind === "daemon") rooms.lazy.daemons = null;
   rooms.placed.push(task);

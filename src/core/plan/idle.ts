@@ -8,7 +8,7 @@ import type { RunRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import {
   draftAfter,
-  fullSlotName,
+  slotNameForAll,
   runOf,
   setRun,
   stopTask,
@@ -192,5 +192,5 @@ function whyIdle({ settings, tasks }: Idle, for_whom: Demand | null): string {
   const what = cards === 1 ? "its GPU was" : `its ${cards} GPUs were`;
   const text = `${what} below ${settings.gpu_below_percent} % for ${formatDuration(settings.for_ms)}`;
   if (for_whom === null) return text;
-  return `${text}, and ${fullSlotName(for_whom.owner, for_whom.slot)} waits for a card`;
+  return `${text}, and ${slotNameForAll(for_whom.owner, for_whom.slot)} waits for a card`;
 }

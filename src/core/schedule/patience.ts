@@ -1,7 +1,7 @@
 // Room that is kept for a demand that has waited for long: smaller ones that come behind it would take every piece of
 // room that becomes free, for ever. It is kept on the nodes where the demand fits first.
 
-import { fullSlotName, type Demand, type Pass } from "../pass/pass";
+import { slotNameForAll, type Demand, type Pass } from "../pass/pass";
 import { holdKept } from "../place/company";
 import { formatAge } from "../format";
 import { isCandidate } from "../place/checks";
@@ -73,7 +73,7 @@ export function keepRoom(
         room,
         promised,
         demands,
-        name: `room for ${fullSlotName(owner, slot)}, which has waited for ${age}`,
+        name: `room for ${slotNameForAll(owner, slot)}, which has waited for ${age}`,
       });
     }
   }

@@ -1,5 +1,5 @@
-// What is said of a thing to those who may not see its inside. `show` hides its command and directories from them, so
-// reasons, events and explanations name none of them either.
+// What is said of a thing to one reader. Those who may not see its inside, its command and directories, read none of
+// them in reasons, events and explanations either; and names are as the reader types them.
 
 import type { TaskSpec } from "../../core/model/workload";
 import type { Store } from "../../store/store";
@@ -24,10 +24,16 @@ const HIDDEN = "(hidden)";
 export const wordingFor =
   (who: Principal | null, { spec, hasSpec }: Pick<Store, "spec" | "hasSpec">): Wording =>
   <T extends string | null>(said: T, of: Subject | undefined): T => {
-    if (said === null || (who !== null && mayTouch(who, of ?? NOBODYS))) return said;
+    if (said === null) return said;
     const hash = of?.spec_hash ?? null;
-    return withoutInside(said, hash === null || !hasSpec(hash) ? null : spec(hash)) as T;
+    const isInside = who !== null && mayTouch(who, of ?? NOBODYS);
+    const told = isInside ? said : withoutInside(said, hash === null || !hasSpec(hash) ? null : spec(hash));
+    return (who === null ? told : atHome(told, who.project)) as T;
   };
+
+/** Returns a text in which what is of the reader's own project is named without it, as the reader types it. */
+const atHome = (said: string, home: string): string =>
+  said.includes(`${home}/`) ? said.replaceAll(new RegExp(`(?<![\\w/.-])${home}/(?=[a-z0-9-]+\\.)`, "g"), "") : said;
 
 /** What is gone, or not known, is for those alone who may see everything. */
 const NOBODYS: Owned = { project: "" };

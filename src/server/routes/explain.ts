@@ -9,7 +9,8 @@ import { overHint, sayOver } from "../../core/why/over";
 import { explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
 import { RefusedError } from "../refused";
-import type { Meant } from "../work/named";
+import type { Principal } from "../access/auth";
+import { hintName, type Meant } from "../work/named";
 import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { blockedView, placedView } from "../views/plan";
@@ -18,10 +19,10 @@ import { type TaskLook, taskView } from "../views/task";
 import { lookOf, pendingOf } from "./tasks";
 
 /** Returns what became of a task or a run that has ended. */
-function overText({ store }: Api, ref: string, meant: Meant, look: TaskLook): string {
+function overText({ store }: Api, ref: string, meant: Meant, who: Principal, look: TaskLook): string {
   const { workload } = meant;
   if (meant.kind === "workload" && workload?.kind === "service" && workload.settings.replicas === 0)
-    return `${ref} is to have 0 replicas: orch scale ${workload.app}.${workload.name}=1`;
+    return `${ref} is to have 0 replicas: orch scale ${hintName(meant, who)}=1`;
   const { run, slot, member, attempt } = meant;
   const last = tasksOf(store, meant)[0];
   const view = last === undefined ? null : taskView(last, look);
@@ -51,11 +52,11 @@ function endOf({ reason, exit_code, signal }: Ended, last: TaskView | null): str
 }
 
 /** Names the run, since its job may have run again by then. */
-function moreOf(api: Api, meant: Meant): string {
+function moreOf(api: Api, meant: Meant, who: Principal): string {
   const tasks = tasksOf(api.store, meant);
   const run = tasks[0]?.run ?? meant.run?.run ?? null;
   return overHint(
-    run === null ? meant.name : String(run),
+    run === null ? hintName(meant, who) : String(run),
     tasks.some(({ observed }) => observed.state !== "rejected"),
   );
 }
@@ -76,7 +77,7 @@ export const EXPLAIN_ROUTES = [
         .find((one) => owners.has(one.owner_uid) && (meant.slot === null || one.slot === meant.slot));
       const task = tasksOf(api.store, meant).find((one) => !isFinal(one.observed.state));
       if (blocked !== undefined && (task === undefined || meant.task === null)) return blockedView(blocked, look);
-      if (task !== undefined) return { placed: placedView(api, task) };
+      if (task !== undefined) return { placed: placedView(api, task, look.wording) };
       const pending = pendingOf(api, who, ({ owner_uid }) => owners.has(owner_uid)).find((one) => isPart(meant, one));
       if (pending !== undefined) {
         const view = pending.view();
@@ -95,7 +96,7 @@ export const EXPLAIN_ROUTES = [
           nodes: [],
         };
       }
-      throw new RefusedError("conflict", overText(api, params.ref, meant, look), moreOf(api, meant));
+      throw new RefusedError("conflict", overText(api, params.ref, meant, who, look), moreOf(api, meant, who));
     },
   }),
 ];

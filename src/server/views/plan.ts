@@ -42,7 +42,7 @@ const checkView = (
 ): BlockedView["nodes"][number]["checks"][number] => ({
   ...check,
   detail: worded(check.detail),
-  devices: check.devices.map((device) => ({ ...device })),
+  devices: check.devices.map((device) => ({ ...device, detail: worded(device.detail) })),
 });
 
 /** How operations are told: `own` are the uids of the app that is planned. */
@@ -122,13 +122,13 @@ const taskOp = (op: string, task: TaskRow, why: string, { state, own, wording }:
  * Returns why a task is on its node: the planner's scores in the present state. They are empty for a task whose spec a
  * restored server does not have.
  */
-export function placedView({ store, loop }: Context, task: TaskRow): Placed {
+export function placedView({ store, loop }: Context, task: TaskRow, wording: Wording): Placed {
   const node = store.state.nodes.get(task.node_id)?.name ?? task.node_id;
   if (!store.hasSpec(task.spec_hash)) return { node, scores: [], devices: [] };
   const { scores, devices } = explainPlaced(loop.snapshot(store.state, store.now()), task);
   return {
     node,
     scores: scores.map(({ node: name, total, parts }) => ({ node: name, total, parts: { ...parts } })),
-    devices: devices.map((device) => ({ ...device })),
+    devices: devices.map(({ id, why }) => ({ id, why: wording(why, task) })),
   };
 }

@@ -3,7 +3,7 @@
 import type { AppRow, RunRow, WorkloadRow } from "../../core/model/rows-work";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { TaskRow } from "../../core/model/rows-task";
-import { shortId, type NamedPart } from "../../core/model/task";
+import { nameFor, shortId, type NamedPart } from "../../core/model/task";
 import type { Store } from "../../store/store";
 import type { NameKind, NameView } from "../../wire/api/names";
 
@@ -107,6 +107,12 @@ function exactName({ task, workload, run, project, slot, member, attempt }: Mean
   const part = [slot === null ? "" : `${between}${slot}`, member === null ? "" : `.${member}`];
   return `${whole}${part.join("")}${attempt === null ? "" : `#${attempt}`}`;
 }
+
+/** Returns the name of a run or workload as somebody of a project types it in a hint. */
+export const hintName = (
+  { run, workload, project, name }: Meant,
+  { project: mine }: Pick<NameWish, "project">,
+): string => (workload === null ? String(run?.run ?? name) : nameFor(mine, project, name));
 
 /** Returns a thing in a few words, as a list of several shows it. */
 export function sayNamed(found: NamedThing): string {

@@ -9,7 +9,7 @@ import { isFinal } from "../../core/model/lifecycle";
 import { saySlots, slotsOf } from "../../core/model/slots";
 import { isPart, isUidStart, parseApp, parseName, taskName, withUid, type WorkName } from "../../core/model/task";
 import { notFound } from "../refused";
-import { isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
+import { hintName, isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
 import { removedBefore } from "./removed";
 import { noSuch, ofOtherKind, several } from "./unresolved";
 
@@ -56,9 +56,10 @@ function byName(known: Searched, ref: string, asked: NameWish): NamedThing[] {
   const name = parseName(ref);
   if (name?.is === "run") {
     const run = runByNumber(known, name.run);
-    return run === null ? [] : [partOf(known, ofRun(run), name, ref)];
+    return run === null ? [] : [partOf(known, ofRun(run), name, ref, asked)];
   }
-  if (name?.is === "workload") return workloadsNamed(known, name, asked).map((one) => partOf(known, one, name, ref));
+  if (name?.is === "workload")
+    return workloadsNamed(known, name, asked).map((one) => partOf(known, one, name, ref, asked));
   const word = parseApp(ref);
   if (word === null) return [];
   const { project, app } = word;
@@ -72,7 +73,7 @@ function byName(known: Searched, ref: string, asked: NameWish): NamedThing[] {
 }
 
 /** Returns what is meant of an owner's tasks. Throws RefusedError if the owner has no such part. */
-function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName, ref: string): Meant {
+function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName, ref: string, asked: NameWish): Meant {
   if ((slot ?? member ?? attempt) === null) return of;
   const meant: Meant = { ...of, kind: "task", slot, member, attempt };
   if (tasksOf(known, meant).length > 0) return meant;
@@ -80,7 +81,7 @@ function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName,
   if (!parts.includes(member ?? slot ?? 0)) {
     const has = parts.length === 1 ? `its only one is ${parts[0]}` : `it has ${parts.length}, ${saySlots(parts)}`;
     const said = parts.length === 0 ? "it has no slot" : has;
-    throw notFound(`there is no ${ref.slice(0, 100)}: ${said}`, `orch show ${of.name}`);
+    throw notFound(`there is no ${ref.slice(0, 100)}: ${said}`, `orch show ${hintName(of, asked)}`);
   }
   if (attempt === null) return meant;
   throw notFound(

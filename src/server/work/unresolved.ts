@@ -3,6 +3,7 @@
 import type { WorkloadRow } from "../../core/model/rows-work";
 import type { State } from "../../core/model/rows-state";
 import { isFinal } from "../../core/model/lifecycle";
+import { nameFor } from "../../core/model/task";
 import { nearest } from "../../spec/grammar/nearest";
 import type { NameKind } from "../../wire/api/names";
 import { notFound, RefusedError } from "../refused";
@@ -62,16 +63,12 @@ export function ofOtherKind(state: State, ref: string, found: NamedThing, asked:
   return notFound(`${shown(ref)} is ${sayNamed(found)}, not ${kinds[0] === "app" ? "an" : "a"} ${either(kinds)}`, hint);
 }
 
-/** Returns the name with its project where the asker has another one. */
-const nameFor = ({ project }: Pick<NameWish, "project">, of: { readonly project: string }, name: string): string =>
-  of.project === project ? name : `${of.project}/${name}`;
-
 /** Returns the hint for a workload, or a task of it, that a command does not take, or null. */
 function partHint(workload: WorkloadRow, asked: NameWish): string | null {
-  const name = nameFor(asked, workload, `${workload.app}.${workload.name}`);
+  const name = nameFor(asked.project, workload.project, `${workload.app}.${workload.name}`);
   if (asked.kinds.includes("workload")) return `Its workload is ${name}`;
   if (asked.kinds[0] !== "app") return null;
-  const app = `Its app is ${nameFor(asked, workload, workload.app)}`;
+  const app = `Its app is ${nameFor(asked.project, workload.project, workload.app)}`;
   return asked.own === true && workload.kind === "service" ? `${app}; to end it alone: orch scale ${name}=0` : app;
 }
 
@@ -97,7 +94,7 @@ const workloadNames = ({ workloads }: State, app_uid: string, asked: NameWish): 
   workloads
     .values()
     .filter((row) => row.app_uid === app_uid)
-    .map((row) => nameFor(asked, row, `${row.app}.${row.name}`))
+    .map((row) => nameFor(asked.project, row.project, `${row.app}.${row.name}`))
     .toArray();
 
 /** Returns the name that was probably meant, with the part behind it, such as a slot, as it was typed. */
@@ -120,12 +117,12 @@ function* namesOf(state: State, mine: string, kinds: readonly NameKind[]): Gener
   const isOwn = (row: { readonly project: string }): boolean => row.project === mine;
   const ownFirst = <T extends { readonly project: string }>(rows: Iterable<T>): T[] =>
     [...rows].sort((a, b) => Number(isOwn(b)) - Number(isOwn(a)));
-  const of = (row: { readonly project: string }): string => (isOwn(row) ? "" : `${row.project}/`);
   const work = kinds.includes("task") || kinds.includes("workload");
-  if (kinds.includes("app")) for (const app of ownFirst(state.apps.values())) yield `${of(app)}${app.name}`;
+  if (kinds.includes("app"))
+    for (const app of ownFirst(state.apps.values())) yield nameFor(mine, app.project, app.name);
   if (work || kinds.includes("run"))
     for (const row of ownFirst(state.workloads.values()))
-      if (work || row.kind === "job") yield `${of(row)}${row.app}.${row.name}`;
+      if (work || row.kind === "job") yield nameFor(mine, row.project, `${row.app}.${row.name}`);
   if (kinds.includes("node")) for (const node of state.nodes.values()) yield node.name;
   if (kinds.includes("run"))
     for (const run of ownFirst(state.runs.values())) if (run.app === null && !isFinal(run.state)) yield run.name;

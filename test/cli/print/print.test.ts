@@ -76,12 +76,24 @@ const printers: Readonly<Record<string, (given: never, width: number | null) => 
   queue: ({ runs, slots }: { runs: unknown[]; slots: unknown[] }, width) =>
     listing(
       { columns: queueColumns(NOW_MS), ...queueListing(false) },
-      queued(runView.array().parse(runs), taskView.array().parse(slots)),
+      queued(runView.array().parse(runs), taskView.array().parse(slots), "search"),
       width,
       PLAIN,
     ),
   error: (given: never) => [sayText(given, "app.yaml")],
 };
+
+test("a hint names what is another project's so that it can be typed", () => {
+  const given = JSON.parse(inputOf("test/golden/cli", "queue")) as { slots: unknown };
+  const slots = taskView.array().parse(given.slots);
+  const [slot] = slots.filter(({ blocked }) => blocked === "unsatisfiable");
+  const hints = (home: string): string[] => [
+    table(taskColumns(NOW_MS, home, PLAIN), [slot!], null).join("\n"),
+    table(queueColumns(NOW_MS), queued([], [slot!], home), null).join("\n"),
+  ];
+  for (const lines of hints("search")) expect(lines).toEndWith("what would help: orch explain recs.huge");
+  for (const lines of hints("other")) expect(lines).toEndWith("what would help: orch explain search/recs.huge");
+});
 
 describe("colour", () => {
   test("is on a terminal only", () => {

@@ -161,7 +161,7 @@ describe("a demand that has waited for long", () => {
       expect(of(name)).toEqual([expect.stringMatching(/; it has waited for long, so room is kept for it on n0$/)]);
     }
     const checks = blocked.find(({ name }) => name === String(small))?.nodes.flatMap((node) => node.checks);
-    expect(JSON.stringify(checks)).toContain("room for app.big.0, which has waited for 1m30s");
+    expect(JSON.stringify(checks)).toContain("room for lab/app.big.0, which has waited for 1m30s");
   });
   test("a service that never ran has patience too, since it is wanted", () => {
     const stream = new Stream(1, DEFAULT_LIMITS.patience_ms, true);

@@ -120,6 +120,26 @@ describe("why something waits or has failed", () => {
   });
 });
 
+test("who holds what something waits for, and what is to be typed, has the reader's own project left out", async () => {
+  await handAgent(stage, "box1");
+  const text = "app: big\nservices:\n  a: { run: x, resources: { cpu: 8 } }\n  b: { run: x, replicas: 0 }\n";
+  const body = { text, file: "f", revision: null };
+  expect((await stage.call("PUT", "/v1/apps/lab/big", { as: "alice", body })).status).toBe(200);
+  await stage.planned();
+  const job = { run: "x", resources: { cpu: 1 } };
+  const run = { name: "r", project: null, job, wait_for_nodes: true };
+  expect((await stage.call("POST", "/v1/runs", { as: "bob", body: run })).status).toBe(200);
+  await stage.planned();
+  const said = async (as: string): Promise<string> =>
+    JSON.stringify((await stage.call("GET", "/v1/explain/1", { as })).body);
+  expect(await said("bob")).toContain("held by lab/big.a.0 (8)");
+  expect(await said("alice")).toContain("held by big.a.0 (8)");
+  const hint = async (as: string): Promise<string | undefined> =>
+    (await stage.call("GET", "/v1/explain/lab%2Fbig.b", { as })).body.error?.message;
+  expect(await hint("bob")).toEndWith("orch scale lab/big.b=1");
+  expect(await hint("alice")).toEndWith("orch scale big.b=1");
+});
+
 test("a text for those outside has no path and no command, and all else that it had", () => {
   const spec = buildSpec({ workdir: "/my data/a b", command: { kind: "argv", argv: ["./go", "1"] } });
   const said = (text: string): string => withoutInside(text, spec);

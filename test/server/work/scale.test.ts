@@ -118,5 +118,5 @@ test("to 0 gives no reason of each, and a service without replicas is explained 
   const text = "app: idle\nservices:\n  cold: { run: sleep 9, user: alice, replicas: 0 }\n";
   await stage.call("PUT", "/v1/apps/lab/idle", { as: "admin", body: { text, file: "f" } });
   const { body } = await stage.call("GET", "/v1/explain/lab%2Fidle.cold", { as: "admin" });
-  expect(body.error?.message).toBe("lab/idle.cold is to have 0 replicas: orch scale idle.cold=1");
+  expect(body.error?.message).toBe("lab/idle.cold is to have 0 replicas: orch scale lab/idle.cold=1");
 });
