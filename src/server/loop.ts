@@ -41,7 +41,7 @@ export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "las
   blocked(): readonly Blocked[];
   /** Returns the tasks that the last pass has placed: those of a change that has just become durable are among them. */
   placed(): readonly TaskRow[];
-  /** Returns the uids of the queued runs that wait for room, in the order of the last pass. */
+  /** Returns the keys of the slots that wait for room, in the order of the last pass. */
   queue(): readonly string[];
   notices(): readonly string[];
   heard(node_id: string, now_ms: Ms): void;

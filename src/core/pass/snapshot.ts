@@ -213,7 +213,7 @@ export interface Plan {
   /** The same decisions as rows, in the order of `ops`. */
   readonly changes: readonly Change[];
   readonly blocked: readonly Blocked[];
-  /** Uids of the queued runs that wait for room, in the order in which they get it. */
+  /** The keys of the slots of services, daemons and runs that wait for room, in the order in which they get it. */
   readonly queue: readonly string[];
   /** The earliest time at which time alone changes the plan; null for never. */
   readonly wake_at_ms: Ms | null;

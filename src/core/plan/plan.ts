@@ -14,7 +14,7 @@ import { archiveRuns, reconcile, removeEmpty } from "./reconcile";
 import { schedule } from "../schedule/schedule";
 import type { Blocked, Op, Plan, Snapshot } from "../pass/snapshot";
 import { isFinal } from "../model/lifecycle";
-import { taskName } from "../model/task";
+import { slotKey, taskName } from "../model/task";
 import { SECOND_MS, type Ms } from "../units";
 
 /**
@@ -47,7 +47,7 @@ export function plan(snapshot: Snapshot): Plan {
     ops,
     changes: [...changesOfAll(ops, snapshot.state, pass.now_ms), ...eventsOf(ops, pass, placed.placed.length)],
     blocked: [...placed.blocked, ...[...reconciled.waits].sort(byName)],
-    queue: queuedRuns(placed.waiting, reclaimed),
+    queue: queuedSlots(placed.waiting, reclaimed),
     wake_at_ms: [...wakes, again_ms].reduce((wake, at_ms) => earlier(pass.now_ms, wake, at_ms), null),
     more: cut || placed.more === "at once",
     notices: begun.notices,
@@ -59,11 +59,11 @@ export function plan(snapshot: Snapshot): Plan {
 const runOps = ({ runs }: Pick<Findings, "runs">): Op[] =>
   [...runs.values()].sort((a, b) => a.run.run - b.run.run).map(({ run, why }) => ({ op: "run", run, why }));
 
-/** Returns the runs that wait for room, for their first attempt or for another, in the order of their examination. */
-const queuedRuns = (waiting: readonly Demand[], { runs }: Pick<Findings, "runs">): string[] =>
-  waiting.flatMap(({ owner }) => {
+/** Returns the slots that wait for room, for their first attempt or for another, in the order of their examination. */
+const queuedSlots = (waiting: readonly Demand[], { runs }: Pick<Findings, "runs">): string[] =>
+  waiting.flatMap(({ owner, slot }) => {
     const run = "run" in owner ? (runs.get(owner.uid)?.run ?? owner) : null;
-    return run !== null && !isFinal(run.state) && run.cancel === null ? [run.uid] : [];
+    return run === null || (!isFinal(run.state) && run.cancel === null) ? [slotKey(owner.uid, slot)] : [];
   });
 
 /** Plans nothing while a restored database waits until every node has reported its tasks. */

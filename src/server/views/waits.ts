@@ -21,8 +21,9 @@ export interface Waits {
    */
   say(owner_uid: string, slot: number, run: RunRow | null): string | null;
   /**
-   * Returns the place of a run in the queue, from 1; null if it does not wait for room, or if no node can run it as it
-   * is. Those that no node can run are not before anybody.
+   * Returns the place of a run in the queue, from 1, among all that waits for room: replicas of services count as runs
+   * do. Null if it does not wait for room, or if no node can run it as it is. Those that no node can run are not before
+   * anybody.
    */
   position(run_uid: string): number | null;
   /** Returns a number by which runs are sorted in the order in which they get room. */
@@ -37,7 +38,7 @@ export interface WaitsFrom {
   readonly state: State;
   readonly now_ms: Ms;
   readonly blocked: readonly Blocked[];
-  /** The uids of the runs that wait for room, in the order in which they get it. */
+  /** The keys of the slots that wait for room, in the order in which they get it. */
   readonly queue: readonly string[];
   readonly spec: (hash: string) => Pick<TaskSpec, "members">;
   readonly limits: RunBounds;
@@ -46,7 +47,7 @@ export interface WaitsFrom {
 const NO_TASKS: readonly TaskRow[] = [];
 
 /**
- * Of so many runs at the head of the queue it is found out whether any node can run them, which takes time for each
+ * Of so many slots at the head of the queue it is found out whether any node can run them, which takes time for each
  * kind of request. Behind them all count.
  */
 const MOST_JUDGED = 100;
@@ -54,16 +55,19 @@ const MOST_JUDGED = 100;
 /** Makes the answers for one request. What they need is collected when it is first asked for. */
 export function waitsIn({ state, now_ms, blocked, queue, spec, limits }: WaitsFrom): Waits {
   const why = once(() => new Map(blocked.map((one) => [slotKey(one.owner_uid, one.slot), one])));
-  const order = once(() => new Map(queue.map((uid, at) => [uid, at])));
-  const isNever = (uid: string): boolean => why().get(slotKey(uid, 0))?.kind === "unsatisfiable";
-  const isCounted = (uid: string, at: number): boolean => at >= MOST_JUDGED || !isNever(uid);
-  const places = once(() => new Map(queue.filter(isCounted).map((uid, at) => [uid, at + 1])));
+  const order = once(() => new Map(queue.map((key, at) => [key, at])));
+  const isNever = (key: string): boolean => why().get(key)?.kind === "unsatisfiable";
+  const isCounted = (key: string, at: number): boolean => at >= MOST_JUDGED || !isNever(key);
+  const places = once(() => new Map(queue.filter(isCounted).map((key, at) => [key, at + 1])));
   const living = once(() => Map.groupBy(state.tasks.values(), ({ owner_uid }) => owner_uid));
   const tasks = (owner_uid: string): readonly TaskRow[] => living().get(owner_uid) ?? NO_TASKS;
   return {
     blocked: (owner_uid, slot) => why().get(slotKey(owner_uid, slot)),
-    position: (uid) => (order().has(uid) && !isNever(uid) ? (places().get(uid) ?? null) : null),
-    order: (uid) => order().get(uid) ?? Number.MAX_SAFE_INTEGER,
+    position(run_uid) {
+      const key = slotKey(run_uid, 0);
+      return order().has(key) && !isNever(key) ? (places().get(key) ?? null) : null;
+    },
+    order: (run_uid) => order().get(slotKey(run_uid, 0)) ?? Number.MAX_SAFE_INTEGER,
     tasks,
     between: (run) =>
       run.state === "running" &&

@@ -17,7 +17,11 @@ export const runView = z
     user: z.string(),
     priority: z.int(),
     state: z.enum(Object.keys(RUN) as [RunState, ...RunState[]]).describe("the last three are final"),
-    position: int.nullable().describe("in the queue, from 1; null for what does not wait, or cannot run on any node"),
+    position: int
+      .nullable()
+      .describe(
+        "among all that waits for room, replicas too, from 1; null for what does not wait, or cannot run on any node",
+      ),
     blocked: blockedKind,
     ahead_gpu_hours: z.number().nullable().describe("what is asked for by those before it in the queue"),
     start_estimate_ms: ms.nullable(),

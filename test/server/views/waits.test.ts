@@ -77,6 +77,21 @@ describe("what waits", () => {
     expect(detail.reason).toStartWith("cannot run on any node: 0 of 1 node fits");
     expect(detail.smallest_change).toContain("memory");
   });
+  test("has its place in the queue behind the replicas that are ahead of it", async () => {
+    await heardNode(stage, "box1");
+    const app = (name: string, settings: string) => ({
+      text: `app: ${name}\nservices:\n  api: { run: x, replicas: 4, resources: { cpu: 8 }${settings} }\n`,
+      file: "f",
+      revision: null,
+    });
+    await stage.call("PUT", "/v1/apps/other/big", { as: "bob", body: app("big", "") });
+    await stage.call("PUT", "/v1/apps/other/low", { as: "bob", body: app("low", ", priority: -1") });
+    await stage.planned();
+    await run({ resources: { cpu: 1 } });
+    await stage.planned();
+    const runs = (await get("/v1/runs")).body["runs"] as RunView[];
+    expect(runs.map(({ position }) => position)).toEqual([4]);
+  });
   test("says how long it still waits when it is asked, not when the plan looked", async () => {
     await run({ resources: { memory: "900GiB" } });
     await stage.planned();
@@ -107,7 +122,14 @@ describe("a run", () => {
       state,
       blocked,
       wording,
-      waits: waitsIn({ state, blocked, now_ms: 0, queue: [one.uid], spec: () => buildSpec(), limits: DEFAULT_LIMITS }),
+      waits: waitsIn({
+        state,
+        blocked,
+        now_ms: 0,
+        queue: [slotKey(one.uid, 0)],
+        spec: () => buildSpec(),
+        limits: DEFAULT_LIMITS,
+      }),
     };
   };
   test("that has no task and waits for its next attempt is queued again", () => {
