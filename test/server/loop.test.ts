@@ -60,3 +60,22 @@ test("a run is placed by the commit that makes it, and its answer says where", a
   expect(store.state.cluster.revision).toBe(before + 1);
   await stage.close();
 });
+
+test("what a pass has said of a version is not said of the next one", async () => {
+  const stage = await makeStage();
+  await heardNode(stage, "box1");
+  const put = (memory: string): Promise<unknown> => {
+    const text = `app: web\nservices:\n  api: { run: x, resources: { memory: ${memory} } }\n`;
+    return stage.call("PUT", "/v1/apps/lab/web", { as: "alice", body: { text, file: "f", revision: null } });
+  };
+  await put("900GiB");
+  await stage.planned();
+  expect(stage.api.loop.blocked()).toHaveLength(1);
+  const changed = new Promise<number>((resolve) => {
+    const { store, loop } = stage.api;
+    store.onCommit(() => resolve(loop.blocked().length));
+  });
+  await put("1GiB");
+  expect(await changed).toBe(0);
+  await stage.close();
+});

@@ -2,7 +2,7 @@
 
 import { command } from "../frame/command";
 import { EXIT } from "../failure";
-import { blockedLines, placedLines } from "../print/explain";
+import { allBlockedLines, placedLines } from "../print/explain";
 import { fullTitle } from "../print/tasks";
 
 export const explain = command({
@@ -19,12 +19,15 @@ export const explain = command({
     else if ("placed" in view) {
       if (shape === "ids") context.print(view.placed.node);
       else {
-        const task = await client.task(ref);
+        const task = await client.task(view.placed.task_id ?? ref);
         const { columns } = context.host.out;
         for (const line of placedLines(fullTitle(task), view.placed, task.reason, columns)) context.print(line);
       }
     } else if (shape === "ids") for (const { node } of view.nodes) context.print(node);
-    else for (const line of blockedLines(view, context.style, context.host.out.columns)) context.print(line);
+    else {
+      const lines = allBlockedLines([view, ...view.others], context.style, context.host.out.columns);
+      for (const line of lines) context.print(line);
+    }
     return EXIT.done;
   },
 });

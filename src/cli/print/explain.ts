@@ -20,16 +20,16 @@ export function waitsLine({ name, kind, summary }: Waiting, styled: Style, count
   return `${who} ${paint(count > 1 ? words.replace(/^waits$/, "wait") : words)}${rest}`;
 }
 
-/** The most groups of nodes that a plan shows for what waits. `orch explain` shows all. */
-const GROUPS_SHOWN = 6;
-
-/** Returns the verdict, the smallest change, and each node with each failed check: those of equal checks together. */
-export function blockedLines(blocked: BlockedView, styled: Style, width: number | null): string[] {
-  return waitingLines([blocked], styled, width, Number.POSITIVE_INFINITY);
-}
-
-/** Returns the same for all that waits in a plan. Slots that wait for the same reason are told once. */
-export function allBlockedLines(blocked: readonly BlockedView[], styled: Style, width: number | null): string[] {
+/**
+ * Returns the verdict, the smallest change, and each node with each failed check: those of equal checks together. Slots
+ * that wait for the same reason are told once.
+ */
+export function allBlockedLines(
+  blocked: readonly BlockedView[],
+  styled: Style,
+  width: number | null,
+  groupsMost = Number.POSITIVE_INFINITY,
+): string[] {
   const same = ({ kind, summary, smallest_change, smallest_changes, nodes }: BlockedView): string =>
     JSON.stringify([kind, summary, smallest_change, smallest_changes, nodes]);
   const groups = fold(
@@ -37,7 +37,7 @@ export function allBlockedLines(blocked: readonly BlockedView[], styled: Style, 
     byName(({ name }: BlockedView) => name),
     same,
   );
-  return groups.flatMap((group) => waitingLines(group, styled, width, GROUPS_SHOWN));
+  return groups.flatMap((group) => waitingLines(group, styled, width, groupsMost));
 }
 
 function waitingLines(

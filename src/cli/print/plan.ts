@@ -32,13 +32,19 @@ export function planLines(plan: PlanView, print: PlanPrint): string[] {
   const goes = goingLines(plan.goes, width);
   if (changes.length + goes.length > 0) lines.push("", ...changes, ...goes);
   if (own.length > 0) lines.push("", "now:", ...opLines(own, print));
+  if (plan.later.length > 0) {
+    lines.push("", "then, one after the other:", ...hang(`  ${namesText(plan.later.map(clean))}`, width, "  "));
+  }
   if (others.length > 0) lines.push("", "others:", ...opLines(others, print));
   if (plan.blocked.length > 0) {
     const room = width === null ? null : width - 2;
-    lines.push("", "waits:", ...allBlockedLines(plan.blocked, styled, room).map((line) => `  ${line}`));
+    lines.push("", "waits:", ...allBlockedLines(plan.blocked, styled, room, GROUPS_SHOWN).map((line) => `  ${line}`));
   }
   return lines;
 }
+
+/** The most groups of nodes that are shown for what waits. `orch explain` shows all. */
+const GROUPS_SHOWN = 6;
 
 /** The operations that a verdict counts, in its order. The others are what follows from them. */
 const COUNTED: Readonly<Record<string, string>> = {
@@ -63,7 +69,8 @@ function verdict(plan: PlanView, own: readonly Op[], others: readonly Op[]): str
   const quiet = `${changes} ${changes === 1 ? "change" : "changes"} in the spec, nothing to place or to stop`;
   const parts = [
     ...(changes === 0 ? ["nothing to change"] : []),
-    ...(changes > 0 && happens.length + plan.blocked.length === 0 ? [quiet] : happens),
+    ...(changes > 0 && happens.length + plan.blocked.length + plan.later.length === 0 ? [quiet] : happens),
+    ...(plan.later.length === 0 ? [] : [`${plan.later.length} to replace then`]),
     ...(waits === 0 ? [] : [`${waits} ${waits === 1 ? "waits" : "wait"}`]),
     ...(never === 0 ? [] : [`${never} cannot run on any node`]),
   ];

@@ -28,6 +28,8 @@ function sayLast({
 }: Pick<TaskEnd, "state" | "exit_code" | "signal" | "reason">): string {
   const why = reason === null ? "" : `: ${reason}`;
   if (signal !== null) return `last ended by signal ${signal}${why}`;
+  // Only a service or a daemon is asked about after an end that a job would call a success.
+  if (state === "succeeded" && reason === null) return "last ended by itself with exit code 0, and is to run on";
   if (exit_code !== null) return `last exit code ${exit_code}${why}`;
   return `last ${state}${why}`;
 }

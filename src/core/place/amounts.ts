@@ -32,7 +32,7 @@ interface Amount {
 const bytesOf = (what: string, key: Amount["key"], ask: Amount["ask"]): Amount => ({
   key,
   asked: (n) => `${formatBytes(n)} of ${what}`,
-  text: (n) => formatBytes(floorBytes(n)),
+  text: (n) => formatBytes(n < 64 * MIB ? floorSmall(n) : floorBytes(n)),
   down: floorBytes,
   less: "less than",
   none: `too little free ${what}`,
@@ -57,6 +57,9 @@ function floorBytes(bytes: Bytes): Bytes {
   if (bytes >= 10 * GIB) return Math.floor(bytes / GIB) * GIB;
   return Math.max(0, Math.floor(bytes / (64 * MIB)) * 64 * MIB);
 }
+
+/** Rounds down what is too little to ask for, and is there all the same. */
+const floorSmall = (bytes: Bytes): Bytes => (bytes < MIB ? bytes : Math.floor(bytes / MIB) * MIB);
 
 /** Makes the check whether a node has enough of one amount, at all and free now. */
 export function checkAmounts(name: keyof typeof AMOUNTS): (look: Look, room: Room) => Tell | null {

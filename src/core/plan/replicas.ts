@@ -367,7 +367,8 @@ function heldForIdle(pass: Pass, workload: WorkloadRow, slot: SlotRow | null): T
 }
 
 /**
- * Returns whether a slot has crashed more often in a row than its workload allows. Only a new version starts it again.
+ * Returns whether a slot has crashed more often in a row than its workload allows. A new version starts it again, and
+ * so does whoever allows more crashes, or scales it away and back.
  */
 function isCrashLoop({ settings }: WorkloadRow, { streak }: SlotRow): boolean {
   const { attempts } = settings.restart;
@@ -376,7 +377,9 @@ function isCrashLoop({ settings }: WorkloadRow, { streak }: SlotRow): boolean {
 
 /** Returns why crashes hold the next attempt back, or null. */
 function heldBack(pass: Pass, workload: WorkloadRow, slot: SlotRow): string | TimedWords | null {
-  if (isCrashLoop(workload, slot)) return `${sayCrashes(slot)}; starts again with a new version, or orch restart`;
+  if (isCrashLoop(workload, slot)) {
+    return `${sayCrashes(slot)}; starts again with orch restart, a new version, or more restart.attempts`;
+  }
   return sayBackOff(slot, pass.now_ms);
 }
 

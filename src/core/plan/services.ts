@@ -3,6 +3,7 @@
 import { exclusiveSilence, type NodeFact } from "../pass/contact";
 import { goneDueAt, isDraining } from "../pass/drain";
 import { isMatch, repelledBy } from "../place/labels";
+import type { State } from "../model/rows-state";
 import type { WorkloadRow } from "../model/rows-work";
 import { slotsEnd, slotsOf } from "../model/slots";
 import type { TaskRow } from "../model/rows-task";
@@ -179,4 +180,10 @@ export function isServiceUp(pass: Pass, workload: WorkloadRow): boolean {
     if (counts && isUp(pass, task)) missing.delete(task.slot);
   }
   return missing.size === 0;
+}
+
+/** Returns whether a newer version of its service or daemon is to replace a task, which runs until its turn comes. */
+export function isToBeReplaced({ workloads }: State, task: TaskRow): boolean {
+  const workload = workloads.get(task.owner_uid);
+  return workload !== undefined && workload.kind !== "job" && isWanted(task) && task.version !== workload.version;
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { formatAge } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
-import { calledAs, fullName, fullRunName, isPart } from "../../core/model/task";
+import { calledAs, fullName, fullRunName, isPart, isWanted } from "../../core/model/task";
 import { overHint, sayOver } from "../../core/why/over";
 import { explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
@@ -61,6 +61,9 @@ function moreOf(api: Api, meant: Meant, who: Principal): string {
   );
 }
 
+/** The most slots that are told beside the first one. */
+const MOST_OTHERS = 100;
+
 export const EXPLAIN_ROUTES = [
   route({
     method: "GET",
@@ -72,11 +75,15 @@ export const EXPLAIN_ROUTES = [
       const meant = meantBy(api.store, params.ref, who);
       const look = lookOf(api, who);
       const owners = new Set([meant.owner_uid, meant.workload?.uid]);
-      const blocked = api.loop
+      const [blocked, ...more] = api.loop
         .blocked()
-        .find((one) => owners.has(one.owner_uid) && (meant.slot === null || one.slot === meant.slot));
-      const task = tasksOf(api.store, meant).find((one) => !isFinal(one.observed.state));
-      if (blocked !== undefined && (task === undefined || meant.task === null)) return blockedView(blocked, look);
+        .filter((one) => owners.has(one.owner_uid) && (meant.slot === null || one.slot === meant.slot));
+      const living = tasksOf(api.store, meant).filter((one) => !isFinal(one.observed.state));
+      const task = living.find(isWanted) ?? living[0];
+      if (blocked !== undefined && (task === undefined || meant.task === null)) {
+        const others = more.slice(0, MOST_OTHERS).map((one) => blockedView(one, look));
+        return { ...blockedView(blocked, look), others };
+      }
       if (task !== undefined) return { placed: placedView(api, task, look.wording) };
       const pending = pendingOf(api, who, ({ owner_uid }) => owners.has(owner_uid)).find((one) => isPart(meant, one));
       if (pending !== undefined) {
@@ -94,6 +101,7 @@ export const EXPLAIN_ROUTES = [
           smallest_change: null,
           smallest_changes: [],
           nodes: [],
+          others: [],
         };
       }
       throw new RefusedError("conflict", overText(api, params.ref, meant, who, look), moreOf(api, meant, who));

@@ -14,6 +14,9 @@ import type { Api } from "./api";
 import { route } from "./route";
 import { compareText } from "../../core/canonical";
 import type { State } from "../../core/model/rows-state";
+import { isWanted, slotKey, slotName } from "../../core/model/task";
+import type { Blocked } from "../../core/pass/snapshot";
+import { isToBeReplaced } from "../../core/plan/services";
 import { tasksByNode, unmatchedOn } from "../views/node";
 import { blockedView, opView } from "../views/plan";
 import { applying } from "./apps";
@@ -57,6 +60,7 @@ async function planned(api: Api, wanted: Applying, who: Principal): Promise<Plan
     revision: before?.revision ?? 0,
     ops: ops.map((op) => opView(op, { state, own, wording })).filter((op) => op !== null),
     blocked: blocked.filter((one) => own.has(one.owner_uid)).map((one) => blockedView(one, { state, wording })),
+    later: laterOf(state, own, blocked),
     changes: value.changes.map(({ fields, ...line }) => ({ ...line, fields: fields.map((field) => ({ ...field })) })),
     goes: [...value.goes],
     notices: [...new Set([...api.loop.notices(), ...notices, ...unmatched(api, state, own)])],
@@ -75,6 +79,18 @@ const ownedBy = (app_uid: string, states: readonly State[]): Set<string> =>
         .map(({ uid }) => uid),
     ]),
   ]);
+
+/** Returns the slots whose tasks a roll-out replaces in later passes: without those that wait, or have a new task. */
+function laterOf(state: State, own: ReadonlySet<string>, blocked: readonly Blocked[]): string[] {
+  const waits = new Set(blocked.map(({ owner_uid, slot }) => slotKey(owner_uid, slot)));
+  const tasks = [...state.tasks.values()].filter((task) => own.has(task.owner_uid) && isWanted(task));
+  const old = tasks.filter((task) => isToBeReplaced(state, task));
+  const renewed = new Set(tasks.filter((task) => !old.includes(task)).map((one) => slotKey(one.owner_uid, one.slot)));
+  return old
+    .filter(({ owner_uid, slot }) => ![waits, renewed].some((slots) => slots.has(slotKey(owner_uid, slot))))
+    .map((task) => slotName(task))
+    .sort(compareText);
+}
 
 const NAMED = 5;
 

@@ -5,7 +5,7 @@ import { explainPlaced } from "../../core/why/explain";
 import type { State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { Blocked, Check, Op, WayOut } from "../../core/pass/snapshot";
-import { fullName, fullRunName, taskName } from "../../core/model/task";
+import { fullName, fullRunName, shortId, taskName } from "../../core/model/task";
 import type { BlockedView, ExplainView, PlanView } from "../../wire/api/plans";
 import type { Wording } from "../access/wording";
 import type { Context } from "../context";
@@ -124,9 +124,11 @@ const taskOp = (op: string, task: TaskRow, why: string, { state, own, wording }:
  */
 export function placedView({ store, loop }: Context, task: TaskRow, wording: Wording): Placed {
   const node = store.state.nodes.get(task.node_id)?.name ?? task.node_id;
-  if (!store.hasSpec(task.spec_hash)) return { node, scores: [], devices: [] };
+  const task_id = shortId(task.uid);
+  if (!store.hasSpec(task.spec_hash)) return { task_id, node, scores: [], devices: [] };
   const { scores, devices } = explainPlaced(loop.snapshot(store.state, store.now()), task);
   return {
+    task_id,
     node,
     scores: scores.map(({ node: name, total, parts }) => ({ node: name, total, parts: { ...parts } })),
     devices: devices.map(({ id, why }) => ({ id, why: wording(why, task) })),

@@ -10,6 +10,7 @@ import { crashesOf, isHeldBack, sayBackOff, sayCrashes } from "../../core/pass/c
 import { sayTimed } from "../../core/pass/pass";
 import { crashesIn } from "../../core/pass/slot";
 import { whyLeaves } from "../../core/plan/replicas";
+import { isToBeReplaced } from "../../core/plan/services";
 import { slotsOf, wantedSince } from "../../core/model/slots";
 import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
 import type { Ms } from "../../core/units";
@@ -112,7 +113,9 @@ function ownReasons(task: TaskRow, { state, now_ms, limits }: Omit<TaskLook, "wo
   }
   // The attempts of a job are counted, and listed with their ends.
   const isCrashing = kind !== "job" && slot !== undefined && crashesOf(task, slot, now_ms, limits) > 0;
-  return [waitReason(task), isCrashing ? sayCrashes(slot) : null];
+  const next = isToBeReplaced(state, task) ? state.workloads.get(task.owner_uid)?.version : undefined;
+  const later = next === undefined ? null : `version ${next} is to replace it`;
+  return [waitReason(task), isCrashing ? sayCrashes(slot) : null, later];
 }
 
 /** Returns what a task that has been accepted by its node waits for there, or null. */

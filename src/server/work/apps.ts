@@ -6,6 +6,7 @@ import { isFinal } from "../../core/model/lifecycle";
 import type { Change, State } from "../../core/model/rows-state";
 import type { AppRow, WantedSince, WorkloadRow } from "../../core/model/rows-work";
 import { slotsOf } from "../../core/model/slots";
+import { slotKey } from "../../core/model/task";
 import type { Draft } from "../../store/store";
 
 export const findApp = (state: State, project: string, name: string): AppRow | undefined =>
@@ -52,9 +53,19 @@ function wantedAfter(
 /** Returns the slots that are told apart. Those of a daemon are wanted as long as it is. */
 const toldApart = (row: WorkloadRow): readonly number[] => (row.kind === "service" ? slotsOf(row) : [0]);
 
+/** Returns the changes that let slots begin without the crashes that they had before they were scaled away. */
+function begunAgain({ slots }: State, before: WorkloadRow | undefined, after: WorkloadRow): Change[] {
+  const had = new Set(before === undefined ? [] : toldApart(before));
+  return toldApart(after).flatMap((slot): Change[] => {
+    const row = slots.get(slotKey(after.uid, slot));
+    if (row === undefined || row.streak === 0 || had.has(slot)) return [];
+    return [{ table: "slots", key: row.key, row: { ...row, streak: 0, not_before_ms: 0 } }];
+  });
+}
+
 /**
- * Returns the changes that store a workload: its row if the row changed, and a history entry if version or settings are
- * new.
+ * Returns the changes that store a workload: its row if the row changed, a history entry if version or settings are
+ * new, and the slots that come back.
  */
 export function putWorkload(
   draft: Pick<Draft, "state" | "revision" | "now_ms">,
@@ -68,9 +79,10 @@ export function putWorkload(
   const { uid, version, spec_hash, settings } = workload;
   const put: Change = { table: "workloads", key: uid, row: workload };
   if (before?.version === version && canonicalJson(before.settings) === canonicalJson(settings)) return [put];
+  const slots = row.kind === "service" ? begunAgain(draft.state, before, row) : [];
   const key = `${uid}/${version}/${revision}`;
   const entry = { key, workload_uid: uid, version, revision, spec_hash, settings, by, at_ms };
-  return [put, { table: "versions", key, row: entry }];
+  return [put, { table: "versions", key, row: entry }, ...slots];
 }
 
 /** Returns the changes that mark a workload as being removed and cancel its open runs. The plan then ends the tasks. */

@@ -112,6 +112,10 @@ const goes = z
 export const planView = z.object({
   revision: int.describe("of the app; to be sent with the apply of this plan"),
   ops: z.array(opView).describe("what would be started, stopped and moved now"),
+  later: z
+    .array(z.string())
+    .default([])
+    .describe("replicas of the app that a roll-out replaces later, by name; empty from a server of an earlier release"),
   blocked: z.array(blockedView).describe("what would have to wait"),
   changes: z
     .array(
@@ -130,9 +134,19 @@ export const planView = z.object({
 export type PlanView = z.infer<typeof planView>;
 
 export const explainView = z.union([
-  blockedView,
+  blockedView.extend({
+    others: z
+      .array(blockedView)
+      .default([])
+      .describe("other slots of a workload that wait, at most 100; empty from a server of an earlier release"),
+  }),
   z.object({
     placed: z.object({
+      task_id: z
+        .string()
+        .nullable()
+        .default(null)
+        .describe("the task that is there; null from a server of an earlier release"),
       node: z.string(),
       scores: z.array(
         z.object({

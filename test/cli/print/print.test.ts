@@ -5,7 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import { appColumns } from "../../../src/cli/print/apps";
 import { block } from "../../../src/cli/print/block";
-import { blockedLines, placedLines, type PlacedView } from "../../../src/cli/print/explain";
+import { allBlockedLines, placedLines, type PlacedView } from "../../../src/cli/print/explain";
 import { paintState, style, wantsColor } from "../../../src/cli/print/color";
 import { sayText } from "../../../src/cli/print/complain";
 import { gpuColumns, processColumns, processesOf } from "../../../src/cli/print/gpus";
@@ -64,7 +64,7 @@ const printers: Readonly<Record<string, (given: never, width: number | null) => 
     planLines(planView.parse(given), { style: PLAIN, width, home: "search", whole: false }),
   placed: ({ ref, placed }: { ref: string; placed: PlacedView }, width) => placedLines(ref, placed, null, width),
   blocked: (given: BlockedView, width) =>
-    blockedLines({ ...given, smallest_changes: given.smallest_changes ?? [] }, PLAIN, width),
+    allBlockedLines([{ ...given, smallest_changes: given.smallest_changes ?? [] }], PLAIN, width),
   // Times are printed in the local time zone: only what has none is held here.
   show: (given: never) => block(given, PLAIN),
   run: (given: unknown, width) =>

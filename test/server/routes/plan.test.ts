@@ -97,3 +97,17 @@ test("an operation says whose it is", async () => {
     opView(op, { state: stage.api.store.state, own: new Set(uids), wording })?.own;
   expect([own([task.owner_uid]), own([])]).toEqual([true, false]);
 });
+
+test("a roll-out names the replicas that come later, and nothing of what waits or is new", async () => {
+  await heardNode(stage, "box1");
+  const asked = (run: string): object => ({
+    as: "alice",
+    body: { text: `app: web\nservices:\n  api: { run: ${run}, replicas: 3 }\n`, file: "f", revision: null },
+  });
+  expect((await stage.call("PUT", "/v1/apps/lab/web", asked("x"))).status).toBe(200);
+  await stage.planned();
+  expect((await stage.call("POST", "/v1/plan", asked("x"))).body["later"]).toEqual([]);
+  const { body } = await stage.call("POST", "/v1/plan", asked("y"));
+  expect(body["ops"]).toMatchObject([{ op: "place", why: "version 2 replaces 1" }]);
+  expect(body["later"]).toEqual(["web.api.1", "web.api.2"]);
+});

@@ -38,6 +38,13 @@ test("the crashes of its slot count for the version that crashed, and for no tas
   expect(view(task, { slots: [] }).crashes).toBe(0);
 });
 
+test("what a newer version is to replace says so, as long as it goes on", () => {
+  const running = { ...task, observed: { state: "running", pid: 1, started_ms: 1 } } as const;
+  const newer = { workloads: [{ ...api, version: 2 }], slots: [] };
+  expect(view(running, newer).reason).toBe("version 2 is to replace it");
+  expect(view(running, { slots: [] }).reason).toBeNull();
+});
+
 describe("a crash loop is told in one way", () => {
   const said = (observed: TaskRow["observed"], part: object = {}) => {
     const row = buildSlot(task, { ...slot, not_before_ms: NOW_MS + 4_000, ...part });
@@ -55,6 +62,11 @@ describe("a crash loop is told in one way", () => {
     const waits = waitsIn({ ...none, queue: [], spec, limits: DEFAULT_LIMITS });
     const [pending] = [...pendingSlots({ ...none, spec, wording, waits })].map(({ view: made }) => made());
     expect([pending?.state, pending?.crashes, pending?.reason]).toEqual(["pending", 3, words]);
+  });
+  test("also where it ended with 0, which a service is not to do", () => {
+    const ends = [buildEnd(task, { state: "succeeded", exit_code: 0 })];
+    const words = "crashed 3× in a row, last ended by itself with exit code 0, and is to run on; starts again in 4s";
+    expect(said(held, { ends })).toEqual(["pending", 3, words]);
   });
   test("while it runs again and is not stable yet", () => {
     expect(said(running(5_000))).toEqual(["running", 3, "crashed 3× in a row, last exit code 1"]);

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { WorkloadRow } from "../../../src/core/model/rows-work";
 import type { TaskRow } from "../../../src/core/model/rows-task";
-import { reportOf } from "../../support/reports";
+import { failedReport, reportOf } from "../../support/reports";
 import { waitUntil } from "../../support/wait";
 import { handAgent, type HandAgent } from "../hand-agent";
 import { makeStage, type Answer, type Stage } from "../stage";
@@ -119,4 +119,35 @@ test("to 0 gives no reason of each, and a service without replicas is explained 
   await stage.call("PUT", "/v1/apps/lab/idle", { as: "admin", body: { text, file: "f" } });
   const { body } = await stage.call("GET", "/v1/explain/lab%2Fidle.cold", { as: "admin" });
   expect(body.error?.message).toBe("lab/idle.cold is to have 0 replicas: orch scale lab/idle.cold=1");
+});
+
+test("to 0 and back begins without the crashes from before, as a container that is scaled does elsewhere", async () => {
+  await put(spec(2, ", restart: { attempts: 0, offline: false }"));
+  await runs(0, 1);
+  const crashing = tasks()[0] as TaskRow;
+  agent.report([failedReport(crashing)]);
+  await waitUntil("its end", () => !stage.api.store.state.tasks.has(crashing.uid));
+  await stage.planned();
+  const [waiting] = stage.api.loop.blocked();
+  expect([waiting?.name, waiting?.stuck, waiting?.summary]).toEqual([
+    "shop.web.0",
+    true,
+    "crashed 1×, last exit code 3; starts again with orch restart, a new version, or more restart.attempts",
+  ]);
+  await scale(1);
+  expect(wanted()).toEqual([1]);
+  await scale(2);
+  expect(wanted()).toEqual([0, 1]);
+});
+
+test("more restart.attempts start what has crashed too often", async () => {
+  await put(spec(1, ", restart: { attempts: 0, offline: false }"));
+  await runs(0);
+  const crashing = tasks()[0] as TaskRow;
+  agent.report([failedReport(crashing)]);
+  await waitUntil("its end", () => !stage.api.store.state.tasks.has(crashing.uid));
+  await stage.planned();
+  expect(wanted()).toEqual([]);
+  await put(spec(1, ", restart: { attempts: 3, offline: false }"));
+  expect(wanted()).toEqual([0]);
 });
