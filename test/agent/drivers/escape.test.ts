@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { markerOf } from "../../../src/agent/drivers/order";
+import { beganWith } from "../../../src/os/proc";
 import { findCgroups } from "../../../src/os/cgroup/hierarchy";
 import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { isAlive, processOf } from "../../support/processes";
@@ -48,6 +50,21 @@ describe(`a task that leaves its group${why === null ? "" : ` (skipped: ${why})`
     expect(await ended(tasks, other)).toMatchObject({ signal: "KILL" });
     expect(isAlive(orphan)).toBe(false);
   });
+});
+
+test.if(why === null)("a process that began elsewhere is none of a task's, also with the task's mark", async () => {
+  const uid = await begin(tasks, assignmentFor("exec sleep 60"));
+  const [name = "", mark = ""] = markerOf(uid).split("=");
+  const stranger = Bun.spawn(["sleep", "60"], { env: { [name]: mark } });
+  try {
+    await waitUntil("its mark", () => beganWith(stranger.pid).includes(markerOf(uid)));
+    await tasks.driver.kill(uid);
+    expect(await ended(tasks, uid)).toMatchObject({ signal: "KILL", left: 0 });
+    expect(isAlive(stranger.pid)).toBe(true);
+  } finally {
+    stranger.kill();
+    await stranger.exited;
+  }
 });
 
 test("what a task leaves behind is collected, and the codes of others stay their own", async () => {
