@@ -36,7 +36,7 @@ export const contextLs = command({
       context.table(
         [
           { title: "", cell: ({ current }) => (current ? "*" : "") },
-          { title: "NAME", cell: ({ name }) => name },
+          { title: "NAME", cut: "middle", cell: ({ name }) => name },
           { title: "SERVER", cell: ({ url }) => url },
         ],
         contexts,

@@ -33,6 +33,8 @@ interface LogWish {
   readonly output: OutputPart;
   /** Whether each line begins with the name of its task. */
   readonly named: boolean;
+  /** With what the names of all tasks begin. */
+  readonly shared: string;
   /** Receives the lines in place of a terminal or file. */
   readonly take: ((line: Line) => void) | null;
 }
@@ -70,7 +72,8 @@ export const logs = command({
       for (const { id, name } of tasks) context.print(id?.slice(0, 10) ?? name);
       return EXIT.done;
     }
-    const asked = await askedFor(context, flags, shape, tasks.length > 1 || (flags.follow && kind === "many"));
+    const named = tasks.length > 1 || (flags.follow && kind === "many");
+    const asked = { ...(await askedFor(context, flags, shape)), named, shared: targets.shared };
     if (flags.follow && flags.attempt === null && kind === "many") {
       return growing(context, client, targets, { typed: typed ?? "", asked, revision });
     }
@@ -143,10 +146,13 @@ interface Flags {
   readonly timestamps: boolean;
 }
 
-const askedFor = async (context: Context, flags: Flags, shape: OutputShape, named: boolean): Promise<LogWish> => ({
+const askedFor = async (
+  context: Context,
+  flags: Flags,
+  shape: OutputShape,
+): Promise<Omit<LogWish, "named" | "shared">> => ({
   follow: flags.follow,
   attempt: flags.attempt,
-  named,
   output: {
     ...(flags.since === null ? {} : { since_ms: (await context.serverNow()) - flags.since }),
     ...(flags.tail === null ? {} : { tail: flags.tail }),
@@ -219,7 +225,12 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
 
 const STREAMS = ["stdout", "stderr"] as const;
 
-function sinkFor(context: Context, task: string, stream: Line["stream"], { named, take, output }: LogWish): LogSink {
+function sinkFor(
+  context: Context,
+  task: string,
+  stream: Line["stream"],
+  { named, shared, take, output }: LogWish,
+): LogSink {
   const { out, err } = context.host;
   if (take !== null)
     return lineSink(
@@ -227,5 +238,5 @@ function sinkFor(context: Context, task: string, stream: Line["stream"], { named
       () => out.drained(),
     );
   const sink = stream === "stdout" ? out : err;
-  return named ? namedSink(context, sink, task) : plainSink(sink);
+  return named ? namedSink(context, sink, task, shared) : plainSink(sink);
 }

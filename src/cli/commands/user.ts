@@ -84,7 +84,7 @@ export const userLs = command({
     else
       context.table(
         [
-          { title: "NAME", cell: (user) => user.name },
+          { title: "NAME", cut: "middle", cell: (user) => user.name },
           { title: "ROLE", cell: (user) => user.role },
           { title: "PROJECT", cell: (user) => user.project },
           { title: "UNIX", gives: [[2, "below"]], cell: (user) => [user.unix_user, ...user.accounts].join(", ") },

@@ -9,6 +9,8 @@ import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
 import { paintState } from "../print/color";
+import { namesText } from "../print/fold";
+import { hang } from "../print/wrap";
 import { unlessAway, withoutTimes } from "./watching";
 
 const LOOK_MS: Ms = 500;
@@ -33,18 +35,27 @@ export async function waitForDrain(context: Context, client: Client, node: strin
   }
 }
 
+/** Prints what is new: tasks of which the same is told are one line. */
 function sayChanges(context: Context, { left }: DrainProgress, said: Map<string, string>): void {
   const there = new Set(left.map(({ task_id }) => task_id));
-  for (const { task_id, name, title, why } of left) {
-    const called = title ?? name;
-    const news = withoutTimes(why);
-    if (said.get(task_id)?.endsWith(`\n${news}`) === true) continue;
-    said.set(task_id, `${called}\n${news}`);
-    context.print(`${clean(called)}: ${clean(why)}`);
+  const news = left.filter(({ task_id, why }) => said.get(task_id)?.endsWith(`\n${withoutTimes(why)}`) !== true);
+  for (const those of Map.groupBy(news, ({ why }) => withoutTimes(why)).values()) {
+    sayOf(context, those.map(called), clean(those[0]?.why ?? ""));
   }
-  for (const [task_id, text] of said) {
-    if (there.has(task_id)) continue;
-    said.delete(task_id);
-    context.print(`${clean(text.split("\n")[0] ?? "")}: ${context.style.green("gone")}`);
+  for (const one of news) said.set(one.task_id, `${called(one)}\n${withoutTimes(one.why)}`);
+  const gone = [...said].filter(([task_id]) => !there.has(task_id));
+  if (gone.length > 0) {
+    const names = gone.map(([, text]) => text.split("\n")[0] ?? "");
+    sayOf(context, names, context.style.green("gone"));
   }
+  for (const [task_id] of gone) said.delete(task_id);
+}
+
+const called = ({ title, name }: DrainProgress["left"][number]): string => title ?? name;
+
+/** Off a terminal each task has a line of its own. */
+function sayOf({ host, print }: Context, names: readonly string[], what: string): void {
+  const { columns } = host.out;
+  const titles = columns === null ? names : [namesText(names)];
+  for (const title of titles) for (const line of hang(`${clean(title)}: ${what}`, columns, "    ")) print(line);
 }

@@ -60,9 +60,13 @@ export function lineSink(take: (line: string) => void, drained: () => Promise<vo
   };
 }
 
-/** Returns a sink that writes whole lines, each behind its task's name. */
-export function namedSink(context: Context, sink: Sink, name: string): LogSink {
-  const head = context.style.cyan(`${clean(name)} |`);
+/**
+ * Returns a sink that writes whole lines, each behind its task's name. On a terminal what all names there begin with
+ * (`shared`) is left out.
+ */
+export function namedSink(context: Context, sink: Sink, name: string, shared: string): LogSink {
+  const own = sink.tty && name.startsWith(shared) ? name.slice(shared.length) : name;
+  const head = context.style.cyan(`${clean(own)} |`);
   return lineSink(
     (line) => sink.write(`${head} ${sink.tty ? clean(line) : line}\n`),
     () => sink.drained(),

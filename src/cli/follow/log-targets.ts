@@ -22,12 +22,21 @@ export interface Targets {
   readonly tasks: readonly LogTarget[];
   /** Which of several runs is shown, and how to see another one; null where there is one only. */
   readonly note: string | null;
+  /** With what the names of all these tasks begin, as `recs.api.`: those of an app or a workload. */
+  readonly shared: string;
   /** Returns whether a later task belongs to the targets, such as a workload's next attempt. */
   readonly accepts: (task: TaskView) => boolean;
 }
 
 const none = (): boolean => false;
-const one = (task: LogTarget): Targets => ({ kind: "one", run: null, tasks: [task], note: null, accepts: none });
+const one = (task: LogTarget): Targets => ({
+  kind: "one",
+  run: null,
+  tasks: [task],
+  note: null,
+  shared: "",
+  accepts: none,
+});
 
 /** The kinds whose tasks have output. */
 const WITH_LOGS: readonly NameKind[] = [...WITH_TASKS, "app"];
@@ -51,7 +60,8 @@ export async function logTargets(client: Client, typed: string | undefined, atte
       const runs = [...new Set(own.map((task) => task.run))].filter((run) => run !== null).sort((a, b) => b - a);
       const [run, ...others] = workload === null ? [] : runs;
       const note = run === undefined ? null : choiceOf(run, typed, others);
-      return { kind: "many", run: null, tasks: newest(own, attempt), note, accepts: isOwn };
+      const shared = workload === null ? `${app}.` : `${app}.${workload}.`;
+      return { kind: "many", run: null, tasks: newestTasks(own, attempt), note, shared, accepts: isOwn };
     }
     default: {
       // The server finds an earlier attempt by the slot's name and the attempt's number, also long after its end.
@@ -63,7 +73,7 @@ export async function logTargets(client: Client, typed: string | undefined, atte
 
 async function runTargets(client: Client, run: number, attempt: number | null): Promise<Targets> {
   const { tasks } = await readRun(client, run);
-  return { kind: "run", run, tasks: newest(tasks, attempt), note: null, accepts: none };
+  return { kind: "run", run, tasks: newestTasks(tasks, attempt), note: null, shared: "", accepts: none };
 }
 
 const RUNS_LOOKED_AT = 1_000;
@@ -112,7 +122,7 @@ const targetOf = ({ id, name }: TaskView): LogTarget => ({ id, name });
 /**
  * Returns one task for each slot: the newest attempt that ran, of the newest run, or the attempt with the given number.
  */
-function newest(tasks: readonly TaskView[], attempt: number | null): LogTarget[] {
+export function newestTasks(tasks: readonly TaskView[], attempt: number | null): LogTarget[] {
   const best = new Map<string, TaskView>();
   for (const task of tasks) {
     // What no node took has no output, and asked for by its attempt it says so.
@@ -121,8 +131,11 @@ function newest(tasks: readonly TaskView[], attempt: number | null): LogTarget[]
     const before = best.get(key);
     if (before === undefined || isNewer(task, before)) best.set(key, task);
   }
-  return [...best.values()].toSorted((a, b) => compareText(a.name, b.name)).map(targetOf);
+  return [...best.values()].toSorted(bySlot).map(targetOf);
 }
+
+const bySlot = (a: TaskView, b: TaskView): number =>
+  compareText(a.workload, b.workload) || a.slot - b.slot || a.member - b.member;
 
 const isNewer = (a: TaskView, b: TaskView): boolean =>
   (Number(hasBegun(a)) - Number(hasBegun(b)) ||

@@ -126,6 +126,7 @@ export function placedLines(
   const columns = [
     {
       title: "NODE",
+      cut: "middle" as const,
       cell: (group: readonly Score[]) =>
         `${namesText(group.map((one) => one.node))}${group.length > 1 ? ` (${group.length})` : ""}`,
     },

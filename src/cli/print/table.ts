@@ -70,10 +70,18 @@ export function table<T>(
       return [
         lineOf(lanes, ({ cells }) => cells[n] ?? "", beside ? text : "", row),
         ...below(lanes, n, width),
-        ...(said === "" || beside ? [] : wrap(text, width, BELOW)),
+        ...(said === "" || beside || prose?.cells[n + 1] === said
+          ? []
+          : wrap(sharedBy(prose?.cells ?? [], n) + text, width, BELOW)),
       ];
     }),
   ];
+}
+
+/** Returns what begins a text that stands once below all rows that have it, up to row `n`. */
+function sharedBy(cells: readonly string[], n: number): string {
+  const rows = n - cells.findLastIndex((cell, at) => at < n && cell !== cells[n]);
+  return rows === 1 ? "" : `these ${rows}: `;
 }
 
 function lineOf<T>(lanes: readonly Laid<T>[], textOf: (lane: Laid<T>) => string, behind: string, row?: T): string {

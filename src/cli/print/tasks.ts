@@ -101,7 +101,8 @@ export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Col
         foldedName([taskTitle(first, home), ...others.map((other) => taskTitle(other, home))]),
     },
     { title: "RUN", align: "right", cell: ({ run }) => (run === null ? "" : String(run)) },
-    { title: "ID", gives: [[7, 0]], cell: (task) => task.id?.slice(0, 10) ?? "-", folded: () => "-" },
+    // A name that was cut cannot be typed, so the id goes out last.
+    { title: "ID", gives: [[9, 0]], cell: (task) => task.id?.slice(0, 10) ?? "-", folded: () => "-" },
     {
       title: "STATE",
       cell: (task) => task.state,
@@ -113,7 +114,7 @@ export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Col
       cut: "middle",
       gives: [
         [3, 16],
-        [9, 10],
+        [7, 10],
       ],
       cell: (task) => task.node ?? "-",
     },

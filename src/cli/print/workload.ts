@@ -6,12 +6,13 @@ import { type Facts, settingsFacts, taskFacts } from "../../spec/facts";
 import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
 import { block } from "./block";
 import { timestamp } from "./figures";
+import { listing, type Listing } from "./listing";
 import type { TaskView } from "../../wire/api/tasks";
 import type { Style } from "./color";
 import { attemptColumns, variablesOf, type Print } from "./run";
 import { runWhy } from "./runs";
 import { table, type Column } from "./table";
-import { taskColumns } from "./tasks";
+import { taskColumns, taskListing } from "./tasks";
 
 export function workloadLines(workload: WorkloadDetail, { now_ms, style, width }: Print): string[] {
   const { app, name, project, user, kind, version, removing, tasks } = workload;
@@ -33,10 +34,15 @@ export function workloadLines(workload: WorkloadDetail, { now_ms, style, width }
   const environment = variablesOf(workload);
   const says = block({ spec: Object.fromEntries([...asked, ...settings]), environment }, style, width);
   lines.push("", ...says);
-  const columns = kind === "job" ? jobColumns(now_ms, style) : taskColumns(now_ms, project, style);
-  if (tasks.length > 0) lines.push("", ...table(columns, tasks, width));
+  const shown = kind === "job" ? { columns: jobColumns(now_ms, style) } : taskTable(now_ms, project, style);
+  if (tasks.length > 0) lines.push("", ...listing(shown, tasks, width, style));
   return lines;
 }
+
+const taskTable = (now_ms: number, project: string, style: Style): Listing<TaskView> => ({
+  columns: taskColumns(now_ms, project, style),
+  ...taskListing(false),
+});
 
 const jobColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
   { title: "RUN", align: "right", cell: ({ run }) => (run === null ? "" : String(run)) },
@@ -74,7 +80,7 @@ export function appLines(app: AppDetail, { style, width }: Print): string[] {
     width,
   );
   const columns = [
-    { title: "WORKLOAD", cell: (one: Workload) => one.name },
+    { title: "WORKLOAD", cut: "middle" as const, cell: (one: Workload) => one.name },
     { title: "KIND", cell: (one: Workload) => one.kind },
     { title: "VERSION", align: "right" as const, cell: (one: Workload) => String(one.version) },
     { title: "RUNNING", align: "right" as const, cell: (one: Workload) => String(one.running) },

@@ -158,7 +158,9 @@ function whyLeft(
 
 /** A successor that waits for something other than room, such as its back-off, is no matter of places. */
 const sayStays = ({ nodes, summary }: Blocked): string =>
-  nodes.length === 0 ? `stays until its successor runs: ${summary}` : `stays for want of another place: ${summary}`;
+  nodes.length === 0
+    ? `stays until its successor runs: ${summary}`
+    : `stays for want of another place: ${summary.replace(/^waits: /, "")}`;
 
 function untilText({ deadline_ms }: Draining, now_ms: Ms): string {
   if (deadline_ms === null) return "runs to its end; a deadline would end it sooner: orch node drain --deadline";

@@ -74,6 +74,22 @@ describe("a table on a terminal", () => {
   ];
   const row = ["web.frontend.12", "alice", "http:20001", "no card with 24GB"];
 
+  test("says once what is the same of rows that follow each other", () => {
+    const rows = ["web.0", "web.1", "web.2"].map((name) => [name, "alice", "", "no card with 24GB of memory"]);
+    const other = ["web.3", "alice", "", "no card with 48GB of memory"];
+    expect(table(columns, [...rows, other], 30)).toEqual([
+      "NAME   USER",
+      "web.0  alice",
+      "web.1  alice",
+      "web.2  alice",
+      "    these 3: no card with 24GB",
+      "    of memory",
+      "web.3  alice",
+      "    no card with 48GB of",
+      "    memory",
+    ]);
+  });
+
   test("gives way in the stated order, and the reason comes last", () => {
     const at = (width: number): string[] => table(columns, [row], width);
     expect(at(60)).toEqual([

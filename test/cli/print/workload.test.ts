@@ -64,6 +64,40 @@ test("no two rows of a block are called the same, and keys of maps are shown as 
   expect(titles).toEqual(["state", "state since", "labels", "team_name"]);
 });
 
+describe("on a terminal", () => {
+  const task = (slot: number) => ({
+    ...{ id: `${slot}`.repeat(32), name: `lab.api.${slot}`, project: "search", user: "alice", app: "lab" },
+    ...{ workload: "api", kind: "service", version: 2, run: null, slot, attempt: 1, member: 0, node: "box1" },
+    ...{
+      desired: "run",
+      state: "running",
+      reason: null,
+      health: null,
+      pid: 7,
+      cause: null,
+      exit_code: null,
+      signal: null,
+    },
+    ...{ devices: [], ports: {}, peak_memory_bytes: null, created_ms: 1, started_ms: 1, finished_ms: null, crashes: 0 },
+  });
+  const tasks = Array.from({ length: 9 }, (_, slot) => task(slot));
+  const lines = (width: number | null): string[] =>
+    workloadLines(workloadDetail.parse({ ...view, spec: null, settings: {}, tasks, env: [] }), { ...print, width });
+  test("replicas that do the same are one row, as in orch ps", () => {
+    expect(lines(60).filter((line) => line.startsWith("lab.api"))).toEqual([expect.stringContaining("9 running")]);
+    expect(lines(null).filter((line) => line.startsWith("lab.api"))).toHaveLength(9);
+  });
+  test("a long name of a workload is cut in its middle, since its end tells it from others", () => {
+    const workloads = ["east", "west"].map((end) => ({ ...view, name: `preprocessing-of-all-tokens-${end}` }));
+    const app = { name: "lab", project: "search", revision: 51, changed_by: "alice", changed_ms: 1, removing: false };
+    const shown = appLines(appDetail.parse({ ...app, workloads, text: null }), { ...print, width: 50 });
+    expect(shown.filter((line) => line.startsWith("prep"))).toEqual([
+      expect.stringMatching(/^prep\S+…\S+east /),
+      expect.stringMatching(/^prep\S+…\S+west /),
+    ]);
+  });
+});
+
 describe("what goes", () => {
   const goes = (from: number, to: number, part: Partial<GoingView>): GoingView[] =>
     Array.from({ length: to - from + 1 }, (_, n) =>

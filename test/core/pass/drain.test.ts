@@ -149,7 +149,7 @@ describe("what is left on a draining node", () => {
     expect(left({ ...drain(), orphans: [orphan] }, tasks, [waits])).toEqual([
       "7 (job): runs to its end; a deadline would end it sooner: orch node drain --deadline",
       "old.api.0 (orphan): no server knows it; to end it: orch stop a/efefefefef",
-      "recs.api.0 (service): stays for want of another place: waits: 0 of 2 nodes fit",
+      "recs.api.0 (service): stays for want of another place: 0 of 2 nodes fit",
       "recs.api.1 (service): stays until recs.api.1#2 runs well on b",
       "recs.api.2 (service): stops since 3s: scaled to 0",
       "recs.each.1 (daemon): a daemon stops last",
@@ -158,7 +158,7 @@ describe("what is left on a draining node", () => {
   test("has a time limit where there is a deadline", () => {
     expect(left(drain({ deadline_ms: NOW_MS + 90_000 }), [on(api), on(run)], [waits])).toEqual([
       "7 (job): runs at most 1m30s more",
-      "recs.api.0 (service): stays for want of another place: waits: 0 of 2 nodes fit; runs at most 1m30s more",
+      "recs.api.0 (service): stays for want of another place: 0 of 2 nodes fit; runs at most 1m30s more",
     ]);
     expect(left(drain({ deadline_ms: NOW_MS - 1 }), [on(run)])).toEqual(["7 (job): its deadline has come"]);
   });
