@@ -8,6 +8,7 @@ import { goingLines } from "../../../src/cli/print/plan";
 import { appLines, workloadLines } from "../../../src/cli/print/workload";
 import { parseApp } from "../../../src/spec/parse";
 import { appDetail, workloadDetail } from "../../../src/wire/api/apps";
+import { replicaOf } from "../../support/views";
 import { goingView, type GoingView } from "../../../src/wire/api/plans";
 
 const print = { now_ms: 1_700_000_000_000, style: style(false), width: 60 };
@@ -65,22 +66,7 @@ test("no two rows of a block are called the same, and keys of maps are shown as 
 });
 
 describe("on a terminal", () => {
-  const task = (slot: number) => ({
-    ...{ id: `${slot}`.repeat(32), name: `lab.api.${slot}`, project: "search", user: "alice", app: "lab" },
-    ...{ workload: "api", kind: "service", version: 2, run: null, slot, attempt: 1, member: 0, node: "box1" },
-    ...{
-      desired: "run",
-      state: "running",
-      reason: null,
-      health: null,
-      pid: 7,
-      cause: null,
-      exit_code: null,
-      signal: null,
-    },
-    ...{ devices: [], ports: {}, peak_memory_bytes: null, created_ms: 1, started_ms: 1, finished_ms: null, crashes: 0 },
-  });
-  const tasks = Array.from({ length: 9 }, (_, slot) => task(slot));
+  const tasks = Array.from({ length: 9 }, (_, slot) => replicaOf("lab.api", slot));
   const lines = (width: number | null): string[] =>
     workloadLines(workloadDetail.parse({ ...view, spec: null, settings: {}, tasks, env: [] }), { ...print, width });
   test("replicas that do the same are one row, as in orch ps", () => {
