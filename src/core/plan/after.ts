@@ -2,7 +2,8 @@
 
 import { isFinal, type RunState } from "../model/lifecycle";
 import type { RunAfter, RunRow } from "../model/rows-work";
-import { waitFor, type ReconcileDraft } from "./draft";
+import { afterwardsIn, type Afterwards } from "../why/afterwards";
+import type { ReconcileDraft } from "./draft";
 import { runOf, setRun, slotOf, tasksOf } from "../pass/pass";
 import { fullRunName } from "../model/task";
 import { askedEnds } from "../model/unknown";
@@ -17,6 +18,7 @@ interface Waiting {
   readonly up: Map<string, boolean>;
   /** What is said of a run that waits for a person, by its uid. */
   readonly asked: Map<string, string>;
+  readonly afterwards: Afterwards;
 }
 
 /**
@@ -25,7 +27,7 @@ interface Waiting {
  * length.
  */
 export function resolveWaiting(draft: ReconcileDraft, waiting: readonly RunRow[]): void {
-  const look: Waiting = { draft, last: null, up: new Map(), asked: new Map() };
+  const look: Waiting = { draft, last: null, up: new Map(), asked: new Map(), afterwards: afterwardsIn(draft.pass) };
   const open = new Map([...waiting].sort((a, b) => a.run - b.run).map((run) => [run.uid, run]));
   const waitsFor = new Map<string, RunRow[]>();
   for (const run of open.values()) {
@@ -145,12 +147,12 @@ function askedAbout({ pass }: ReconcileDraft, uid: string): string {
   return ` (nobody knows how ${fullRunName(run)} ended: orch explain ${run.run})`;
 }
 
-function note({ draft, asked }: Waiting, run: RunRow): void {
+function note({ draft, asked, afterwards }: Waiting, run: RunRow): void {
   const open = run.after
     .filter((each) => each.met !== true)
     .map((each) => {
       const name = run.app === null ? each.name : `${run.app}.${each.name}`;
       return `${name} ${WAITS_FOR[each.when]}${once(asked, each.uid, () => askedAbout(draft, each.uid))}`;
     });
-  waitFor(draft, run, 0, `waits for ${open.join(", ")}`);
+  draft.waits.push(afterwards(run, `waits for ${open.join(", ")}`));
 }
