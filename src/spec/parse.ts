@@ -31,13 +31,13 @@ export function parseApp(text: string, file: string): ParsedApp {
   const tree = readTree(read.document, app);
   if (typeof tree.value !== "object" || tree.value === null || Array.isArray(tree.value)) {
     const whole = fault([], "is not a map of keys", "a spec begins with `app: NAME`");
-    return { is: "invalid", issues: issuesOf([...tree.faults, whole], text, tree.places) };
+    return { is: "invalid", issues: issuesOf([...tree.faults, whole, ...read.more], text, tree.places) };
   }
   const value = withoutHolders(tree.value);
   const checked = app.safeParse(value);
   const unread = new Set(tree.faults.map((one) => placeKey(one.path)));
   const values = schemaFaults(app, value, checked.error, []).filter((one) => !unread.has(placeKey(one.path)));
-  const found = [...tree.faults, ...values, ...appFaults(value)];
+  const found = [...tree.faults, ...values, ...appFaults(value), ...read.more];
   if (checked.success && found.length === 0) return { is: "parsed", app: buildApp(checked.data) };
   const named = found.map((one) =>
     one.message === "is missing" && one.path.join() === "app"
@@ -75,7 +75,7 @@ export function parseJob(given: Record<string, unknown>, name: string): ParsedJo
 export function typedGpu(text: string): unknown {
   const schema = schemaAt(job, ["resources", "gpu"]);
   const read = text.trimStart().startsWith("{") ? readDocument(text) : null;
-  if (schema === null || read === null || read.is === "invalid") return text;
+  if (schema === null || read === null || read.is === "invalid" || read.more.length > 0) return text;
   const { value, faults } = readTree(read.document, schema);
   return faults.length === 0 ? value : text;
 }

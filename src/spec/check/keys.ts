@@ -32,7 +32,8 @@ export function unknownKey(schema: z.ZodType | null, path: Path, key: string, hi
   const at = [...path, key];
   if (hints.left-- <= 0) return fault(at, `${shown(key)} is not a key here`, null, "key");
   const planned = plannedKey(key);
-  if (planned !== null && isWorkload(path)) {
+  // Compose has `volumes` and `secrets` at the top as well.
+  if (planned !== null && (path.length === 0 || isWorkload(path))) {
     const instead = planned.instead === null ? null : `until then: ${planned.instead}`;
     return fault(at, `${shown(key)} is not built yet`, instead, "key");
   }

@@ -2,6 +2,8 @@
 
 import { bareKey } from "../grammar/nearest";
 
+const EXPOSED = "`expose` in orch, which is not built yet; `ports` opens one on the node, and `orch show` tells where";
+
 /** For each tool, what to write instead of its keys. Names are compared without case, dashes and underscores. */
 const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Compose: {
@@ -17,7 +19,8 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     stop_signal: "write `stop: { signal: … }`",
     stop_grace_period: "write `stop: { grace: … }`",
     container_name: "tasks are named app.workload.slot",
-    expose: "write `ports: { NAME: auto }`",
+    hostname: "a task has its node's; `expose` in orch, which is not built yet",
+    dns: "tasks use the node's network, and find each other by `ORCH_ADDR_<WORKLOAD>`",
     publish: "write `ports: { NAME: 8080 }`",
     networks: "tasks use the node's network",
     network_mode: "tasks use the node's network",
@@ -86,6 +89,8 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "nvidia.com/gpu": "write `gpu`",
     "amd.com/gpu": 'write `gpu: "amd:1"`',
     "ephemeral-storage": "write `disk`",
+    ingress: EXPOSED,
+    loadBalancer: EXPOSED,
     imagePullPolicy: "images are not built yet",
   },
   Slurm: {
@@ -162,6 +167,14 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     taints: "write `tolerate`",
     hosts: "write `place: { hosts: [NAME] }`",
     pool: "write `place: { pool: NAME }`",
+    address: EXPOSED,
+    addresses: EXPOSED,
+    domain: EXPOSED,
+    domains: EXPOSED,
+    proxy: EXPOSED,
+    url: EXPOSED,
+    tls: EXPOSED,
+    https: EXPOSED,
   },
 };
 

@@ -49,6 +49,12 @@ export const PLANNED: readonly PlannedKey[] = [
     "How a new version replaces the old one",
     "replicas are replaced one at a time, the old one last",
   ),
+  only(
+    "service",
+    "expose",
+    "Name and port under which it is reached from outside, through a proxy",
+    "`ports` opens one on the node, and `orch show APP.SERVICE` tells node and port",
+  ),
   only("job", "array", "Many elements of one job", "a loop in the command, or several jobs"),
   only("job", "schedule", "Times at which a run is made, as in cron", "cron and `orch run`"),
   only("job", "timezone", "Time zone of `schedule`"),

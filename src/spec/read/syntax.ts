@@ -61,10 +61,10 @@ function tooDeep(tokens: readonly CST.Token[]): Fault | null {
   return null;
 }
 
-/** Returns the one document of a text, or the errors of its YAML. */
+/** Returns the first document of a text with the fault of a second one, or the errors of its YAML. */
 export function readDocument(
   text: string,
-): { is: "document"; document: Document.Parsed } | { is: "invalid"; faults: Fault[] } {
+): { is: "document"; document: Document.Parsed; more: Fault[] } | { is: "invalid"; faults: Fault[] } {
   const over = overflow(text);
   if (over !== null) return { is: "invalid", faults: [over] };
   const tokens = [...new Parser().parse(text)];
@@ -84,12 +84,15 @@ export function readDocument(
   const faults = firstOfLines(document.errors, text).map((error) =>
     at(error.pos[0], sentence(error.message), YAML_HINTS[error.code] ?? null),
   );
-  if (second !== undefined)
-    faults.push(at(second.range[0], "is a second document", "one file holds one app: remove the `---`"));
   const { explicit, version } = document.directives.yaml;
   if (explicit === true && version !== "1.2")
     faults.push(at(0, `asks for YAML ${version}`, "specs are YAML 1.2: remove the `%YAML` line"));
-  return faults.length === 0 ? { is: "document", document: document as Document.Parsed } : { is: "invalid", faults };
+  const more =
+    second === undefined
+      ? []
+      : [at(second.range[0], "is a second document", "one file holds one app: remove the `---`")];
+  if (faults.length > 0) return { is: "invalid", faults: [...faults, ...more] };
+  return { is: "document", document: document as Document.Parsed, more };
 }
 
 /** Keeps one error per line, since further errors of a line follow from the first. */
