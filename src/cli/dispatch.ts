@@ -6,6 +6,7 @@ import { CliError, EXIT, UsageError } from "./failure";
 import { groupHelp, overview } from "./frame/help";
 import { insteadOf, verbFirst } from "./frame/instead";
 import { withoutKind } from "./frame/kinds";
+import { LOOKS } from "./frame/looking";
 import type { Host } from "./host";
 import { shown } from "./instead/line";
 import { otherTool, parseCommand } from "./frame/parse";
@@ -33,6 +34,8 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
       return EXIT.done;
     }
     if (decl.serves) host.becomeService();
+    // The output of a run is what it is attached for.
+    else if (!LOOKS.includes(entry.name) && !decl.passThrough) host.outliveReader();
     return await decl.run(makeContext(host, parsed.asked), parsed.input as never);
   } catch (error) {
     const { complain, describe } = await import("./print/complain");

@@ -51,7 +51,12 @@ export interface Host {
   onInterrupt(listener: (signal: "SIGINT" | "SIGTERM") => void): () => void;
   /**
    * From now on output that cannot be written is dropped. Services call this: their lines are a log, and a full disk
-   * must not end them. Every other command ends at its first lost output.
+   * must not end them. Others end at their first lost output.
    */
   becomeService(): void;
+  /**
+   * From now on a reader that goes away, as `head` does, ends nothing. Commands that change something call this: what
+   * they were asked for is done, whoever reads what they say of it.
+   */
+  outliveReader(): void;
 }

@@ -109,8 +109,8 @@ export const TABLE: readonly CommandEntry[] = [
     async () => (await import("./commands/node")).nodeOrphans,
   ),
   entry("nodes", "node resume", "Give a node work again", async () => (await import("./commands/node")).nodeResume),
-  entry("nodes", "node label", "Set or remove labels", async () => (await import("./commands/node")).nodeLabel),
-  entry("nodes", "node taint", "Set or remove taints", async () => (await import("./commands/node")).nodeTaint),
+  entry("nodes", "node label", "Set or remove labels", async () => (await import("./commands/node-marks")).nodeLabel),
+  entry("nodes", "node taint", "Set or remove taints", async () => (await import("./commands/node-marks")).nodeTaint),
   entry(
     "nodes",
     "node forget",

@@ -41,7 +41,7 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["token new", "orch: which role? Say --role agent for a machine, or user, operator, viewer, admin\n"],
   ["validate", "orch: which file? Name it: -f FILE (- is standard input)\n"],
   ["validate -f nope.yaml", "orch: cannot read nope.yaml: no such file or directory\n"],
-  ["apply -f app.yaml", "orch: there is no terminal to ask on. Say yes beforehand: orch apply --yes\n"],
+  ["apply -f app.yaml", "orch: cannot read app.yaml: no such file or directory\n"],
   ["plan -f x --what-if y", "orch: --what-if: not built yet\n"],
   ["agent join", "orch: the server's address is missing (orch agent join https://box1:4400 --token T)\n"],
   ["agent join ftp://x", "orch: ftp://x: not the address of a server. Write it like https://box1:4400\n"],

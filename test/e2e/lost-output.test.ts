@@ -58,6 +58,7 @@ const LINES: Readonly<Record<string, () => readonly string[]>> = {
   submit: () => ["submit", "batch.said"],
   queue: () => ["queue", "--json"],
   runs: () => ["runs"],
+  apps: () => ["apps"],
   ps: () => ["ps"],
   logs: () => ["logs", "1"],
   explain: () => ["explain", "web.api.0"],

@@ -11,6 +11,9 @@ import { checkSpec } from "../typed/spec-check";
 import { waitForApp } from "../follow/waiting";
 import { untilLeft } from "../follow/watching";
 
+const noTerminal = (): UsageError =>
+  new UsageError("there is no terminal to ask on", "Say yes beforehand: orch apply --yes");
+
 export const apply = command({
   reads: true,
   operands: ["[FILE]"],
@@ -30,11 +33,12 @@ export const apply = command({
   async run(context, { args: [named], flags, shape }) {
     const path = requireFile(flags.file, named);
     const { host, style } = context;
-    if (!flags.yes && (path === "-" || !host.input.tty || !host.err.tty)) {
-      throw new UsageError("there is no terminal to ask on", "Say yes beforehand: orch apply --yes");
-    }
+    const isAsked = flags.yes || (path !== "-" && host.input.tty && host.err.tty);
+    // Nobody types a file that is refused in any case.
+    if (!isAsked && path === "-" && host.input.tty) throw noTerminal();
     const { file, text: spec } = await readNamed(host, path);
     const decl = checkSpec(context, file, spec);
+    if (!isAsked) throw noTerminal();
     const client = await context.client();
     const view = await client.plan({ text: spec, file, revision: null });
     const changes = changed(view).length > 0;

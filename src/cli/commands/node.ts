@@ -4,7 +4,7 @@ import { readDuration } from "../../spec/grammar/units";
 import { confirm, type Context } from "../context";
 import type { NodeView } from "../../wire/api/nodes";
 import type { TestsView } from "../../wire/node-tests";
-import { command, flag, readAs, reading, text, type OutputShape } from "../frame/command";
+import { command, flag, reading, text, type OutputShape } from "../frame/command";
 import { readTasks } from "../follow/pages";
 import { taskColumns, taskListing } from "../print/tasks";
 import { waitForDrain } from "../follow/drain";
@@ -15,8 +15,6 @@ import { clean } from "../print/clean";
 import { complain } from "../print/complain";
 import { nodeLines, orphanColumns, orphanRows, type NodePrint } from "../print/node";
 import { historyColumns } from "../print/node-tests";
-import { taintText } from "../print/nodes";
-import { readLabel, readTaint } from "../typed/readers";
 
 export const nodeShow = command({
   reads: true,
@@ -123,7 +121,7 @@ async function waitForDrains(context: Context, client: Client, drained: readonly
 }
 
 /** Asks for every node. One that refuses must not keep the others from it. */
-async function eachNode(
+export async function eachNode(
   { host }: Context,
   names: readonly string[],
   ask: (name: string) => Promise<void>,
@@ -160,100 +158,34 @@ export const nodeResume = command({
   },
 });
 
-const NAMED = 5;
-
-const someOf = (names: readonly string[]): string =>
-  names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ` and ${names.length - NAMED} more` : "");
-
-/** Says which tasks leave a node, and which stay that it would not get any more. */
-function noteUnmatched(context: Context, { name, unmatched, repelled }: NodeView): void {
-  const goes = repelled.length === 1 ? "1 task leaves" : `${repelled.length} tasks leave`;
-  if (repelled.length > 0) context.note(`${goes} it: ${someOf(repelled)}; orch events ${name} tells how`);
-  const count = unmatched.length;
-  if (count === 0) return;
-  const stay =
-    count === 1 ? "1 task stays although it no longer matches" : `${count} tasks stay although they no longer match`;
-  context.note(`${stay}: ${someOf(unmatched)}`);
-  context.note(`to move them: orch restart, or orch node drain ${name}`);
-}
-
-export const nodeLabel = command({
-  operands: ["<NODE>", "<NODE|K=V|K-...>"],
-  examples: [
-    ["orch node label box1 zone=a", "set"],
-    ["orch node label box1 box2 zone=a rack-", "of several: set one, remove another"],
-  ],
-  async run(context, { args }) {
-    const { names, changes } = nodesAndChanges(args, /=|-$/);
-    const remove = changes.filter(isRemoval).map(withoutDash);
-    const pairs = changes.filter((one) => !isRemoval(one)).map((one) => readAs("label", one, readLabel));
-    const set = Object.fromEntries(pairs.map(({ key, value }) => [key, value]));
-    const client = await context.client();
-    return eachNode(context, names, async (name) => {
-      const node = await client.label(name, { set, remove });
-      const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
-      context.print(`${node.name}: ${labels.length === 0 ? "no labels" : labels.join(" ")}`);
-      noteUnmatched(context, node);
-    });
-  },
-});
-
-interface NodesAndChanges {
-  readonly names: readonly string[];
-  readonly changes: readonly string[];
-}
-
-/** Splits operands into the nodes, which come first, and what changes of them. The last one is a change in any case. */
-function nodesAndChanges(args: readonly string[], isChange: RegExp): NodesAndChanges {
-  const found = args.findIndex((one, at) => at > 0 && isChange.test(one));
-  const first = found < 0 ? args.length - 1 : found;
-  return { names: [...new Set(args.slice(0, first))], changes: args.slice(first) };
-}
-
-export const nodeTaint = command({
-  operands: ["<NODE>", "<NODE|K=V:EFFECT|K-...>"],
-  examples: [
-    ["orch node taint box1 team=vision:no_schedule", "only for who tolerates it"],
-    ["orch node taint box1 repair:no_execute", "also moves away what runs there"],
-    ["orch node taint box1 box2 team-", "remove, of several"],
-  ],
-  async run(context, { args }) {
-    const { names, changes } = nodesAndChanges(args, /[=:]|-$/);
-    const remove = changes.filter(isRemoval).map(withoutDash);
-    const set = changes.filter((one) => !isRemoval(one)).map((one) => readAs("taint", one, readTaint));
-    const client = await context.client();
-    return eachNode(context, names, async (name) => {
-      const node = await client.taint(name, { set, remove });
-      context.print(`${node.name}: ${node.taints.length === 0 ? "no taints" : node.taints.map(taintText).join(" ")}`);
-      noteUnmatched(context, node);
-    });
-  },
-});
-
 export const nodeForget = command({
-  operands: ["<NODE>"],
+  operands: ["<NODE...>"],
   options: {
     fenced: flag("--fenced", "I vouch that the machine is off: its tasks are lost, and run elsewhere"),
     revoke: flag("--revoke", "with --fenced: put it out although it is connected, and refuse its key from now on"),
     yes: flag("-y, --yes", "don't ask"),
   },
   examples: [
-    ["orch node forget box1 --fenced", "a machine that will not come back"],
+    ["orch node forget box1 --fenced", "a machine that will not come back; several at once: box1 box2"],
     ["orch node forget box1 --fenced --revoke", "a machine that is not to be trusted any more"],
   ],
-  async run(context, { args: [name = ""], flags }) {
+  async run(context, { args, flags }) {
     if (flags.revoke && !flags.fenced) {
       throw new UsageError("--revoke goes with --fenced", "the tasks of a node that is put out count as lost");
     }
+    const names = args.join(", ");
+    const [are, their, them] = args.length === 1 ? ["Is", "Its", "it"] : ["Are", "Their", "them"];
     const asked = flags.fenced
-      ? `Is ${name} really off? Its tasks may run twice if it is not. Forget it?`
-      : `Forget ${name}?`;
+      ? `${are} ${names} really off? ${their} tasks may run twice if not. Forget ${them}?`
+      : `Forget ${names}?`;
     if (!flags.yes && !(await confirm(context, asked, "Say yes beforehand: orch node forget --yes"))) {
       return EXIT.failed;
     }
-    await (await context.client()).forget(name, { fenced: flags.fenced, revoke: flags.revoke });
-    context.print(`${name}: forgotten`);
-    return EXIT.done;
+    const client = await context.client();
+    return eachNode(context, args, async (name) => {
+      await client.forget(name, { fenced: flags.fenced, revoke: flags.revoke });
+      context.print(`${name}: forgotten`);
+    });
   },
 });
 
@@ -286,11 +218,3 @@ export const nodeRefuse = command({
     return EXIT.done;
   },
 });
-
-const isRemoval = (change: string): boolean => change.endsWith("-") && !change.includes("=");
-
-function withoutDash(change: string): string {
-  const key = change.slice(0, -1);
-  if (key === "") throw new UsageError(`${change}: a name is missing`, "Write KEY- to remove KEY");
-  return key;
-}

@@ -119,8 +119,9 @@ function end(context: Context, applied: Applied, lines: readonly Line[], shape: 
     const stuck = lines.filter(({ state }) => state === "stuck");
     const titles = stuck.map((line) => titleOf(applied.app, line));
     const run = stuck[0]?.run ?? null;
-    const see = run === null ? `orch explain ${titles[0] ?? applied.app}` : `orch show ${run}`;
-    context.note(`orch: ${clean(titles.join(", "))} cannot go on. See why: ${clean(see)}, orch logs`);
+    const of = run === null ? (titles[0] ?? applied.app) : String(run);
+    const see = clean(`${run === null ? "orch explain" : "orch show"} ${of}, orch logs ${of}`);
+    context.note(`orch: ${clean(titles.join(", "))} cannot go on. See why: ${see}`);
   }
   return code;
 }

@@ -30,9 +30,10 @@ export function processHost(
 ): Process {
   const env = token === undefined ? process.env : { ...process.env, ORCH_TOKEN: token };
   let isService = false;
+  let needsReader = true;
   let isWhole = true;
   const out = sinkOf(process.stdout, env, (error) => {
-    if (isService) return;
+    if (isService || (error.code === "EPIPE" && !needsReader)) return;
     const { exit, line } = lostOutput(error);
     if (line !== "") complainNow(line);
     end(exit);
@@ -40,7 +41,7 @@ export function processHost(
   // Nothing can be said about a lost message. It changes the exit code of a command that did all else.
   const err = sinkOf(process.stderr, env, (error) => {
     if (isService) return;
-    if (error.code === "EPIPE") return end(lostOutput(error).exit);
+    if (error.code === "EPIPE") return needsReader ? end(lostOutput(error).exit) : undefined;
     isWhole = false;
   });
   const host: Host = {
@@ -55,6 +56,9 @@ export function processHost(
     onInterrupt: interrupts(end),
     becomeService: () => {
       isService = true;
+    },
+    outliveReader: () => {
+      needsReader = false;
     },
   };
   return {

@@ -66,7 +66,10 @@ export function ofOtherKind(state: State, ref: string, found: NamedThing, asked:
 /** Returns the hint for a workload, or a task of it, that a command does not take, or null. */
 function partHint(workload: WorkloadRow, asked: NameWish): string | null {
   const name = nameFor(asked.project, workload.project, `${workload.app}.${workload.name}`);
-  if (asked.kinds.includes("workload")) return `Its workload is ${name}`;
+  if (asked.kinds.includes("workload")) {
+    // What changes a workload changes all of its tasks.
+    return `Its workload is ${name}${asked.own === true ? ", whose tasks change together, never one alone" : ""}`;
+  }
   if (asked.kinds[0] !== "app") return null;
   const app = `Its app is ${nameFor(asked.project, workload.project, workload.app)}`;
   return asked.own === true && workload.kind === "service" ? `${app}; to end it alone: orch scale ${name}=0` : app;
