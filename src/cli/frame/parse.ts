@@ -2,7 +2,7 @@
 // that only that command's code is loaded.
 
 import { Command as Parser, CommanderError, type Help, Option } from "commander";
-import type { AnyCommand, Input, OptionDecl, Options, OutputShape } from "./command";
+import { longName, type AnyCommand, type Input, type OptionDecl, type Options, type OutputShape } from "./command";
 import type { AskedServer } from "../cluster/settings";
 import { UsageError } from "../failure";
 import { examplesText, HELP_WIDTH, itemText, notesText, TERM_MOST } from "./help";
@@ -136,7 +136,7 @@ function parserOf(name: string, about: string, decl: AnyCommand): { parser: Pars
   const options = new Map(Object.entries(decl.options).map(([key, one]) => [key, optionOf(one)]));
   for (const option of options.values()) parser.addOption(option);
   if (decl.reads) parser.option("--json", "one JSON document").option("-q, --quiet", "names or ids only");
-  if (decl.talks) for (const [, flags, meaning] of CONNECTION) parser.option(flags, meaning);
+  if (decl.talks) for (const [, flags, meaning] of CONNECTION) parser.option(flags, meaning, once(longName(flags)));
   // Everywhere alike, so that what is read beside others' is the same.
   parser.configureHelp({
     helpWidth: HELP_WIDTH,
@@ -157,8 +157,21 @@ function optionOf(decl: OptionDecl<unknown>): Option {
   const option = new Option(decl.flags, decl.about);
   const add = (value: string, before: unknown): unknown[] => [...(Array.isArray(before) ? before : []), value];
   if (decl.many) option.argParser(add);
+  else if (option.required) option.argParser(once(longName(decl.flags)));
   return option;
 }
+
+/** Refuses a second value that is another one, as in `-f a.yaml -f b.yaml`. Of two values one would be lost. */
+const once =
+  (name: string) =>
+  (value: string, before: unknown): string => {
+    if (typeof before === "string" && before !== value) {
+      // A token is shown to nobody.
+      const both = name === "--token" ? "" : `: ${before} and ${value}`;
+      throw new UsageError(`${name} is given twice${both}`, "It takes one value");
+    }
+    return value;
+  };
 
 function shapeOf(decl: AnyCommand, given: Record<string, unknown>): OutputShape {
   if (!decl.reads) return "text";
