@@ -5,7 +5,8 @@
 import type { z } from "zod";
 import { cutText, lastOfText } from "../core/cut";
 import { type Fitting, fittingOf } from "./scalars";
-import { isObject, mostOf, optionFor, readStrictly, reasonOf, shapeOf } from "./strict";
+import { isObject, mostOf, shapeOf } from "./schema-parts";
+import { optionFor, readStrictly, reasonOf } from "./strict";
 
 /** An entry that was left out, as it came, and why. */
 export interface Misfit {
@@ -62,6 +63,8 @@ export function messageFrom<T>(schema: z.ZodType<T>, text: string): ReadMessage<
  * each one that it cannot read.
  */
 export function messageText<T>(schema: z.ZodType<T>, message: T): string {
+  const read = readStrictly(schema, message);
+  if (read.is === "read") return JSON.stringify(read.value);
   const made = fit(schema, message);
   const whole = made.is === "fitted" && !made.misfits.some(({ where }) => where.startsWith("changes."));
   return JSON.stringify(whole ? made.value : message);

@@ -2,38 +2,19 @@
 // wrong entries would occupy the reader for seconds. This costs no more than reading a right value of that size.
 
 import type { z } from "zod";
-import { fittingOf } from "./scalars";
+import { readerOf, UNREAD } from "./compiled";
+import { isObject, mostOf, shapeOf } from "./schema-parts";
 
 export type StrictlyRead =
   { readonly is: "read"; readonly value: unknown } | { readonly is: "fault"; readonly why: string };
 
-/** The parts of zod's own description of a schema that are used here. */
-export interface SchemaParts {
-  readonly type: string;
-  readonly innerType?: z.ZodType;
-  readonly element?: z.ZodType;
-  readonly valueType?: z.ZodType;
-  readonly shape?: Readonly<Record<string, z.ZodType>>;
-  readonly catchall?: z.ZodType;
-  readonly discriminator?: string;
-  readonly options?: readonly z.ZodType[];
-  readonly checks?: readonly { readonly _zod?: { readonly def?: { readonly check?: string } } }[];
+/** Returns the value as the schema gives it, or the first fault that was found. */
+export function readStrictly(schema: z.ZodType, value: unknown): StrictlyRead {
+  const found = readerOf(schema)(value);
+  return found === UNREAD ? readByFaults(schema, value, "") : { is: "read", value: found };
 }
 
-export const shapeOf = (schema: z.ZodType): SchemaParts => schema.def as unknown as SchemaParts;
-
-/** Returns the most entries that an array's or a table's schema lets through. */
-export const mostOf = (schema: z.ZodType): number => {
-  const fitting = fittingOf(schema);
-  if (fitting !== undefined && "most" in fitting) return fitting.most;
-  return (schema as { _zod?: { bag?: { maximum?: number } } })._zod?.bag?.maximum ?? Number.MAX_SAFE_INTEGER;
-};
-
-export const isObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Returns the value as the schema gives it, or the first fault that was found. */
-export function readStrictly(schema: z.ZodType, value: unknown, at = ""): StrictlyRead {
+function readByFaults(schema: z.ZodType, value: unknown, at: string): StrictlyRead {
   const read = readParts(schema, value, at);
   // A check of the whole comes after the parts, which have no fault then.
   return read.is === "read" && hasOwnChecks(schema) ? readWhole(schema, value, at) : read;
@@ -43,14 +24,14 @@ function readParts(schema: z.ZodType, value: unknown, at: string): StrictlyRead 
   if (!holdsLists(schema)) return readWhole(schema, value, at);
   const { type, innerType, element, valueType, shape, catchall, discriminator, options } = shapeOf(schema);
   if (innerType !== undefined && type !== "catch" && value !== null && value !== undefined)
-    return readStrictly(innerType, value, at);
+    return readByFaults(innerType, value, at);
   if (type === "object" && shape !== undefined && catchall === undefined && isObject(value))
     return readObject(shape, value, at);
   if (type === "array" && element !== undefined && Array.isArray(value)) return readArray(schema, element, value, at);
   if (type === "record" && valueType !== undefined && isObject(value) && countOf(value) > mostOf(schema))
     return { is: "fault", why: `${at === "" ? "it" : at}: has more than ${mostOf(schema)} keys` };
   const option = type === "union" ? optionFor(options ?? [], discriminator, value) : undefined;
-  return option === undefined ? readWhole(schema, value, at) : readStrictly(option, value, at);
+  return option === undefined ? readWhole(schema, value, at) : readByFaults(option, value, at);
 }
 
 const countOf = (value: object): number => Object.keys(value).length;
@@ -72,7 +53,7 @@ function readObject(shape: Readonly<Record<string, z.ZodType>>, value: object, a
   for (const [name, schema] of Object.entries(shape)) {
     const isGiven = Object.hasOwn(value, name);
     const given = isGiven ? (value as Record<string, unknown>)[name] : undefined;
-    const read = readStrictly(schema, given, inside(at, name));
+    const read = readByFaults(schema, given, inside(at, name));
     if (read.is === "fault") return read;
     if (isGiven || read.value !== undefined) made[name] = read.value;
   }
@@ -84,7 +65,7 @@ function readArray(schema: z.ZodType, element: z.ZodType, value: readonly unknow
   if (value.length > most) return { is: "fault", why: `${at === "" ? "it" : at}: has more than ${most} entries` };
   const made: unknown[] = [];
   for (const [n, one] of value.entries()) {
-    const read = readStrictly(element, one, inside(at, String(n)));
+    const read = readByFaults(element, one, inside(at, String(n)));
     if (read.is === "fault") return read;
     made.push(read.value);
   }
