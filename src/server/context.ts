@@ -11,6 +11,7 @@ import type { Store } from "../store/store";
 import type { Inputs } from "./inputs";
 import { createIdleness, type Idleness } from "./facts/idleness";
 import { createLoop, type Loop } from "./loop";
+import { createPossible, type Possible } from "./facts/possible";
 import { createPresences, type PresenceRecord } from "./facts/presence";
 import { createReadings, type Readings } from "./facts/readings";
 
@@ -42,6 +43,7 @@ export interface Context {
   readonly readings: Readings;
   readonly idleness: Idleness;
   readonly presences: PresenceRecord;
+  readonly possible: Possible;
   readonly limits: PlanLimits;
   /** The operators' overrides of the table of findings, which agents receive. */
   readonly findings: FindingOverrides;
@@ -90,7 +92,7 @@ export interface AgentSocketHandlers {
 /** The parts that a context is built from. */
 export interface Ground extends Omit<
   Context,
-  "loop" | "readings" | "idleness" | "presences" | "heartbeat_ms" | "orders_bytes"
+  "loop" | "readings" | "idleness" | "presences" | "possible" | "heartbeat_ms" | "orders_bytes"
 > {
   /** Left out: the bound of the house. */
   readonly orders_bytes?: number;
@@ -120,5 +122,6 @@ export function createContext({ failed, leftOut, ...ground }: Ground): Context {
   const presences = createPresences(clock);
   const loop = createLoop({ store, limits, idleness, presences, monotonic: clock, seed, say, failed, leftOut });
   const orders_bytes = ground.orders_bytes ?? HOUSE_LIMITS.orders_bytes;
-  return { ...ground, orders_bytes, loop, readings: createReadings(clock), idleness, presences, heartbeat_ms };
+  const facts = { readings: createReadings(clock), idleness, presences, possible: createPossible(store, clock) };
+  return { ...ground, ...facts, orders_bytes, loop, heartbeat_ms };
 }

@@ -248,7 +248,8 @@ function requirePossible(api: Api, draft: Draft, making: Making): void {
   const alone = { ...making, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
   const make = (dry: Draft): RunRow => makeRun(dry, alone);
   const asks = decl.settings.after.length === 0;
-  requireSatisfiable(neverIn(api, draft, { uid: making.uid, make, actor: making.who.name, asks }));
+  const request = JSON.stringify([making.who.name, making.project, alone.decl, asks]);
+  requireSatisfiable(neverIn(api, draft, { uid: making.uid, request, make, actor: making.who.name, asks }));
 }
 
 function declaredJob(job: Record<string, unknown>, name: string | null): WorkloadDecl {

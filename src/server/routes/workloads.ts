@@ -126,7 +126,8 @@ export const WORKLOAD_ROUTES = [
           const alone = { ...again, decl: { ...decl, settings: { ...decl.settings, after: [] } } };
           const make = (dry: Draft): RunRow => makeRunAgain(dry, alone);
           const asks = decl.settings.after.length === 0;
-          requireSatisfiable(neverIn(api, draft, { uid: again.uid, make, actor: who.name, asks }));
+          const request = JSON.stringify([who.name, job.uid, alone.decl, asks]);
+          requireSatisfiable(neverIn(api, draft, { uid: again.uid, request, make, actor: who.name, asks }));
         }
         const { run, name, state } = withinReplicas(draft, api.store.members, (noted) => makeRunAgain(noted, again));
         return { run, name, state };

@@ -55,8 +55,10 @@ const blockedIn = (
 ): readonly Blocked[] => begin(context, actor, transact, base, asks).pass().planned.blocked;
 
 /** A run that would be made. */
-interface Possible {
+interface WouldBe {
   readonly uid: string;
+  /** What is asked for, and by whom, as text. The same text means the same request. */
+  readonly request: string;
   readonly make: Transact<unknown>;
   readonly actor: string;
   /** Whether what nodes say of directories counts. */
@@ -67,11 +69,16 @@ interface Possible {
  * Returns why no node could run a run even if all nodes were empty, or null. The changes that would help are those that
  * help on the cluster as it is.
  */
-export function neverIn(context: Context, draft: Draft, { uid, make, actor, asks }: Possible): Blocked | null {
+export function neverIn(context: Context, draft: Draft, would: WouldBe): Blocked | null {
+  const { uid, request, make, actor, asks } = would;
+  if (context.possible.isKnown(request)) return null;
   const own = (base: State): Blocked | undefined =>
     blockedIn(context, actor, make, { base, asks }).find((one) => one.owner_uid === uid);
   const never = own(emptyCluster(draft.state));
-  if (never?.kind !== "unsatisfiable") return null;
+  if (never?.kind !== "unsatisfiable") {
+    context.possible.note(request);
+    return null;
+  }
   const now = own(draft.state);
   return now?.kind === "unsatisfiable" ? now : never;
 }
