@@ -149,7 +149,7 @@ async function live({ url, pin }: Server, machine: Machine, credential: Credenti
     store: NO_STORE,
     driver,
     inputs: NO_INPUTS,
-    machine: () => machine,
+    machine,
     cards: { gate: () => [], verdicts: () => new Map(), blames: () => new Map() },
     clock: bootMs,
     say: console.error,

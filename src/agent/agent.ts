@@ -246,7 +246,7 @@ async function serve(data: string, options: AgentOptions): Promise<AgentEnd> {
   const loop = await createAgentLoop({
     ...tasks,
     inputs: createInputs({ files: tasks.store, ask: fetchOf(() => connection), clock, say: options.say }),
-    machine,
+    machine: machine(),
     cards: watch,
     clock,
     say: options.say,

@@ -25,6 +25,7 @@ export function historyOf(database: Database): History {
   // These queries run for each line of an inventory, so their statements are prepared once.
   const ended = database.query("select 1 from ended_tasks where uid = ?");
   const grave = database.query("select 1 from graves where uid = ?");
+  const over = database.query("select 1 from ended_runs where uid = ?");
   return {
     ...taskHistory(db),
     ...runHistory(db),
@@ -39,6 +40,7 @@ export function historyOf(database: Database): History {
         .all(),
     hasEnded: (uid) => ended.get(uid) !== null,
     hasGrave: (uid) => grave.get(uid) !== null,
+    hasEndedRun: (uid) => over.get(uid) !== null,
   };
 }
 

@@ -157,6 +157,7 @@ export interface History {
   nodeTests(node_id: string, limit: number): NodeTests[];
   /** Returns whether a task with this uid has ended. */
   hasEnded(uid: string): boolean;
-  /** Returns whether this workload, run or node was removed for good. */
+  /** Returns whether this workload, run or node was removed for good. A run that is over has no grave. */
   hasGrave(uid: string): boolean;
+  hasEndedRun(uid: string): boolean;
 }

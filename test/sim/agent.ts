@@ -81,7 +81,7 @@ async function run(world: AgentWorld, agent: Agent): Promise<void> {
     inputs: NO_INPUTS,
     clock,
     say,
-    machine: facts,
+    machine: facts(),
     cards,
     report: (entries) => agent.connection?.report(entries),
   });

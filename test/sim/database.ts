@@ -282,4 +282,5 @@ const historyOf = ({ ended_tasks, ended_runs, node_tests, graves }: Database): H
       .slice(0, limit),
   hasEnded: (uid) => ended_tasks.has(uid),
   hasGrave: (uid) => graves.has(uid),
+  hasEndedRun: (uid) => ended_runs.has(uid),
 });

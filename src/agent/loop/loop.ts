@@ -24,7 +24,8 @@ export interface AgentLoopOptions {
   readonly store: TaskStore;
   readonly driver: Driver;
   readonly inputs: TaskInputs;
-  readonly machine: () => Machine;
+  /** What the machine gives away, and its boot: neither changes while an agent runs. */
+  readonly machine: Pick<Machine, "boot_id" | "capacity">;
   readonly cards: CardRules;
   readonly clock: () => BootMs;
   readonly say: (line: string) => void;
@@ -114,8 +115,7 @@ class Loop implements AgentLoop {
   }
 
   #decide(): void {
-    const { driver, inputs, clock, cards, report } = this.#options;
-    const machine = this.#options.machine();
+    const { driver, inputs, clock, cards, machine, report } = this.#options;
     const now_ms = clock();
     this.#condemn(now_ms);
     const [seen, unreadable] = [driver.seen(), this.#unrecorded.unknown()];
@@ -204,7 +204,7 @@ class Loop implements AgentLoop {
       {
         fence,
         records: this.#records,
-        boot_id: this.#options.machine().boot_id,
+        boot_id: this.#options.machine.boot_id,
         now_ms: this.#options.clock(),
         claimed: (uid) => seen.get(uid)?.claimed === true || store.wasClaimed(uid) || driver.wasBegun(uid),
         begun: (uid) => {

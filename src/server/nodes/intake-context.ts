@@ -16,8 +16,7 @@ export const intakeContext = (
   limits,
   seed: seed(),
   hasEnded,
-  // A run that is over has no grave row, since history contains the run itself.
-  hasGrave: asked((uid) => store.history.hasGrave(uid) || store.history.run(uid) !== null),
+  hasGrave: asked((uid) => store.history.hasGrave(uid) || store.history.hasEndedRun(uid)),
   isAssigned: (node_id, entry, scope) => isSealed(identity.cluster_id, node_id, entry, identity.verify, scope),
 });
 

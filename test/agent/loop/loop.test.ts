@@ -56,7 +56,7 @@ async function startLoop(tasks: OpenTasks): Promise<Started> {
   loop = await createAgentLoop({
     ...tasks,
     inputs: NO_INPUTS,
-    machine: () => machine,
+    machine,
     cards,
     clock: bootMs,
     say,

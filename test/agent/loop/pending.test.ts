@@ -54,7 +54,7 @@ async function startLoop(tasks: OpenTasks): Promise<AgentLoop> {
   loop = await createAgentLoop({
     ...tasks,
     inputs: NO_INPUTS,
-    machine: () => machine,
+    machine,
     cards: { gate: () => [], verdicts: () => new Map(), blames: () => new Map() },
     clock: bootMs,
     say: (line) => void said.push(line),
