@@ -10,10 +10,10 @@ import { shapeOf } from "../../src/wire/schema-parts";
 import { diceOf, type Dice } from "../support/random";
 
 const UID = "0123456789abcdef0123456789abcdef";
-const STRANGE: readonly unknown[] = [
-  ...[null, undefined, "", "x", UID, "\ud800", "y".repeat(9_000), 0, 1, -1, 1.5, 2 ** 53, Number.NaN, true, false],
-  ...[[], [1], {}, { kind: "shell" }, JSON.parse('{"__proto__": 1}')],
-];
+const TEXTS = ["", "x", UID, "\ud800", "y".repeat(9_000)];
+const NUMBERS = [0, 1, -1, 1.5, 2 ** 53, Number.NaN];
+const PARTS = [[], [1], {}, { kind: "shell" }, JSON.parse('{"__proto__": 1}')] as const;
+const STRANGE: readonly unknown[] = [null, undefined, true, false, ...TEXTS, ...NUMBERS, ...PARTS];
 
 interface Parts {
   readonly keyType?: z.ZodType;
