@@ -8,12 +8,12 @@ import { isObject, mostOf, shapeOf } from "./schema-parts";
 export const UNREAD: unique symbol = Symbol("unread");
 
 /** Returns the value as its schema gives it, or UNREAD. */
-export type Reader = (value: unknown) => unknown;
+export type ValueReader = (value: unknown) => unknown;
 
-const readers = new WeakMap<z.ZodType, Reader>();
+const readers = new WeakMap<z.ZodType, ValueReader>();
 
 /** Returns the reader of a schema. */
-export function readerOf(schema: z.ZodType): Reader {
+export function readerOf(schema: z.ZodType): ValueReader {
   const known = readers.get(schema);
   if (known !== undefined) return known;
   const made = withChecks(schema, compile(schema));
@@ -22,7 +22,7 @@ export function readerOf(schema: z.ZodType): Reader {
 }
 
 const byZod =
-  (schema: z.ZodType): Reader =>
+  (schema: z.ZodType): ValueReader =>
   (value) => {
     const read = schema.safeParse(value);
     return read.success ? read.data : UNREAD;
@@ -40,7 +40,7 @@ interface Parts {
 
 const partsOf = (schema: z.ZodType): Parts => schema.def as unknown as Parts;
 
-function compile(schema: z.ZodType): Reader {
+function compile(schema: z.ZodType): ValueReader {
   const { type, innerType, element, valueType, shape, catchall, discriminator, options } = shapeOf(schema);
   const { keyType, entries, values, coerce, format } = partsOf(schema);
   if (coerce === true || (type === "string" && format !== undefined)) return byZod(schema);
@@ -78,32 +78,32 @@ function compile(schema: z.ZodType): Reader {
   }
 }
 
-const amongst = (values: readonly unknown[]): Reader => {
+const amongst = (values: readonly unknown[]): ValueReader => {
   const known = new Set(values);
   return (value) => (known.has(value) ? value : UNREAD);
 };
 
 /** Whole numbers are zod's `safeint`; those of other formats, and no numbers at all, are its to judge. */
-function numberReader(schema: z.ZodType): Reader {
+function numberReader(schema: z.ZodType): ValueReader {
   const { format } = partsOf(schema);
   if (format === "safeint") return (value) => (Number.isSafeInteger(value) ? value : UNREAD);
   return format === undefined ? (value) => (Number.isFinite(value) ? value : UNREAD) : byZod(schema);
 }
 
-function unless(empty: null | undefined, inner: z.ZodType | undefined): Reader {
+function unless(empty: null | undefined, inner: z.ZodType | undefined): ValueReader {
   if (inner === undefined) return () => UNREAD;
   const read = readerOf(inner);
   return (value) => (value === empty ? value : read(value));
 }
 
-function defaultReader(schema: z.ZodType, inner: z.ZodType | undefined): Reader {
+function defaultReader(schema: z.ZodType, inner: z.ZodType | undefined): ValueReader {
   if (inner === undefined) return byZod(schema);
   const read = readerOf(inner);
   // A getter: a default that is an object is made anew each time.
   return (value) => (value === undefined ? partsOf(schema).defaultValue : read(value));
 }
 
-function catchReader(schema: z.ZodType, inner: z.ZodType | undefined): Reader {
+function catchReader(schema: z.ZodType, inner: z.ZodType | undefined): ValueReader {
   if (inner === undefined) return byZod(schema);
   const [read, caught] = [readerOf(inner), byZod(schema)];
   return (value) => {
@@ -112,7 +112,7 @@ function catchReader(schema: z.ZodType, inner: z.ZodType | undefined): Reader {
   };
 }
 
-function arrayReader(read: Reader, most: number): Reader {
+function arrayReader(read: ValueReader, most: number): ValueReader {
   return (value) => {
     if (!Array.isArray(value) || value.length > most) return UNREAD;
     const made: unknown[] = [];
@@ -125,7 +125,7 @@ function arrayReader(read: Reader, most: number): Reader {
   };
 }
 
-function objectReader(shape: Readonly<Record<string, z.ZodType>>): Reader {
+function objectReader(shape: Readonly<Record<string, z.ZodType>>): ValueReader {
   const fields = Object.entries(shape).map(([name, schema]) => ({ name, read: readerOf(schema) }));
   return (value) => {
     if (!isObject(value)) return UNREAD;
@@ -141,7 +141,7 @@ function objectReader(shape: Readonly<Record<string, z.ZodType>>): Reader {
   };
 }
 
-function recordReader(readKey: Reader, readValue: Reader): Reader {
+function recordReader(readKey: ValueReader, readValue: ValueReader): ValueReader {
   return (value) => {
     if (!isObject(value)) return UNREAD;
     const made: Record<string, unknown> = {};
@@ -157,9 +157,9 @@ function recordReader(readKey: Reader, readValue: Reader): Reader {
 }
 
 /** A union whose options have words that tell them apart. Any other union is zod's. */
-function unionReader(schema: z.ZodType, discriminator: string | undefined, options: readonly z.ZodType[]): Reader {
+function unionReader(schema: z.ZodType, discriminator: string | undefined, options: readonly z.ZodType[]): ValueReader {
   if (discriminator === undefined) return byZod(schema);
-  const byWord = new Map<unknown, Reader>();
+  const byWord = new Map<unknown, ValueReader>();
   for (const option of options) {
     const word = shapeOf(option).shape?.[discriminator];
     const { entries, values } = word === undefined ? {} : partsOf(word);
@@ -190,7 +190,7 @@ interface CheckParts {
 type Check = (value: never) => boolean;
 
 /** Returns the reader with the checks that its schema makes after it. */
-function withChecks(schema: z.ZodType, read: Reader): Reader {
+function withChecks(schema: z.ZodType, read: ValueReader): ValueReader {
   const checks: Check[] = [];
   for (const { _zod } of shapeOf(schema).checks ?? []) {
     const check = checkOf(_zod?.def as CheckParts | undefined);

@@ -10,7 +10,7 @@ export interface Possible {
   note(request: string): void;
 }
 
-/** What nodes say of directories and accounts changes without a commit, and counts for a new request after this time. */
+/** What nodes say of directories and accounts changes without a commit. It counts for new requests after this time. */
 const KNOWN_MS = 1_000;
 const MOST = 1_000;
 
