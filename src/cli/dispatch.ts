@@ -164,4 +164,4 @@ function connectionFirst(argv: readonly string[]): { before: readonly string[]; 
 
 /** Returns a word that begins with the typed text, else the word that is nearest to it, or null. */
 const meantBy = (typed: string, words: readonly string[]): string | null =>
-  words.find((word) => typed.length > 1 && word.startsWith(typed)) ?? nearest(typed, words);
+  words.find((word) => typed.length > 2 && word.startsWith(typed)) ?? nearest(typed, words);

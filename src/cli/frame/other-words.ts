@@ -13,6 +13,7 @@ const ONE_TASK =
   "One task alone is not ended or restarted: orch restart APP.WORKLOAD replaces all tasks of it, one after the other";
 const IN_FILE = "The file says it: change it and apply it (orch spec APP shows the one that counts)";
 const OLD_FILE = "Apply the file as it was before: orch apply -f FILE; orch spec APP shows the one that counts now";
+const NO_IMAGE_RUN = "Images are not built yet, and a process has its node's files and network: orch run -- CMD";
 const NO_IMAGES = "Images are not built yet; a command may be `podman …`";
 const NO_KIND = "There is no such kind here: orch apps, orch ps, orch runs and orch nodes list what there is";
 const NO_ADDRESS =
@@ -31,7 +32,7 @@ const NONE = "Nothing here is the same: orch --help lists what there is";
  */
 export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   docker: {
-    "docker run": "Images are not built yet, and a process has its node's files and network: orch run -- CMD",
+    "docker run": NO_IMAGE_RUN,
     start: "up / run -- <CMD> / scale <APP.SERVICE>=1",
     kill: "cancel <RUN> / scale <APP.SERVICE>=0",
     pause: NO_SUSPENDING,
@@ -46,7 +47,7 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     "container kill": "cancel <RUN> / scale <APP.SERVICE>=0",
     "container rm": ENDS,
     "container restart": "restart <APP.WORKLOAD>",
-    "container run": "Images are not built yet, and a process has its node's files and network: orch run -- CMD",
+    "container run": NO_IMAGE_RUN,
     "container *": NONE,
     create: "apply -f <FILE>",
     wait: "Until it ends: orch logs -f RUN; its exit code is in orch show RUN, and orch run without -d gives it",
@@ -127,6 +128,7 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     push: NO_IMAGES,
   },
   kubectl: {
+    "kubectl run": NO_IMAGE_RUN,
     get: "ps / show <NAME>",
     "get all": "ps",
     "get pod": "ps / show <TASK>",
@@ -292,6 +294,10 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     leave: "agent leave",
     dev: "run -- <CMD>",
     deploy: "apply -f <FILE>",
+    preview: "plan <FILE>",
+    simulate: "plan <FILE>",
+    "dry-run": "plan <FILE>",
+    undo: OLD_FILE,
     lint: "validate <FILE>",
     check: "validate <FILE>",
     destroy: "rm <APP>",

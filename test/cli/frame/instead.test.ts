@@ -101,6 +101,7 @@ describe("a hint does no more than was asked", () => {
     ..."stack foo, service update, service rm, pause, unpause, set image, patch, expose, proxy".split(", "),
     ..."port-forward, ingress, autoscale, cp, network ls, volume prune, image rm, rollback, history".split(", "),
     ..."delete pod, delete deployment, delete svc, delete ns, delete secret, edit secret, label pod".split(", "),
+    ..."preview, simulate, dry-run, undo, su, df, set, kubectl run nginx --dry-run=client, get ingress".split(", "),
     ..."node inspect, node ps, diff, lint, check, status, list, inspect, stats, info, why".split(", "),
   ];
   test.each(HARMLESS.flatMap((line) => [line, `${line} x`]))("orch %s", async (line) => {
