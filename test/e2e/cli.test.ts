@@ -23,15 +23,18 @@ afterAll(async () => {
   expect(await cluster.close()).toEqual([]);
 });
 
-const LITTLE = ["--cpu", "20m", "--memory", "16MiB"];
+const CPU = ["--cpu", "20m"];
+const LITTLE = [...CPU, "--memory", "16MiB"];
 const runOf = async (name: string): Promise<RunView> =>
   waitUntil(`the run ${name}`, async () =>
     (await cluster.json<{ runs: RunView[] }>("runs")).runs.find((run) => run.name === name),
   );
 
 /** An attached run as a process of its own. */
+const attachedWith = (name: string, script: string, asked: readonly string[]): Program =>
+  Program.start(name, ["run", ...asked, "--name", name, "-c", script], join(dir, `${name}.log`), cluster.env);
 const attached = (name: string, script: string, ...more: string[]): Program =>
-  Program.start(name, ["run", ...LITTLE, "--name", name, ...more, "-c", script], join(dir, `${name}.log`), cluster.env);
+  attachedWith(name, script, [...LITTLE, ...more]);
 
 describe("orch run in the foreground", () => {
   test("shows output as it is written, not at the end", async () => {
@@ -51,9 +54,9 @@ describe("orch run in the foreground", () => {
   });
 
   test("says at once why it waits, and once", async () => {
-    const hog = attached("hog", "echo up; exec sleep 1000", "--memory", "3GiB");
+    const hog = attachedWith("hog", "echo up; exec sleep 1000", [...CPU, "--memory", "3GiB"]);
     await hog.line(/up/);
-    const run = attached("patiently", "echo never", "--memory", "3GiB");
+    const run = attachedWith("patiently", "echo never", [...CPU, "--memory", "3GiB"]);
     await run.line(/waits: 0 of 1 node fits/);
     expect(await run.kill("SIGINT")).toBe(130);
     expect(run.output().match(/ waits: /g)?.length).toBe(1);
