@@ -2,8 +2,9 @@
 
 /** Kinds that have no counterpart here. */
 const NO_KINDS =
-  "cm configmaps secret secrets ns namespace namespaces pv pvc persistentvolume persistentvolumeclaim ing ingress ingresses " +
-  "hpa sa serviceaccount serviceaccounts role rolebinding clusterrole crd quota resourcequota limitrange pdb";
+  "cm configmaps secret secrets ns namespace namespaces pv pvc persistentvolume persistentvolumeclaim " +
+  "ing ingress ingresses hpa sa serviceaccount serviceaccounts role rolebinding clusterrole crd " +
+  "quota resourcequota limitrange pdb";
 
 /** The spellings, each with the one that the table of words has. */
 export const KINDS: Readonly<Record<string, string>> = {
