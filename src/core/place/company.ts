@@ -122,6 +122,13 @@ export function settleIn(rooms: Rooms, room: Room, task: TaskRow): void {
   touch(rooms, room, task.promised);
 }
 
+/** Counts a task that this pass has just told to stop: it holds what it had, and is no company any more. */
+export function settleOut(rooms: Rooms, { node_id, promised }: TaskRow): void {
+  rooms.lazy.hosts = null;
+  const room = rooms.byId.get(node_id);
+  if (room !== undefined) touch(rooms, room, promised);
+}
+
 /** Counts room that is kept from now on. */
 export function holdKept(rooms: Rooms, kept: KeptRoom): void {
   rooms.kept.push(kept);
@@ -130,7 +137,7 @@ export function holdKept(rooms: Rooms, kept: KeptRoom): void {
   touch(rooms, kept.room, kept.promised);
 }
 
-/** Notes that there is less in a room than before. */
+/** Notes that there is less in a room than before, or other company. */
 function touch(rooms: Rooms, room: Room, { devices }: Promised): void {
   for (const one of devices.length === 0 ? [room] : [room, ...room.beside]) {
     rooms.touched.push(one.index);

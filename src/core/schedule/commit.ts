@@ -5,7 +5,7 @@ import { identityOf, newTask } from "../model/new-task";
 import type { Promised } from "../model/promised";
 import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
-import { runOf, setRun, stopTask, type Demand, type PassDraft } from "../pass/pass";
+import { runOf, setRun, type Demand, type PassDraft } from "../pass/pass";
 import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
 import { settleIn } from "../place/company";
 import { cardsOn, promiseOn } from "../place/promise";
@@ -23,17 +23,14 @@ export function commit(draft: PassDraft, look: Look, demand: Demand, chosen: rea
   const granted = kind !== "job" && owner.settings.restart.offline && !spec.exclusive;
   const grant_until = granted ? attempt + pass.limits.grant_attempts : attempt;
   const row = slotAfterPlace(before, owner.version, grant_until);
-  const first = demand.stops_first;
   for (const [member, room] of chosen.entries()) {
     const { cards, why } = cardsOn(look, room);
     const promised = promiseOn(look, room, cards);
     const task = taskOf(look, demand, room, promised, { member, attempt, grant_until });
     takeRoom(rooms, room, promised);
     settleIn(rooms, room, task);
-    if (first === null) draft.ops.push({ op: "place", task, slot: row, why: demand.why + why });
+    draft.ops.push({ op: "place", task, slot: row, why: demand.why + why });
   }
-  // The room is only kept during this pass. The demand comes again once the old attempt has ended.
-  if (first !== null) stopTask(draft, first, owner.settings.stop, demand.why);
   if (kind === "job") startRun(draft, owner as RunRow);
 }
 

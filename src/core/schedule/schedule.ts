@@ -25,6 +25,7 @@ import { bestRooms } from "../place/search";
 import { answerDue, type Need } from "../pass/presence";
 import type { Ms } from "../units";
 import { commit } from "./commit";
+import { settleOut } from "../place/company";
 import { companionsOf, type Companions } from "../place/companions";
 import { bestRoomFor, createTogether, firstOf, partyOf, roomsToTry, type Party } from "../place/together";
 import { fit, without } from "../place/what-if";
@@ -32,10 +33,7 @@ import type { Blocked } from "../pass/snapshot";
 
 /** What was placed, and what found no room. */
 export interface Placements extends Findings {
-  /**
-   * Every task that got room in this pass, including those that are not placed yet, since an old attempt must end
-   * first.
-   */
+  /** Every task that got room in this pass. */
   readonly placed: readonly TaskRow[];
   /** The demands that found no room, in the order in which they were examined. */
   readonly waiting: readonly Demand[];
@@ -106,11 +104,13 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
   const first = demand.stops_first;
   // Its turn comes once the other slot has shown that it runs well.
   if (first !== null && now.served.has(demand.owner.uid)) return;
+  if (first !== null && isFollowed(now, first)) return notLookedAt(now, demand);
   if (demand.only !== null || first !== null || !hasFailed(look)) {
     if (isAtBound(now)) return notLookedAt(now, demand);
-    if (place(draft, look, demand) || (first !== null && makeWay(draft, look, demand, first))) {
+    if (first === null ? place(draft, look, demand) : makeWay(draft, look, demand, first)) {
       now.placed += demand.spec.members;
       now.served.add(demand.owner.uid);
+      if (first !== null) settleOut(rooms, first);
       return;
     }
   }
@@ -168,7 +168,19 @@ function placeParty(now: Scheduling, party: Party): boolean {
   return true;
 }
 
-/** Stops the attempt before which a demand finds no room, if it would find room after it. Returns whether it would. */
+/** Returns whether this pass has placed something beside an attempt that came there for its company. */
+const isFollowed = ({ draft: { pass }, rooms }: Scheduling, { node_id, app_uid, workload }: TaskRow): boolean =>
+  rooms.placed.some(
+    (task) =>
+      task.node_id === node_id &&
+      task.app_uid === app_uid &&
+      pass.snapshot.spec(task.spec_hash).place.together_with.includes(workload),
+  );
+
+/**
+ * Stops the attempt that a demand comes after, if the demand would find room then. Returns whether it would. No room is
+ * kept: what is not placed is no company for others. The demand comes again once that attempt has ended.
+ */
 function makeWay(draft: PassDraft, look: Look, demand: Demand, first: TaskRow): boolean {
   const after = without(look, demand, [first]);
   look.rooms.checks += after.rooms.list.length;
