@@ -92,7 +92,7 @@ interface Attempt {
  * queue, and runs again for the next batch.
  */
 export function buildBatch(queue: QueuedTransaction[], context: BatchContext): Built {
-  const { live, now_ms, conclusion } = context;
+  const { now_ms, conclusion } = context;
   const draft = draftBatch(context);
   const outcomes: Ended[] = [];
   for (let waiting = queue[0]; waiting !== undefined && outcomes.length < context.limit; waiting = queue[0]) {
@@ -106,15 +106,16 @@ export function buildBatch(queue: QueuedTransaction[], context: BatchContext): B
     const outcome = draft.add(conclusion.transaction);
     if (outcome !== null) concluded = { waiting: conclusion.transaction, outcome };
   }
-  const { layer, rows, answers, actors } = draft;
+  const { revision, layer, rows, answers, actors } = draft;
   if (!draft.isChanged()) return { batch: null, outcomes, concluded };
-  const cluster = { ...layer.state.cluster, revision: live.cluster.revision + 1, at_ms: now_ms };
+  const cluster = { ...layer.state.cluster, revision, at_ms: now_ms };
   const batch = { actors: [...actors], cluster, rows: [...rows.values()], answers: [...answers.values()] };
   return { batch, outcomes, concluded };
 }
 
 /** A batch that is being made. */
 interface BatchDraft {
+  readonly revision: number;
   readonly layer: Layer;
   readonly rows: ReadonlyMap<string, WrittenRow>;
   readonly answers: ReadonlyMap<string, KeptAnswer>;
@@ -135,6 +136,7 @@ function draftBatch(context: BatchContext): BatchDraft {
   const nextEvent = (): number => events++;
   const hasEnded = (uid: string): boolean => rows.has(`ended_tasks/${uid}`) || context.hasEnded(uid);
   return {
+    revision,
     layer,
     rows,
     answers,

@@ -42,8 +42,8 @@ export const LAW_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/store/batch.ts",
-        "const revision = live.cluster.revision + 1;",
-        "const revision = live.cluster.revision + 2;",
+        "const revision = context.live.cluster.revision + 1;",
+        "const revision = context.live.cluster.revision + 2;",
       ),
     ],
   },
