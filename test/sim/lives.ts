@@ -146,8 +146,9 @@ function signalled(
   const life = all.get(process.uid);
   world.note(`! ${signal} by ${by} to ${taskName(process.assignment.identity)} on ${machine.id}`);
   if (life === undefined || by === "lease") return;
+  // Times are sums of fractions, and the same instant may be told by a hair apart.
   const orders = [...ordersFor(process, stopped), ...limitsOf(process, set)].filter(
-    ({ at_ms }) => at_ms <= world.now(),
+    ({ at_ms }) => Math.floor(at_ms) <= world.now(),
   );
   demand(orders.length > 0, "I7: nothing is stopped without an order", () => `${describe(life)} got ${signal}`);
   const asked_ms = process.signals.find((one) => one.by === "agent")?.at_ms ?? world.now();
