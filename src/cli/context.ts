@@ -1,5 +1,6 @@
 // The context of a running command: its process, its server, and its output.
 
+import { shellWord } from "../core/shell";
 import { isLoopbackHost, listens } from "../wire/dial";
 import type { Client } from "../wire/client";
 import { parseToken } from "../wire/token";
@@ -8,12 +9,15 @@ import type { Host } from "./host";
 import { clean, cleanJson, cleanLine, cleanLines } from "./print/clean";
 import { style, wantsColor, type Style } from "./print/color";
 import { type Listing, listing } from "./print/listing";
+import { sentence } from "./print/wrap";
 import { resolveTarget, type AskedServer, type ServerTarget } from "./cluster/settings";
 
 export interface Context {
   readonly host: Host;
   readonly style: Style;
   readonly asked: AskedServer;
+  /** The words that were typed after `orch`, for hints that repeat them. */
+  readonly typed: readonly string[];
   /** Returns the time on the server's clock if an answer has told it, and that of this machine before. */
   readonly now: () => number;
   /** Returns the time on the server's clock. It is asked for if no answer has told it yet. */
@@ -23,8 +27,10 @@ export interface Context {
   client(): Promise<Client>;
   /** Prints one line on standard output. Whatever a terminal might obey is removed, except colours of ours. */
   print(line: string): void;
-  /** Prints one line on standard error, for what is not part of the answer. */
-  note(line: string): void;
+  /** Prints a sentence on standard output. On a terminal its lines end between words. */
+  say(text: string): void;
+  /** Prints a sentence on standard error as `say` does, for what is not part of the answer. */
+  note(text: string): void;
   /** Prints a document on standard output, as `--json` shows it. */
   json(document: unknown): void;
   /** Prints a document as one line, for answers that are a line a document. */
@@ -42,7 +48,7 @@ const HOME_AND_CLEAR = "\x1b[H\x1b[J";
 /** A difference of clocks that is no longer than an answer may travel is none. */
 const TRAVEL_MS = 2_000;
 
-export function makeContext(host: Host, asked: AskedServer): Context {
+export function makeContext(host: Host, asked: AskedServer, typed: readonly string[] = []): Context {
   let target: Promise<ServerTarget> | null = null;
   const findTarget = (): Promise<ServerTarget> => {
     target ??= resolveTarget(asked, host, (token) => parseToken(token)?.pin ?? null);
@@ -71,6 +77,7 @@ export function makeContext(host: Host, asked: AskedServer): Context {
   return {
     host,
     asked,
+    typed,
     style: styled,
     now,
     async serverNow() {
@@ -80,7 +87,8 @@ export function makeContext(host: Host, asked: AskedServer): Context {
     target: findTarget,
     client,
     print: (line) => host.out.write(`${cleaned(line)}\n`),
-    note: (line) => host.err.write(`${cleaned(line)}\n`),
+    say: (text) => host.out.write(textOf(sentence(cleaned(text), host.out.columns))),
+    note: (text) => host.err.write(textOf(sentence(cleaned(text), host.err.columns))),
     json: (document) => host.out.write(`${cleanJson(document, host.out.tty ? 2 : 0)}\n`),
     jsonLine: (document) => host.out.write(`${cleanJson(document, 0)}\n`),
     text: (text) => {
@@ -123,12 +131,23 @@ async function refuseUnknown({ url, token, pin }: ServerTarget): Promise<void> {
 }
 
 /**
- * Asks a yes-or-no question and returns whether the answer was `y` or `yes`. Without a terminal it throws UsageError
- * with `otherwise`, which names the flag that replaces the answer.
+ * Asks a yes-or-no question and returns whether the answer was `y` or `yes`. Without a terminal it throws UsageError,
+ * which names the flag that replaces the answer.
  */
-export async function confirm(context: Context, question: string, otherwise: string): Promise<boolean> {
-  const { input, err } = context.host;
-  if (!input.tty || !err.tty) throw new UsageError("there is no terminal to ask on", otherwise);
-  const answer = await input.line(`${question} [y/N] `, false);
+export async function confirm(context: Context, question: string): Promise<boolean> {
+  requireTerminal(context);
+  const answer = await context.host.input.line(`${question} [y/N] `, false);
   return /^y(es)?$/i.test(answer?.trim() ?? "");
+}
+
+/**
+ * Throws UsageError with the typed line and --yes if there is no terminal to ask on, as where standard input `isTaken`.
+ */
+export function requireTerminal({ host: { input, err }, typed }: Context, isTaken = false): void {
+  if (input.tty && err.tty && !isTaken) return;
+  // A token is not printed.
+  const words = typed.filter((word, at) => !/^--token(=|$)/.test(word) && typed[at - 1] !== "--token");
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  const line = [...words.slice(0, end), "--yes", ...words.slice(end)].map(shellWord).join(" ");
+  throw new UsageError("there is no terminal to ask on", `Say yes beforehand: orch ${line}`);
 }

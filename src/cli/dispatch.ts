@@ -36,7 +36,8 @@ export async function dispatch(argv: readonly string[], host: Host): Promise<num
     if (decl.serves) host.becomeService();
     // The output of a run is what it is attached for.
     else if (!LOOKS.includes(entry.name) && !decl.passThrough) host.outliveReader();
-    return await decl.run(makeContext(host, parsed.asked), parsed.input as never);
+    const context = makeContext(host, parsed.asked, [...entry.name.split(" "), ...rest]);
+    return await decl.run(context, parsed.input as never);
   } catch (error) {
     const { complain, describe } = await import("./print/complain");
     const said = describe(error);

@@ -59,4 +59,6 @@ export interface Host {
    * they were asked for is done, whoever reads what they say of it.
    */
   outliveReader(): void;
+  /** From now on the exit code is a job's: lost output gives one that no job has by itself. */
+  becomeJob(): void;
 }

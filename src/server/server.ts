@@ -17,6 +17,7 @@ import { bootId } from "../os/proc";
 import { openStore } from "../store/open";
 import type { Store } from "../store/store";
 import { NOT_OUTSIDE } from "../wire/dial";
+import { besideAnother } from "../wire/join";
 import { formatToken } from "../wire/token";
 import { type Api, createApi } from "./routes/api";
 import { createApp } from "./app";
@@ -191,8 +192,7 @@ function moreWords(
 ): string[] {
   const command = joinCommand(api, token);
   const [first, ...more] = others;
-  // Agents of one machine have each a name, a directory and a share of it.
-  const own = `${command} --name more --capacity cpu=1,memory=1GiB --data ${shellWord(`${data_dir}-more`)}`;
+  const own = besideAnother(command, data_dir);
   if (first === undefined)
     return [
       `one more agent, on this machine: ${whole_machine ? SHARE_FIRST : ""}${own}`,
@@ -205,9 +205,6 @@ function moreWords(
 }
 
 const SHARE_FIRST = "end this one, start it again with a share (--capacity cpu=2,memory=4GiB), then: ";
-
-const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** Writes the file in which the command line on this machine finds the server's address. */
 function writeClient(dir: string, url: string, { pin, certificate_pem }: OwnIdentity): void {

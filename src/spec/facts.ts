@@ -2,6 +2,7 @@
 // an entry in the tables here is written by its name and unit, so that no new key is left out.
 
 import { formatBytes, formatCpu, formatDuration, formatGpu, formatLabelCheck } from "../core/format";
+import { shellWord } from "../core/shell";
 import type {
   After,
   Command,
@@ -141,8 +142,7 @@ function commandFacts(command: Command): Fact[] {
   if (command.kind === "shell") {
     return [["run", command.script.trim()], ...one("shell", command.shell === "sh" ? null : command.shell)];
   }
-  const words = command.argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word)));
-  return [["command", words.join(" ")]];
+  return [["command", command.argv.map(shellWord).join(" ")]];
 }
 
 function limitFacts({ nofile, memlock_bytes, core_bytes, stack_bytes }: ProcessLimits): Fact[] {

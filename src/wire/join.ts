@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { shellWord } from "../core/shell";
 import { credential, machine } from "./agent";
 import { int, text } from "./scalars";
 
@@ -36,3 +37,10 @@ export const joinText = (pin: string, token_id: string, public_key: string, fing
 /** Returns the short name by which people compare a key at both ends: the beginning of its SHA-256. */
 export const keyId = (public_key: string): string =>
   createHash("sha256").update(Buffer.from(public_key, "base64")).digest("hex").slice(0, 16);
+
+/**
+ * Returns the command that joins one more agent of a machine whose first one has its data in `data_dir`. Agents of one
+ * machine have each a name, a directory and a share of it.
+ */
+export const besideAnother = (command: string, data_dir: string): string =>
+  `${command} --name more --capacity cpu=1,memory=1GiB --data ${shellWord(`${data_dir}-more`)}`;

@@ -1,6 +1,7 @@
 // Command lines as tables: which command they name, what is wrong with them, and how the process ends.
 
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { dispatch, find } from "../../src/cli/dispatch";
 import { overview } from "../../src/cli/frame/help";
 import { LATER, TABLE } from "../../src/cli/table";
@@ -23,6 +24,8 @@ const FOUND: readonly (readonly [line: string, name: string, rest: string])[] = 
   ["--version", "version", ""],
   ["nodes", "nodes", ""],
 ];
+
+const EXAMPLE = join(import.meta.dir, "../../examples/database.yaml");
 
 const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["psa", "orch: unknown command: psa. Did you mean: orch ps\n"],
@@ -74,6 +77,15 @@ const WRONG: readonly (readonly [line: string, said: string])[] = [
   ["run --gpuu 1 -- x", "orch: unknown option '--gpuu' (did you mean --gpu?). See: orch run --help\n"],
   ["run -c x y", "orch: -c takes the whole text; y is too much. Quote it: -c '…'\n"],
   ["run --env NOT_SET_HERE -- x", "orch: --env: NOT_SET_HERE is not set here (give it a value: NOT_SET_HERE=…)\n"],
+  ...[
+    [`apply ${EXAMPLE} --token T`, `apply ${EXAMPLE} --yes`],
+    [`apply -f ${EXAMPLE} --url=https://box1:4400 --token=T`, `apply -f ${EXAMPLE} --url=https://box1:4400 --yes`],
+    ["restore /backup/orch.db", "restore /backup/orch.db --yes"],
+    ["node forget --fenced -- box1", "node forget --fenced --yes -- box1"],
+  ].map(
+    ([line = "", yes = ""]) =>
+      [line, `orch: there is no terminal to ask on. Say yes beforehand: orch ${yes}\n`] as const,
+  ),
   ["secret", "orch: secret: not built yet. See what there is: orch --help\n"],
   ["token new --role agent --user alice", "orch: a join token belongs to nobody. Leave --user out\n"],
   ["completion csh", "orch: csh: no completion for this shell. There is: bash, zsh, fish\n"],

@@ -65,6 +65,7 @@ export function stage(given: Given = {}): Stage {
     },
     becomeService: () => undefined,
     outliveReader: () => undefined,
+    becomeJob: () => undefined,
     now: () => given.now_ms ?? 1_700_000_000_000,
     onInterrupt: (listener) => {
       listeners.push(listener);

@@ -1,5 +1,5 @@
-// Every command with a standard output that cannot be written: one line, exit 1. A reader that went away is no error
-// worth a line, and services go on.
+// Every command with a standard output that cannot be written: one line, exit 1 (125 of orch run, whose codes are the
+// job's). A reader that went away is no error worth a line, and services go on.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
@@ -113,10 +113,10 @@ describe("a full disk as standard output", () => {
     const names = TABLE.map(({ name }) => name);
     expect(Object.keys({ ...LINES, ...HELP_ONLY }).sort()).toEqual(names.toSorted());
   });
-  test.each(Object.keys(LINES))("ends `orch %s` with one line and exit 1", async (name) => {
+  test.each(Object.keys(LINES))("ends `orch %s` with one line and exit 1, orch run with 125", async (name) => {
     const { code, err } = await full(LINES[name]?.() ?? []);
     expect(err.split("\n").filter((line) => line.startsWith("orch: "))).toEqual([LINE.trim()]);
-    expect(code).toBe(1);
+    expect(code).toBe(name === "run" ? 125 : 1);
   });
   test("ends the help of every command, and of none", async () => {
     const helps = [
@@ -152,7 +152,7 @@ describe("a full disk as standard output", () => {
       "-c",
       "while :; do echo x; sleep 0.1; done",
     ];
-    expect((await full(talks)).code).toBe(1);
+    expect((await full(talks)).code).toBe(125);
     expect((await full(["logs", "-f", "talks"])).code).toBe(1);
     // The job itself goes on: only its reader has ended.
     expect((await cluster.json<{ runs: { name: string; state: string }[] }>("runs")).runs).toContainEqual(

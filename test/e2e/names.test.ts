@@ -186,7 +186,7 @@ const CASES: readonly (readonly [command: string, one: Case])[] = [
     {
       line: behind("rm"),
       takes: APP,
-      says: /orch rm --yes/,
+      says: /orch rm \S+ --yes/,
       code: 2,
       wrong: MEANT_APP,
       several: ["gym", /p1\/gym or p2\/gym/],

@@ -25,7 +25,7 @@ describe("the question at Ctrl-C", () => {
     await waitUntil("the question", () => shown().endsWith("Enter to go on? "));
     const asked = ticksIn(shown()).at(-1) ?? 0;
     await waitUntil("more output", async () => (ticksIn(await cluster.ok("logs", "ticks")).at(-1) ?? 0) > asked + 20);
-    expect(shown()).toEndWith("[c]ancel it, [d]etach, or Enter to go on? ");
+    expect(shown()).toEndWith("[c]ancel it (as Ctrl-C does), [d]etach, or Enter to go on? ");
     type("what\r");
     await waitUntil("the question again", () => /c, d or Enter\. run \d+: .*go on\? $/.test(shown()));
     type("\r");
@@ -48,7 +48,7 @@ describe("the question at Ctrl-C", () => {
       await waitUntil("the question", () => shown().endsWith("Enter to go on? "));
       type(answer);
       expect(await child.exited).toBe(130);
-      expect(shown()).toMatch(/orch: cancelling run \d+\r\n(.*\r\n)*orch: run \d+ cancelled\r\n$/);
+      expect(shown()).toMatch(/\norch: cancelling run \d+\r\n(.*\r\n)*orch: run \d+ cancelled\r\n$/);
     }
   });
 });
@@ -146,6 +146,27 @@ test("orch up says at Ctrl-C what ended and what goes on", async () => {
     "ended: the server and this machine's agent. Its tasks go on, and orch up takes them on again\r\n",
   );
 }, 30_000);
+
+test("Ctrl-C at the prompt of orch login ends it as an interrupt, and nothing is said", async () => {
+  const { child, shown, type } = onTerminal(["login", cluster.url], cluster.env);
+  await waitUntil("the prompt", () => shown().endsWith(": "));
+  type(CTRL_C);
+  expect(await child.exited).toBe(130);
+  expect(shown()).toBe(`token for ${cluster.url}: \r\n`);
+});
+
+test("a drain that waits says what is the same once", async () => {
+  const spec = "app: kept\nservices:\n  s: { run: exec sleep 1000, replicas: 4, place: { hosts: [box2] }";
+  await cluster.apply(`${spec}, resources: { cpu: 20m, memory: 8MiB } }\n`);
+  await cluster.until("all to run", (all) => all.filter(({ app }) => app === "kept").length === 4);
+  const { child, shown, type } = onTerminal(["node", "drain", "box2", "-w"], cluster.env, { cols: 80 });
+  await waitUntil("what it waits for", () => shown().includes("stays for want of another place: 0 of 2 nodes fit"));
+  type(CTRL_C);
+  expect(await child.exited).toBe(130);
+  expect(shown()).toContain("kept.s.0 … 3: stays for want");
+  await cluster.ok("node", "resume", "box2");
+  await cluster.ok("rm", "kept", "--yes");
+});
 
 test("who is not logged in is told how, and that nothing was sent", async () => {
   const env = { ...cluster.env, HOME: join(cluster.dir, "stranger"), ORCH_DATA: join(cluster.dir, "nothing") };

@@ -1,8 +1,8 @@
 // `orch apply`: shows the plan of a file, asks, and does it, if nobody else changed the app meanwhile.
 
-import { confirm } from "../context";
+import { confirm, requireTerminal } from "../context";
 import { command, flag, text } from "../frame/command";
-import { EXIT, UsageError } from "../failure";
+import { EXIT } from "../failure";
 import { readNamed, requireFile } from "../typed/files";
 import { clean } from "../print/clean";
 import { changed, changeLine } from "../print/changes";
@@ -10,9 +10,6 @@ import { planLines } from "../print/plan";
 import { checkSpec } from "../typed/spec-check";
 import { waitForApp } from "../follow/waiting";
 import { untilLeft } from "../follow/watching";
-
-const noTerminal = (): UsageError =>
-  new UsageError("there is no terminal to ask on", "Say yes beforehand: orch apply --yes");
 
 export const apply = command({
   reads: true,
@@ -33,19 +30,18 @@ export const apply = command({
   async run(context, { args: [named], flags, shape }) {
     const path = requireFile(flags.file, named);
     const { host, style } = context;
-    const isAsked = flags.yes || (path !== "-" && host.input.tty && host.err.tty);
     // Nobody types a file that is refused in any case.
-    if (!isAsked && path === "-" && host.input.tty) throw noTerminal();
+    if (!flags.yes && path === "-" && host.input.tty) requireTerminal(context, true);
     const { file, text: spec } = await readNamed(host, path);
     const decl = checkSpec(context, file, spec);
-    if (!isAsked) throw noTerminal();
+    if (!flags.yes) requireTerminal(context, path === "-");
     const client = await context.client();
     const view = await client.plan({ text: spec, file, revision: null });
     const changes = changed(view).length > 0;
     const project = decl.project ?? (await client.me()).project;
     const print = { style, width: host.out.columns, home: project, whole: false };
     if (shape === "text") for (const line of planLines(view, print)) context.print(line);
-    if (!flags.yes && changes && !(await confirm(context, "Apply?", "Say yes beforehand: orch apply --yes"))) {
+    if (!flags.yes && changes && !(await confirm(context, "Apply?"))) {
       context.note("orch: nothing was changed");
       return EXIT.failed;
     }

@@ -1,14 +1,12 @@
 // `orch events`: the acts of people and of the plan, newest last. `-f` also prints later events as they come.
 
 import { command, flag, reading, whole } from "../frame/command";
-import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { readDuration } from "../../spec/grammar/units";
 import { isAbout } from "../../core/plan/events";
 import type { EventView } from "../../wire/api/watch";
 import { clean } from "../print/clean";
-import { timestamp } from "../print/figures";
-import { hang } from "../print/wrap";
+import { eventTeller } from "../print/events";
 import { readEvents } from "../follow/pages";
 import { watchFrom } from "../follow/watching";
 
@@ -29,6 +27,12 @@ export const events = command({
   ],
   async run(context, { args: [object], flags, shape }) {
     const client = await context.client();
+    const tell = eventTeller(context.style);
+    const show = (event: EventView): void => {
+      if (shape === "json") context.jsonLine(event);
+      else if (shape === "ids") context.print(event.id);
+      else context.say(tell(event));
+    };
     const revision = flags.follow ? (await client.me()).revision : 0;
     const query = {
       ...(object === undefined ? {} : { object }),
@@ -36,7 +40,7 @@ export const events = command({
     };
     const { items, next, subject, run } = await readEvents(client, query, { most: flags.limit ?? SHOWN });
     if (shape === "json" && !flags.follow) context.json({ events: items, next });
-    else for (const event of items.toReversed()) show(context, event, shape);
+    else for (const event of items.toReversed()) show(event);
     if (!flags.follow) {
       if (items.length === 0 && shape === "text") context.note(nothingOf(object, flags.since !== null));
       if (next !== null && shape === "text") context.note(`the newest ${items.length} events; -n N shows more`);
@@ -44,7 +48,7 @@ export const events = command({
     }
     for await (const change of watchFrom(context, client, revision)) {
       if (change.kind !== "event" || (subject !== null && !isAbout(change.event, subject, run))) continue;
-      show(context, change.event, shape);
+      show(change.event);
       await context.host.out.drained();
     }
     return EXIT.done;
@@ -53,14 +57,3 @@ export const events = command({
 
 const nothingOf = (object: string | undefined, since: boolean): string =>
   `no events${object === undefined ? "" : ` of ${clean(object)}`}${since ? " in that time" : ""}`;
-
-function show(context: Context, event: EventView, shape: "text" | "json" | "ids"): void {
-  if (shape === "json") context.jsonLine(event);
-  else if (shape === "ids") context.print(event.id);
-  else {
-    const { at_ms, actor, verb, object, title, detail } = event;
-    const words = `${clean(actor)} ${clean(verb)} ${context.style.bold(clean(title ?? object))}`;
-    const line = `${context.style.dim(timestamp(at_ms))}  ${words}${detail === "" ? "" : `  ${clean(detail)}`}`;
-    for (const each of hang(line, context.host.out.columns, "    ")) context.print(each);
-  }
-}

@@ -178,7 +178,7 @@ export const nodeForget = command({
     const asked = flags.fenced
       ? `${are} ${names} really off? ${their} tasks may run twice if not. Forget ${them}?`
       : `Forget ${names}?`;
-    if (!flags.yes && !(await confirm(context, asked, "Say yes beforehand: orch node forget --yes"))) {
+    if (!flags.yes && !(await confirm(context, asked))) {
       return EXIT.failed;
     }
     const client = await context.client();

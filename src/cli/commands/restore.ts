@@ -20,7 +20,7 @@ export const restore = command({
     const { host } = context;
     const data_dir = dataDir(flags.data, host);
     const question = `Put ${file} in place of the database in ${data_dir}?`;
-    if (!flags.yes && !(await confirm(context, question, "Say yes beforehand: orch restore --yes"))) return EXIT.failed;
+    if (!flags.yes && !(await confirm(context, question))) return EXIT.failed;
     const restored = await host.parts.restore(data_dir, resolve(host.cwd, file));
     if (!restored.ok) throw new CliError(EXIT.failed, restored.message, restored.hint);
     for (const aside of restored.set_aside) context.note(`set aside: ${aside}`);

@@ -24,7 +24,7 @@ export const rm = command({
         const { workloads } = await client.app(owner, app);
         const running = workloads.reduce((sum, one) => sum + one.running, 0);
         const asked = `Stop ${running} running ${running === 1 ? "task" : "tasks"} of ${owner}/${app} and remove it?`;
-        if (!(await confirm(context, asked, "Say yes beforehand: orch rm --yes"))) return EXIT.failed;
+        if (!(await confirm(context, asked))) return EXIT.failed;
       }
       await client.removeApp(owner, app);
       context.print(`removing ${owner}/${app}`);

@@ -79,7 +79,8 @@ export const run = command({
   notes:
     "Exit code: the job's own; 128 + n for a signal; 124 for its time limit; 137 out of memory; 126 and 127 when it\n" +
     "could not start; 123 when nobody knows how it ended (orch retry, orch settle). 125 when orch failed or refused\n" +
-    "it, with -d too, and when the job succeeded but not all of its output came here; 2 for a wrong command line.\n" +
+    "it, with -d too, and when the job succeeded but not all of its output came here or could be written; 2 for a\n" +
+    "wrong command line.\n" +
     "What is not asked for gives way: of a node with cards, a run gets the share of its cores and memory that its\n" +
     "cards are of all cards there, or less.\n" +
     "A pipe or a file as standard input is read to its end first, and kept: each attempt, and each member of\n" +
@@ -90,6 +91,7 @@ export const run = command({
   // Slurm's, where a time and numbers follow.
   misread: { "-t": /^(\d+-)?\d+(:\d+)*$/, "-n": /^\d+$/, "-c": /^\d+$/, "-d": /^(after[a-z]*|singleton)\b/ },
   async run(context, { args, before, flags }) {
+    context.host.becomeJob();
     if (flags.image !== null) throw new UsageError("--image: not built yet");
     if (flags.interactive || flags.tty) {
       throw new UsageError("-it: not built yet", "What is piped in is its input without it: orch run -- CMD < FILE");

@@ -1,9 +1,13 @@
 // `orch token …`: makes, lists and revokes the tokens by which people and agents reach the server.
 
+import { resolve } from "node:path";
 import { NOT_OUTSIDE } from "../../wire/dial";
+import { besideAnother } from "../../wire/join";
 import { readDuration } from "../../spec/grammar/units";
 import { command, flag, reading, text, whole, word } from "../frame/command";
 import { EXIT, UsageError } from "../failure";
+import { dataDir } from "../cluster/settings";
+import { hasJoined } from "../start/joining";
 import { timestamp } from "../print/figures";
 
 export const tokenNew = command({
@@ -42,11 +46,16 @@ export const tokenNew = command({
       throw new UsageError("--uses, --approve and --pool are of join tokens", "Say --role agent, or leave them out");
     }
     const made = await (await context.client()).newToken({ role: flags.role, user: flags.user, expires_ms, ...joins });
+    // Where nobody else reaches the server, the token is for this machine, which may have an agent.
+    const data_dir = resolve(context.host.cwd, dataDir(context.asked.data, context.host));
+    const hasAgent = made.join !== null && made.server_url === null && (await hasJoined(data_dir));
     if (shape === "json") context.json(made);
     // Its text is shown this once, so it is what a script wants.
     else if (shape === "ids") context.print(made.token);
-    else context.print(made.join ?? made.token);
+    else context.print(hasAgent ? besideAnother(made.join ?? "", data_dir) : (made.join ?? made.token));
     if (shape === "text" && made.expires_ms !== null) context.note(`valid until ${timestamp(made.expires_ms)}`);
+    if (shape === "text" && hasAgent)
+      context.note("for one more agent of this machine: the one that is here must have a share of it too (--capacity)");
     if (shape === "text" && made.join !== null && made.server_url === null)
       context.note(`for this machine; other machines: ${NOT_OUTSIDE}`);
     return EXIT.done;

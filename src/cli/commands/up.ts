@@ -28,7 +28,7 @@ export const up = command({
       tellEnd(ending, signal, flags);
       await Promise.allSettled([agent]);
       await server.stop();
-      context.print("ended: the server and this machine's agent. Its tasks go on, and orch up takes them on again");
+      context.say("ended: the server and this machine's agent. Its tasks go on, and orch up takes them on again");
     };
     // After the node has left the cluster, the server goes on alone.
     const over = agent.then((how) => (how === "left" ? server.stopped : undefined));

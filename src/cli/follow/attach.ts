@@ -108,7 +108,7 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
   /** Asks until the answer is one of the three. At the end of the input nobody can be asked: the run is left alone. */
   async function answered(): Promise<"c" | "d" | ""> {
     for (let again = ""; ; again = "c, d or Enter. ") {
-      const asked = `\norch: ${again}run ${run}: [c]ancel it, [d]etach, or Enter to go on? `;
+      const asked = `\norch: ${again}run ${run}: [c]ancel it (as Ctrl-C does), [d]etach, or Enter to go on? `;
       const typed = (await input.line(asked, false))?.trim().toLowerCase();
       if (state !== "asking" || typed === "") return "";
       if (typed === undefined) context.note("");
@@ -124,7 +124,11 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
     asked(signal) {
       if (state === "cancelled") leave.abort();
       else if (state === "none" && signal === "SIGINT" && input.tty && err.tty) ask().catch(giveUp);
-      else cancel().catch(giveUp);
+      else {
+        // The cursor is still behind the question.
+        if (state === "asking") context.note("");
+        cancel().catch(giveUp);
+      }
     },
     cancelled: () => state === "cancelled",
     detached: () => state === "detached",

@@ -9,8 +9,7 @@ import type { Context } from "../context";
 import { EXIT } from "../failure";
 import { clean } from "../print/clean";
 import { paintState } from "../print/color";
-import { namesText } from "../print/fold";
-import { hang } from "../print/wrap";
+import { byName, fold, foldedName } from "../print/fold";
 import { unlessAway, withoutTimes } from "./watching";
 
 const LOOK_MS: Ms = 500;
@@ -54,8 +53,15 @@ function sayChanges(context: Context, { left }: DrainProgress, said: Map<string,
 const called = ({ title, name }: DrainProgress["left"][number]): string => title ?? name;
 
 /** Off a terminal each task has a line of its own. */
-function sayOf({ host, print }: Context, names: readonly string[], what: string): void {
-  const { columns } = host.out;
-  const titles = columns === null ? names : [namesText(names)];
-  for (const title of titles) for (const line of hang(`${clean(title)}: ${what}`, columns, "    ")) print(line);
+function sayOf({ host, say }: Context, names: readonly string[], what: string): void {
+  const byNumber = names.toSorted((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const slots = byName<string>((name) => name);
+  const titles = host.out.tty
+    ? [
+        fold(byNumber, slots, () => "")
+          .map(foldedName)
+          .join(", "),
+      ]
+    : names;
+  for (const title of titles) say(`${clean(title)}: ${what}`);
 }

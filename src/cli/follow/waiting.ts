@@ -109,7 +109,7 @@ function sayChanges(context: Context, lines: readonly Line[], said: Map<string, 
     said.set(name, news);
     const { style } = context;
     const paint = { done: style.green, going: style.yellow, stuck: style.red }[state];
-    context.print(`${clean(name)}: ${paint(clean(detail))}`);
+    context.say(`${clean(name)}: ${paint(clean(detail))}`);
   }
 }
 

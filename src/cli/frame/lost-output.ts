@@ -4,6 +4,8 @@
 /** The exit code of a process whose reader went away, as shells show it for SIGPIPE. */
 const BROKEN_PIPE = 141;
 const FAILED = 1;
+/** The one of `orch run` for a fault of orch. */
+const OWN = 125;
 
 const WORDS: Readonly<Record<string, string>> = {
   ENOSPC: "no space left on the device",
@@ -18,9 +20,12 @@ export interface LostOutput {
   readonly line: string;
 }
 
-/** Returns what follows from a failed write on standard output. */
-export function lostOutput(error: { readonly code?: string | undefined; readonly message: string }): LostOutput {
+/** Returns what follows from a failed write on standard output, which of `orch run` (`isJob`) has a code of its own. */
+export function lostOutput(
+  error: { readonly code?: string | undefined; readonly message: string },
+  isJob = false,
+): LostOutput {
   if (error.code === "EPIPE") return { exit: BROKEN_PIPE, line: "" };
   const why = WORDS[error.code ?? ""] ?? error.message;
-  return { exit: FAILED, line: `orch: standard output cannot be written: ${why}\n` };
+  return { exit: isJob ? OWN : FAILED, line: `orch: standard output cannot be written: ${why}\n` };
 }

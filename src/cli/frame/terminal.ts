@@ -9,6 +9,7 @@ import type { Host, Sink, InputSource } from "../host";
 import { UsageError } from "../failure";
 import type { Parts } from "../parts";
 import { clean } from "../print/clean";
+import { sentence } from "../print/wrap";
 import { lostOutput } from "./lost-output";
 
 const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -30,11 +31,12 @@ export function processHost(
 ): Process {
   const env = token === undefined ? process.env : { ...process.env, ORCH_TOKEN: token };
   let isService = false;
+  let isJob = false;
   let needsReader = true;
   let isWhole = true;
   const out = sinkOf(process.stdout, env, (error) => {
     if (isService || (error.code === "EPIPE" && !needsReader)) return;
-    const { exit, line } = lostOutput(error);
+    const { exit, line } = lostOutput(error, isJob);
     if (line !== "") complainNow(line);
     end(exit);
   });
@@ -59,6 +61,9 @@ export function processHost(
     },
     outliveReader: () => {
       needsReader = false;
+    },
+    becomeJob: () => {
+      isJob = true;
     },
   };
   return {
@@ -153,7 +158,9 @@ const source: InputSource = {
   },
   line: (question, hidden) => {
     // A question may begin on a line of its own. It names things of others.
-    const asked = question.split("\n").map(clean).join("\n");
+    const columns = process.stderr.isTTY ? columnsOf(process.stderr.columns, process.env["COLUMNS"]) : null;
+    const lines = question.split("\n").flatMap((line) => sentence(clean(line).trimEnd(), columns));
+    const asked = `${lines.join("\n")} `;
     return hidden && process.stdin.isTTY ? hiddenLine(asked) : plainLine(asked);
   },
 };
@@ -169,18 +176,20 @@ async function plainLine(question: string): Promise<string | null> {
   return line;
 }
 
-/** Reads a line without echo. The terminal is in raw mode meanwhile. */
+/** Reads a line without echo. The terminal is in raw mode meanwhile, in which Ctrl-C is a letter. */
 async function hiddenLine(question: string): Promise<string | null> {
   const { stdin, stderr } = process;
   stderr.write(question);
   stdin.setRawMode(true);
   stdin.resume();
+  let interrupted = false;
   const line = await new Promise<string | null>((resolve) => {
     let typed = "";
     const take = (chunk: Buffer): void => {
       for (const char of chunk.toString("utf8")) {
         if (char === "\x03" || char === "\x04" || char === "\r" || char === "\n") {
           stdin.off("data", take);
+          interrupted = char === "\x03";
           resolve(char === "\r" || char === "\n" ? typed : null);
           return;
         }
@@ -192,6 +201,7 @@ async function hiddenLine(question: string): Promise<string | null> {
   stdin.setRawMode(false);
   stdin.pause();
   stderr.write("\n");
+  if (interrupted) process.emit("SIGINT", "SIGINT");
   return line;
 }
 

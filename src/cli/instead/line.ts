@@ -1,5 +1,7 @@
 // An answer to a line of another tool.
 
+import { shellWord } from "../../core/shell";
+
 export interface Instead {
   /** Whose word it is, or null for a word of everybody's. */
   readonly tool: string | null;
@@ -17,4 +19,4 @@ export const sayAll = (said: Iterable<string>): string | null => [...new Set(sai
 
 /** Returns words as they are typed into a shell. */
 export const shown = (words: readonly string[]): string =>
-  words.map((word) => (/^[\w@%+=:,./<>|-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
+  words.map((word) => (/^[\w@%+=:,./<>|-]+$/.test(word) ? word : shellWord(word))).join(" ");

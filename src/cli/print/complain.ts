@@ -6,6 +6,7 @@ import type { Sink } from "../host";
 import { ApiError, UnreachableError } from "../../wire/client";
 import { formatIssue, type Issue } from "../../spec/issue";
 import { clean, cleanLines } from "./clean";
+import { sentence } from "./wrap";
 
 /** Prints the error and returns the exit code. An unexpected error is a bug and is printed with its stack. */
 export function complain(error: unknown, err: Sink): number {
@@ -14,7 +15,7 @@ export function complain(error: unknown, err: Sink): number {
     err.write(`orch: a bug: ${cleanLines(traceOf(error))}\n`);
     return EXIT.failed;
   }
-  err.write(sayText(said));
+  err.write(sayText(said, "", err.columns));
   return said.exit;
 }
 
@@ -55,18 +56,19 @@ function foreseen(error: unknown): Said | null {
 const ISSUES_SHOWN = 20;
 
 /** Prints issues one per line as compilers do, then the message and the hint on one line. */
-export function sayText({ message, hint, issues }: Omit<Said, "exit">, file = ""): string {
+export function sayText({ message, hint, issues }: Omit<Said, "exit">, file = "", width: number | null = null): string {
   // An issue that has no place and repeats the message is left out.
   const others = issues.filter((issue) => issue.line > 0 || `${issue.path}: ${issue.message}` !== message);
   const places = others.slice(0, ISSUES_SHOWN).map((issue) => clean(formatIssue(file, issue)));
   if (others.length > ISSUES_SHOWN) places.push(`… and ${others.length - ISSUES_SHOWN} more`);
-  const lines = (hint ?? "").split("\n");
+  const hints = (hint ?? "").split("\n");
   // A hint of several lines is a list, which stands below the message.
   const said =
-    lines.length > 1
-      ? [`orch: ${clean(message)}`, ...lines.map((line) => `  ${clean(line)}`)]
+    hints.length > 1
+      ? [`orch: ${clean(message)}`, ...hints.map((line) => `  ${clean(line)}`)]
       : [`orch: ${clean(withHint(message, hint))}`];
-  return [...places, ...said].map((line) => `${line}\n`).join("");
+  const lines = [...places, ...said].flatMap((line) => sentence(line, width));
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** Appends a hint: as a sentence if it is one, else in brackets. */

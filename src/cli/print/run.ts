@@ -51,7 +51,7 @@ export function runLines(run: RunDetail, { now_ms, style, width }: Print): strin
   );
   if (run.tasks.length > 0) lines.push("", ...table(attemptColumns(now_ms, style), run.tasks, width));
   const paths = run.logs.filter(({ path }) => path !== null);
-  if (paths.length > 0) lines.push("", ...paths.map(({ task, node, path }) => `logs of ${task}: ${node}:${path}`));
+  if (paths.length > 0) lines.push("", ...paths.map(({ task, node, path }) => `files of ${task}: ${node}:${path}`));
   return lines;
 }
 

@@ -50,6 +50,19 @@ export function wrap(text: string, width: number | null, indent = ""): string[] 
     .map((line, n) => (n === 0 ? lead : indent) + line.trimEnd());
 }
 
+/**
+ * Returns a sentence as lines that end between words, all but the first indented. A word that is longer than a line, as
+ * a token is, stays whole, so that it can be copied.
+ */
+export function sentence(text: string, width: number | null): string[] {
+  if (width === null || wide(text) <= width) return [text];
+  const lead = /^ */.exec(text)?.[0] ?? "";
+  const below = `${lead}    `;
+  return Bun.wrapAnsi(text.slice(lead.length), Math.max(width - wide(below), LINE_LEAST), { hard: false })
+    .split("\n")
+    .map((line, n) => (n === 0 ? lead : below) + line.trimEnd());
+}
+
 /** Returns a text as lines that fit, all but the first behind `indent`. */
 export function hang(text: string, width: number | null, indent: string): string[] {
   return wrap(text, width === null || wide(text) <= width ? null : width - wide(indent)).map((line, n) =>

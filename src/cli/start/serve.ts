@@ -61,7 +61,9 @@ export async function startServing(context: Context, flags: ServerFlags, whole_m
     version: VERSION,
     settings: Object.fromEntries(flags.set.map(({ name, value }) => [name, value])),
     say: (line) => {
-      if (!flags.quiet) context.print(line);
+      // A command is one line, to be copied.
+      const isCommand = line.includes(" --token ");
+      if (!flags.quiet) (isCommand ? context.print : context.say)(line);
     },
   });
   if (flags.quiet) context.print(listeningLine(server.url));

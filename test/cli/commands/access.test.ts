@@ -1,7 +1,7 @@
 // Who one is, and the clusters that one has logged in to, against a real server.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dispatch } from "../../../src/cli/dispatch";
@@ -75,4 +75,37 @@ describe("a person's login", () => {
     expect((await typed("logout")).err).toBe("orch: not logged in anywhere\n");
     expect((await typed("context ls")).err).toBe("no contexts; make one: orch login URL\n");
   });
+});
+
+test("a join token names a directory and a share of their own where this machine has an agent", async () => {
+  const line = `token new --role agent --url ${server.url} --token ${token} --data ${dir}`;
+  expect((await typed(line)).out).toMatch(/^orch agent join \S+ --token \S+\n$/);
+  await mkdir(join(dir, "agent"));
+  await writeFile(join(dir, "agent", "identity.json"), "{}");
+  const { out, err } = await typed(line);
+  const more = / --name more --capacity cpu=1,memory=1GiB --data \S+-more\n$/;
+  expect([out, out]).toEqual([expect.stringMatching(/^orch agent join \S+ --token \S+ /), expect.stringMatching(more)]);
+  expect(err).toContain("for one more agent of this machine: the one that is here must have a share of it too");
+});
+
+describe("a person whose name is no account's", () => {
+  const add = async (name: string): Promise<string> =>
+    (await typed(`user add ${name} --url ${server.url} --token ${token}`)).err;
+  test("is told what an account may be called", async () => {
+    expect(await add("müller")).toBe(
+      'orch: "müller" is not the name of a Unix account: that has a to z, digits, _, . and -, and begins with a ' +
+        "letter or _. Their account may have another name: orch user add NAME --unix ACCOUNT\n",
+    );
+  });
+  test("is told how long it may be", async () => {
+    expect(await add("a".repeat(33))).toContain("it has 33 letters, and 32 are the most.");
+  });
+});
+
+test("what is said on a terminal fits its width, and breaks no word", async () => {
+  const here = stage({ tty: true, columns: 40, home: dir, uid, env: { ORCH_URL: server.url, ORCH_TOKEN: token } });
+  expect(await dispatch(["user", "add", "müller"], here.host)).toBe(2);
+  const lines = here.err().trimEnd().split("\n");
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(40);
+  expect(lines.map((line) => line.trim()).join(" ")).toContain("and begins with a letter or _. Their account may");
 });

@@ -5,7 +5,7 @@ import { FEW, fold, foldedName, namesText, summary, byName } from "../../../src/
 import { listing } from "../../../src/cli/print/listing";
 import { style } from "../../../src/cli/print/color";
 import { table, type Column } from "../../../src/cli/print/table";
-import { cut, hang, wrap } from "../../../src/cli/print/wrap";
+import { cut, hang, sentence, wrap } from "../../../src/cli/print/wrap";
 import { type Dice, diceOf } from "../../support/random";
 
 type Row = readonly string[];
@@ -192,5 +192,11 @@ describe("texts", () => {
     expect(hang("a: one two three four five six", 24, "   ")).toEqual(["a: one two three four", "   five six"]);
     expect(wrap("    indented text stays so", 20)).toEqual(["    indented text", "stays so"]);
     expect(wrap("x".repeat(300), null)).toEqual(["x".repeat(300)]);
+  });
+  test("that are sentences end their lines between words, and keep what is to be copied", () => {
+    expect(sentence("orch: one two three four", 20)).toEqual(["orch: one two", "    three four"]);
+    expect(sentence("  one two three four", 19)).toEqual(["  one two three", "      four"]);
+    expect(sentence(`token: ${"x".repeat(45)} it`, 20)).toEqual(["token:", `    ${"x".repeat(45)}`, "    it"]);
+    expect(sentence("x ".repeat(150), null)).toEqual(["x ".repeat(150)]);
   });
 });
