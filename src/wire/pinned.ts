@@ -1,7 +1,6 @@
 // Trust in a server by the hash of its key. The client fetches the certificate without telling anything about itself,
 // compares its key, and then requires it.
 
-import { createHash, X509Certificate } from "node:crypto";
 import { DialError, proxyOf, requestOptions } from "./dial";
 import { wholeText } from "./text";
 
@@ -10,10 +9,10 @@ export const SERVER_NAME = "orch-server";
 
 /** Returns the SHA-256 hash of a certificate's public key (SPKI) in hex: the pin in every token. */
 export function pinOf(certificate_pem: string): string {
+  // With it comes all of node's streams, which most commands never need.
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
   const { publicKey } = new X509Certificate(certificate_pem);
-  return createHash("sha256")
-    .update(publicKey.export({ type: "spki", format: "der" }))
-    .digest("hex");
+  return new Bun.CryptoHasher("sha256").update(publicKey.export({ type: "spki", format: "der" })).digest("hex");
 }
 
 /**

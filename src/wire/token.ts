@@ -1,7 +1,5 @@
 // A token as people paste it: the hash of the server's key, the token's id, its secret, and a checksum against typos.
 
-import { createHash } from "node:crypto";
-
 export interface Token {
   /** SHA-256 of the server certificate's public key (SPKI), 64 hex digits. */
   readonly pin: string;
@@ -46,10 +44,10 @@ export function parseToken(text: string): Token | null {
 }
 
 /** Returns what the server keeps of a secret. Secrets are 160 random bits, so a plain hash is enough. */
-export const hashSecret = (secret: string): string => createHash("sha256").update(secret).digest("hex");
+export const hashSecret = (secret: string): string => new Bun.CryptoHasher("sha256").update(secret).digest("hex");
 
 const checksum = (body: Buffer): Buffer =>
-  createHash("sha256").update(PREFIX).update(body).digest().subarray(0, CHECK_BYTES);
+  new Bun.CryptoHasher("sha256").update(PREFIX).update(body).digest().subarray(0, CHECK_BYTES);
 
 function fromHex(what: string, hex: string, bytes: number): Buffer {
   const buffer = Buffer.from(hex, "hex");

@@ -15,7 +15,6 @@ import { activeIn, readActivate } from "../typed/environment";
 import { environmentOf } from "../typed/files";
 import { CliError, EXIT, UsageError } from "../failure";
 import { flagOf, jobOf, type TypedCommand, type JobFlags } from "../typed/job";
-import { refuseMisplaced } from "../typed/misplaced";
 import { pipedInput } from "../typed/piped";
 import { describe } from "../print/complain";
 import { readLabel, readLimit } from "../typed/readers";
@@ -109,7 +108,10 @@ export const run = command({
     const asked = askedFor(args, flags.shell, context.host.input.tty);
     const { cwd, env: here } = context.host;
     // What a login or another environment brings is not seen from here.
-    if (!flags.login && flags.activate === null) refuseMisplaced(options, { args, before, cwd, path: here["PATH"] });
+    if (before > 0 && !flags.login && flags.activate === null) {
+      const { refuseMisplaced } = await import("../typed/misplaced");
+      refuseMisplaced(options, { args, before, cwd, path: here["PATH"] });
+    }
     const active =
       flags.activate === null
         ? activeIn(context.host.env)

@@ -1,7 +1,6 @@
 // The real process as a Host: standard streams, prompts and interrupts. Main passes in the function that ends the
 // process.
 
-import { createInterface } from "node:readline/promises";
 import { messageOf } from "../../os/errors";
 import { isInputGiven, self, standardInput } from "../../os/files/private-files";
 import { complainNow } from "../../os/streams";
@@ -166,6 +165,7 @@ const source: InputSource = {
 };
 
 async function plainLine(question: string): Promise<string | null> {
+  const { createInterface } = await import("node:readline/promises");
   const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
   process.stderr.write(question);
   const line = await new Promise<string | null>((resolve) => {
