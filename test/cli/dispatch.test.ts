@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { dispatch, find } from "../../src/cli/dispatch";
+import { dispatch } from "../../src/cli/dispatch";
+import { find } from "../../src/cli/find";
 import { overview } from "../../src/cli/frame/help";
 import { LATER, TABLE } from "../../src/cli/table";
 import { formatToken } from "../../src/wire/token";
@@ -103,7 +104,7 @@ describe("a command line", () => {
   for (const [line, name, rest] of FOUND) {
     test(`"${line}" is ${name}`, () => {
       const found = find(line.split(" "));
-      expect(found.kind === "command" ? [found.entry.name, found.rest.join(" ")] : found.text).toEqual([name, rest]);
+      expect(found?.kind === "command" ? [found.entry.name, found.rest.join(" ")] : found).toEqual([name, rest]);
     });
   }
 

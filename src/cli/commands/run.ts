@@ -8,8 +8,7 @@ import type { RunAnswer } from "../../wire/api/runs";
 import { isJobName, refuseNumber, runJobAgain } from "../follow/again";
 import { ownFault } from "../follow/own-fault";
 import { command, flag, longName, readAs, readings, text, texts, whole, word } from "../frame/command";
-import { shellWord } from "../frame/instead";
-import { otherTool } from "../frame/parse";
+import { isShellWord } from "../frame/shell-words";
 import type { Context } from "../context";
 import { activeIn, readActivate } from "../typed/environment";
 import { environmentOf } from "../typed/files";
@@ -103,8 +102,7 @@ export const run = command({
       return make(context, flags, (client, input) => runJobAgain(client, first, { ...more, ...input }));
     }
     if (before > 0 && args.length === 1) refuseNumber(first, "run");
-    const ofShell = flags.shell === null ? shellWord(args) : null;
-    if (ofShell !== null) throw otherTool(ofShell);
+    if (flags.shell === null && isShellWord(first)) (await import("../frame/wrong-argv")).refuseShellWord(args);
     const asked = askedFor(args, flags.shell, context.host.input.tty);
     const { cwd, env: here } = context.host;
     // What a login or another environment brings is not seen from here.

@@ -8,7 +8,8 @@ import { LOOKS, nothingShows, onlyShown } from "./looking";
 import { changedNode } from "./node-words";
 import { NAMING, NO_LINE, OTHER_FLAGS, type OtherFlag } from "./other-flags";
 import { OTHER_WORDS } from "./other-words";
-import { slurmFlagInstead, SLURM_FLAGS, type Own } from "./slurm-flags";
+import { partsOf, type Own } from "./misread";
+import { slurmFlagInstead, SLURM_FLAGS } from "./slurm-flags";
 
 /** Returns the hint of an answer: `Did you mean: orch ps`. */
 export const didYouMeanLine = ({ line, why }: Instead): string | null =>
@@ -56,15 +57,6 @@ export function verbFirst(argv: readonly string[]): readonly string[] {
   let at = tool;
   while (argv[at]?.startsWith("-") === true) at += BEFORE_VERB.test(argv[at] ?? "") ? 2 : 1;
   return [...argv.slice(0, tool), ...argv.slice(at), ...argv.slice(tool, at)];
-}
-
-/**
- * Returns what to type instead of a command that only changes the shell that runs it, such as `module load`, or null.
- * A program may be called `module` too.
- */
-export function shellWord(argv: readonly string[]): Instead | null {
-  const instead = insteadOf(argv);
-  return instead?.tool === "the shell" && instead.typed !== "module" ? instead : null;
 }
 
 /** A file of another tool names no app. */
@@ -156,23 +148,6 @@ const isOthers = (name: string, argv: readonly string[], own: Own): boolean =>
     return !isAccount && OTHER_FLAGS.some((flag) => flag.typed.includes(typed) && (flag.on?.includes(name) ?? true));
   });
 
-/** Flags of a command that another tool has too, each with the values that only that tool's flag takes. */
-export type Misread = Readonly<Record<string, RegExp>>;
-
-/** Returns the flags of a command line that are another tool's by their values, as in `-t 10 -- CMD`. */
-export function misreadIn(argv: readonly string[], own: Own, misread: Misread): ReadonlySet<string> {
-  const found = new Set<string>();
-  for (let at = 0; at < argv.length; at++) {
-    const word = argv[at] ?? "";
-    if (word === "--" || !word.startsWith("-")) break;
-    const { typed, glued } = partsOf(word, (short, rest) => misread[short]?.test(rest) === true);
-    const isOther = misread[typed]?.test(glued ?? argv[at + 1] ?? "") === true;
-    if (isOther) found.add(typed);
-    if (glued === null && (isOther || own(typed) === "valued")) at += 1;
-  }
-  return found;
-}
-
 interface Translated {
   /** The flags in the words of orch with their values, quoted for a shell. */
   readonly flags: readonly string[];
@@ -256,19 +231,6 @@ const pairsOf = (words: Words): Words[] =>
 const isGlued = (name: string, word: string, short: string): boolean =>
   !OTHER_FLAGS.some(({ typed }) => typed.includes(word)) &&
   SLURM_FLAGS.some(({ typed, takesValue, on }) => takesValue && typed.includes(short) && on?.includes(name) === true);
-
-/** Splits `--gres=gpu:2`, `-N2` and, where the flag `takes` what is glued to it, `-Jtrain` into flag and value. */
-function partsOf(
-  word: string,
-  takes: (short: string, rest: string) => boolean,
-): { typed: string; glued: string | null } {
-  const [, long, behind] = /^(--[^=]+)=(.*)$/s.exec(word) ?? [];
-  if (long !== undefined) return { typed: long, glued: behind ?? "" };
-  const [, short, value = ""] = /^(-[A-Za-z])(.+)$/s.exec(word) ?? [];
-  return short !== undefined && (/^[\d/]/.test(value) || takes(short, value))
-    ? { typed: short, glued: value }
-    : { typed: word, glued: null };
-}
 
 const OF_COMMANDS = OTHER_FLAGS.filter(({ on }) => on !== null);
 const OF_ALL = OTHER_FLAGS.filter(({ on }) => on === null);

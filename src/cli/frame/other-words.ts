@@ -1,8 +1,7 @@
 // Commands of Slurm, Docker, Kubernetes and Nomad, and other words that people type first, with the command lines that
 // mean the same here. What users bring to the spec file is in spec/check/other-tools.ts.
 
-const ACTIVATE =
-  "Activate it here, and a run takes it along; or name its directory: orch run --activate conda=DIR -- CMD";
+import { SHELL_WORDS } from "./shell-words";
 
 const NO_SUSPENDING =
   "Suspending is not built yet: orch scale APP.SERVICE=0 ends its tasks, and orch scale APP.SERVICE=N starts new ones";
@@ -223,17 +222,7 @@ export const OTHER_WORDS: Readonly<Record<string, Readonly<Record<string, string
     "acl token create": "token new --role <ROLE>",
   },
   // What changes only the shell that runs it. `orch run` refuses these too.
-  "the shell": {
-    module: "run --login -c 'module <WORDS> && CMD' / run --login -c 'module WORDS && CMD'",
-    "module load": "run --login -c 'module load <MODULE> && CMD' / run --login -c 'module load MODULE && CMD'",
-    "module add": "run --login -c 'module add <MODULE> && CMD' / run --login -c 'module add MODULE && CMD'",
-    "module use": "run --login -c 'module use <DIR> && CMD' / run --login -c 'module use DIR && CMD'",
-    "ml load": "run --login -c 'ml load <MODULE> && CMD' / run --login -c 'ml load MODULE && CMD'",
-    "conda activate": ACTIVATE,
-    "mamba activate": ACTIVATE,
-    "micromamba activate": ACTIVATE,
-    source: "Activate it here, and a run takes it along; or: orch run --activate venv=DIR -- CMD, -c '. FILE && CMD'",
-  },
+  "the shell": SHELL_WORDS,
   others: {
     exec: "Beside a task runs what is asked for there: orch run --host NODE -- CMD; orch show TASK has its node",
     attach: "logs -f <TASK>",

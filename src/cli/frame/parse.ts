@@ -6,9 +6,7 @@ import { longName, type AnyCommand, type Input, type OptionDecl, type Options, t
 import type { AskedServer } from "../cluster/settings";
 import { UsageError } from "../failure";
 import { examplesText, HELP_WIDTH, itemText, notesText, TERM_MOST } from "./help";
-import { didYouMeanLine, insteadOf, insteadOfFlag, misreadIn } from "./instead";
-import { operandInstead, type Own } from "./slurm-flags";
-import type { Instead } from "../instead/line";
+import { misreadIn, type Own } from "./misread";
 import type { TypedAt } from "../instead/slurm";
 
 export type ParsedArgv =
@@ -25,29 +23,35 @@ const CONNECTION: readonly (readonly [keyof AskedServer, string, string])[] = [
 const NOBODY: TypedAt = { user: null, now_ms: 0 };
 
 /** Parses what follows the command's name. Throws a UsageError for what is wrong. */
-export function parseCommand(
+export async function parseCommand(
   name: string,
   about: string,
   decl: AnyCommand,
   argv: readonly string[],
   at: TypedAt = NOBODY,
-): ParsedArgv {
-  const parsed = parseOnce(name, about, decl, argv, at);
+): Promise<ParsedArgv> {
+  const parsed = await parseOnce(name, about, decl, argv, at);
   if (parsed.kind === "help" || !decl.passThrough) return parsed;
   const { args, before } = parsed.input;
   const named = before > 0 && decl.takesName?.(args[0] ?? "") === true;
   return named ? parseOnce(name, about, { ...decl, passThrough: false }, argv, at) : parsed;
 }
 
-function parseOnce(name: string, about: string, decl: AnyCommand, argv: readonly string[], at: TypedAt): ParsedArgv {
+async function parseOnce(
+  name: string,
+  about: string,
+  decl: AnyCommand,
+  argv: readonly string[],
+  at: TypedAt,
+): Promise<ParsedArgv> {
   const { parser, options } = parserOf(name, about, decl);
   const own = ownOf(decl, options);
+  const line = { name, argv, passes: decl.passThrough, own, at };
   const misread = misreadIn(argv, own, decl.misread ?? {});
-  const instead =
-    misread.size === 0
-      ? null
-      : insteadOfFlag(name, argv, decl.passThrough, (typed) => (misread.has(typed) ? null : own(typed)), at);
-  if (instead !== null) throw otherTool(instead);
+  if (misread.size > 0) {
+    const { refuseMisread } = await import("./wrong-argv");
+    refuseMisread(line, misread);
+  }
   let help = "";
   parser.exitOverride().configureOutput({
     writeOut: (chunk) => {
@@ -60,7 +64,7 @@ function parseOnce(name: string, about: string, decl: AnyCommand, argv: readonly
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { kind: "help", text: help };
-    throw wrongArgv(error, name, decl, argv, own, at);
+    throw (await import("./wrong-argv")).wrongArgv(error, line);
   }
   const given = parser.opts<Record<string, unknown>>();
   const flags = Object.fromEntries(
@@ -78,29 +82,6 @@ function beforeDashes(argv: readonly string[], args: readonly string[]): number 
   return dashes < 0 ? args.length : Math.max(0, args.length - (argv.length - dashes - 1));
 }
 
-/** Returns the error for a command line that commander refuses, with what to type instead if it is another tool's. */
-function wrongArgv(
-  { code, message }: CommanderError,
-  name: string,
-  decl: AnyCommand,
-  argv: readonly string[],
-  own: Own,
-  at: TypedAt,
-): UsageError {
-  const instead =
-    code === "commander.unknownOption"
-      ? insteadOfFlag(name, argv, decl.passThrough, own, at)
-      : code === "commander.excessArguments"
-        ? insteadOf([name, ...argv])
-        : null;
-  if (instead === null) {
-    const line = code === "commander.excessArguments" ? operandInstead(name, argv, own, at) : null;
-    const hint = line === null ? `See: orch ${name} --help` : `Did you mean: orch ${line}`;
-    return new UsageError(plainMessage(message), hint);
-  }
-  return otherTool(instead);
-}
-
 /** Returns which flags are the command's own. */
 function ownOf(decl: AnyCommand, options: ReadonlyMap<string, Option>): Own {
   const known = [...options.values(), ...CONNECTION.map(([, flags]) => new Option(flags))];
@@ -109,14 +90,6 @@ function ownOf(decl: AnyCommand, options: ReadonlyMap<string, Option>): Own {
     if (found !== undefined) return found.required ? "valued" : "bare";
     return decl.reads && /^(--json|--quiet|-q)$/.test(typed) ? "bare" : null;
   };
-}
-
-/** Returns the error for a word of another tool. */
-export function otherTool(instead: Instead): UsageError {
-  const { tool, typed, why, line } = instead;
-  if (tool === "orch") return new UsageError(`${typed}: not built yet`, why ?? undefined);
-  const whose = tool === null ? `unknown command: ${typed}` : `${typed} is ${tool}'s`;
-  return new UsageError(why === null || line === null ? whose : `${whose}: ${why}`, didYouMeanLine(instead));
 }
 
 /** Returns what was given for an option. One that is called `--no-…` is kept by the parser under its opposite. */
@@ -180,13 +153,3 @@ function shapeOf(decl: AnyCommand, given: Record<string, unknown>): OutputShape 
 }
 
 const textOf = (raw: unknown): string | null => (typeof raw === "string" ? raw : null);
-
-/**
- * Turns commander's `error: unknown option '--al'
- * (Did you mean --all?)` into one line.
- */
-const plainMessage = (message: string): string =>
-  message
-    .replace(/^error: /, "")
-    .replace(/\s*\n\s*\(Did you mean (.*)\?\)/, " (did you mean $1?)")
-    .replaceAll("\n", " ");

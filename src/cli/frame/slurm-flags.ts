@@ -6,10 +6,8 @@ import { OF_RUN } from "../instead/slurm-job-options";
 import { listInstead, OF_LIST, type Choice, type ListName, type ListOption } from "../instead/slurm-lists";
 import { readOptions, type SlurmOption } from "../instead/slurm-option";
 import { slurmAnswer, type TypedAt } from "../instead/slurm";
+import type { Own } from "./misread";
 import { NO_LINE, type OtherFlag } from "./other-flags";
-
-/** Tells of a flag whether it is the command's own, and whether a value follows. */
-export type Own = (typed: string) => "bare" | "valued" | null;
 
 /** The options of sbatch, srun and salloc as flags that `orch run` is given. */
 const OF_JOBS: readonly OtherFlag[] = OF_RUN.map(({ typed, value, becomes }) => ({

@@ -5,7 +5,8 @@ import { readText } from "../../os/files/private-files";
 import type { Host } from "../host";
 import { SBATCH } from "../instead/slurm-job-options";
 import { readOptions } from "../instead/slurm-option";
-import { slurmAnswer, type Script, type SlurmAnswer, type TypedAt } from "../instead/slurm";
+import { slurmAnswer, type Script, type SlurmAnswer } from "../instead/slurm";
+import { typedAt } from "./typed-at";
 
 /** The most of standard input that is read for its #SBATCH lines. */
 const MOST_BYTES = 1024 * 1024;
@@ -15,11 +16,6 @@ export async function answerSlurm(argv: readonly string[], host: Host): Promise<
   const script: Script = argv[0] === "sbatch" ? await scriptOf(argv.slice(1), host) : { is: "elsewhere" };
   return slurmAnswer(argv, script, typedAt(host));
 }
-
-export const typedAt = ({ env, now }: Host): TypedAt => ({
-  user: env["USER"] ?? env["LOGNAME"] ?? null,
-  now_ms: now(),
-});
 
 async function scriptOf(argv: readonly string[], host: Host): Promise<Script> {
   const { given, operands } = readOptions(SBATCH, argv, true);

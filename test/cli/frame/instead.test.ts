@@ -74,7 +74,7 @@ describe("every word and flag of another tool", () => {
         continue;
       }
       try {
-        parseCommand(entry.name, entry.about, await entry.load(), argv.slice(entry.name.split(" ").length));
+        await parseCommand(entry.name, entry.about, await entry.load(), argv.slice(entry.name.split(" ").length));
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;
         // A sample such as `2` fits no flag but some; a line whose flags are there is what is held here.

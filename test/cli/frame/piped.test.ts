@@ -55,11 +55,11 @@ describe("standard input of a run", () => {
   test("cannot be a directory", async () => {
     expect(await taken("% < .")).toBe("unreadable");
   });
-  test("is not taken with -n or --no-stdin", () => {
-    const given = (...argv: string[]): unknown => {
-      const parsed = parseCommand("run", "", run, [...argv, "--", "cat"]);
+  test("is not taken with -n or --no-stdin", async () => {
+    const given = async (...argv: string[]): Promise<unknown> => {
+      const parsed = await parseCommand("run", "", run, [...argv, "--", "cat"]);
       return parsed.kind === "run" ? parsed.input.flags["noStdin"] : null;
     };
-    expect([given(), given("-n"), given("--no-stdin")]).toEqual([false, true, true]);
+    expect(await Promise.all([given(), given("-n"), given("--no-stdin")])).toEqual([false, true, true]);
   });
 });
