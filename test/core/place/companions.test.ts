@@ -152,6 +152,42 @@ test("a leader that starts again comes back to where its followers are", () => {
   expect(placesOf(made)).toEqual(["db.0 b"]);
 });
 
+describe("where a leader's old attempt has to end first, a follower does not go ahead to where the new one may go", () => {
+  const specs = {
+    db: buildSpec({ origin: "entry", exclusive: true, request: buildRequest({ cpu_milli: 500 }) }),
+    web: buildSpec({ request: buildRequest({ cpu_milli: 500 }), place: { together_with: ["db"] } }),
+  };
+
+  function rolledOut(replicas: number, cpu_milli: number): Plan {
+    const db = buildWorkload("shop", "db", "db", { version: 2, settings: { replicas } });
+    const tasks = Array.from({ length: replicas }, (_, slot) =>
+      buildTask(db, "a", {
+        slot,
+        version: 1,
+        promised: { cpu_milli: 500 },
+        observed: { state: "running", pid: 1, started_ms: NOW_MS - 3_600_000 },
+      }),
+    );
+    const nodes = [small("a", 1, cpu_milli), small("b", 2)];
+    const workloads = [db, buildWorkload("shop", "web", "web")];
+    return plan(buildSnapshot(buildState({ nodes, workloads, tasks }), { specs }));
+  }
+
+  test("it waits for room where another one is", () => {
+    const made = rolledOut(2, 1_000);
+    expect(made.ops.map(({ op }) => op)).toContain("stop");
+    expect(placesOf(made)).toEqual([]);
+    expect(why(made)).toContainEqual(expect.stringContaining("shop.web.0: waits"));
+  });
+
+  test("it waits for the only one, also where the old one still is", () => {
+    const made = rolledOut(1, 2_000);
+    expect(made.ops.map(({ op }) => op)).toContain("stop");
+    expect(placesOf(made)).toEqual([]);
+    expect(why(made)).toContainEqual(expect.stringContaining("wait for the first task of db"));
+  });
+});
+
 describe("a roll-out without room", () => {
   test("says that its own old task holds the room, and what helps", () => {
     const spec = buildSpec({ ports: [{ name: "http", target: null, published: 8080, bind: "cluster" }] });
