@@ -2,7 +2,9 @@
 // sim` goes on for ever.
 
 import { describe, expect, test } from "bun:test";
+import { bootServer, crashServer } from "./processes";
 import { runSeed } from "./run";
+import { makeWorld } from "./world";
 
 const FIXED = 120;
 const show = (result: ReturnType<typeof runSeed>): string =>
@@ -27,4 +29,19 @@ describe("worlds", () => {
       expect(again.hash).toBe(once.hash);
     }
   }, 60_000);
+});
+
+test("a server that is killed before its first pass hears nothing of the end of its store", () => {
+  for (let seed = 1, killed = 0; killed < 3; seed++) {
+    const world = makeWorld(String(seed));
+    try {
+      if (world.serverWorld.home === null) continue;
+      bootServer(world);
+      crashServer(world);
+      killed++;
+      expect([world.server, world.broken]).toEqual([null, null]);
+    } finally {
+      world.close();
+    }
+  }
 });

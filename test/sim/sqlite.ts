@@ -55,17 +55,32 @@ export function openSqliteStore(world: StoreWorld, home: SqliteHome, database: D
     for (const change of changes) if (change.table === "specs") database.specs.set(change.key, change.row.spec);
     world.committed(changes);
   });
-  const commit: SimStore["commit"] = (actor, transact, idempotency) => {
-    const committed = store.commit(actor, transact, idempotency);
-    committed.catch((error: unknown) => tellBug(world, error));
-    return committed;
-  };
+  let dead = false;
+  const commit: SimStore["commit"] = (actor, transact, idempotency) =>
+    new Promise((resolve, reject) => {
+      store.commit(actor, transact, idempotency).then(
+        (committed) => (dead ? undefined : resolve(committed)),
+        (error: unknown) => {
+          tellBug(world, error);
+          if (!dead) reject(error instanceof Error ? error : new Error(String(error)));
+        },
+      );
+    });
   // The people that a world begins with are in its files too.
   if (cluster.epoch === 0) {
     const people = [...database.state.users.values()];
     void commit("server", (draft) => draft.put(people.map((row) => ({ table: "users", key: row.name, row }))));
   }
-  return { ...store, commit, crash: () => store.close() };
+  return {
+    ...store,
+    commit,
+    crash() {
+      // A dead process hears of nothing any more, also not that its store is closed.
+      dead = true;
+      store.concludeWith(null);
+      store.close();
+    },
+  };
 }
 
 const contentOf = (rows: ReadonlyMap<string, unknown>): string =>
