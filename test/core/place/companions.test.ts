@@ -152,7 +152,7 @@ test("a leader that starts again comes back to where its followers are", () => {
   expect(placesOf(made)).toEqual(["db.0 b"]);
 });
 
-describe("where a leader's old attempt has to end first, a follower does not go ahead to where the new one may go", () => {
+describe("a follower of what has to end first does not go ahead to where the next attempt may go", () => {
   const specs = {
     db: buildSpec({ origin: "entry", exclusive: true, request: buildRequest({ cpu_milli: 500 }) }),
     web: buildSpec({ request: buildRequest({ cpu_milli: 500 }), place: { together_with: ["db"] } }),
