@@ -43,7 +43,10 @@ export interface ConnectOptions {
    * The hash of the server's key. Missing: the token's. The certificate is fetched and compared at the first request.
    */
   readonly pin?: string | null;
-  /** The server's certificate (PEM), where it is known already. */
+  /**
+   * The server's certificate (PEM), where it is known already. Who also gives the `pin` has both from one place that
+   * is believed; otherwise its key is compared with the token's.
+   */
   readonly ca?: string | null;
   /** Called with the time on the server's clock whenever an answer tells it. */
   readonly heardTime?: (server_ms: number) => void;
@@ -85,7 +88,7 @@ export function createRequester(options: ConnectOptions): Requester {
   function certificate(): Promise<string> {
     const pin = options.pin ?? (options.token === null ? null : parseToken(options.token)?.pin);
     const known = options.ca ?? null;
-    if (known !== null && (typeof pin !== "string" || pinOrNull(known) === pin)) return Promise.resolve(known);
+    if (known !== null && (pin === options.pin || pinOrNull(known) === pin)) return Promise.resolve(known);
     if (typeof pin !== "string") {
       return Promise.reject(
         new UnreachableError(

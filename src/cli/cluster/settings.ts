@@ -57,7 +57,9 @@ export async function resolveTarget(
   const stored = match === undefined || match.token === "" ? null : match.token;
   const used = token ?? stored;
   const pin = (used === null ? null : pinOf(used)) ?? match?.pin ?? null;
-  return { url: chosen, token: used, pin, ca: match?.certificate ?? null, context: match?.name ?? null };
+  // Its key is the one that the same file names, so it is left out where another one is asked for.
+  const ca = match?.pin === pin ? (match?.certificate ?? null) : null;
+  return { url: chosen, token: used, pin, ca, context: match?.name ?? null };
 }
 
 /** Returns the clusters that are known on this machine, in the order in which they are asked. */
