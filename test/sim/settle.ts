@@ -8,7 +8,8 @@ import { isFinal } from "../../src/core/model/lifecycle";
 import type { State } from "../../src/core/model/rows-state";
 import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
 import type { TaskRow } from "../../src/core/model/rows-task";
-import { taskName } from "../../src/core/model/task";
+import { slotKey, taskName } from "../../src/core/model/task";
+import { isHeldBack } from "../../src/core/pass/crashes";
 import { putCardsRight } from "./cards";
 import { makeDirectories } from "./directories";
 import { SIM_LIMITS } from "./limits";
@@ -180,12 +181,16 @@ function taskUnrest(world: World, task: TaskRow): string[] {
   if (task.desired === "stop") return [`L5: ${name} is ${state} and does not stop`];
   if (task.desired === "prepare") return [`L2: ${name} is prepared and goes no further`];
   if ((state === "running") === (life !== undefined))
-    return state === "running" || waits(task) ? [] : [`L1: ${name} is ${state}`];
+    return state === "running" || waits(world, task) ? [] : [`L1: ${name} is ${state}`];
   return [`L1: ${name} is ${state}, and its process ${life === undefined ? "is not there" : "lives"}`];
 }
 
-/** Returns whether a task waits between two attempts that its agent makes by itself. */
-const waits = (task: TaskRow): boolean => task.observed.state === "preparing" && task.observed.reason !== null;
+/** Returns whether a task waits, such as between two attempts that its agent makes by itself. */
+function waits({ server }: World, task: TaskRow): boolean {
+  if (server === null || task.observed.state !== "preparing") return false;
+  const slot = server.store.state.slots.get(slotKey(task.owner_uid, task.slot));
+  return task.observed.reason !== null || isHeldBack(task, slot, server.store.now());
+}
 
 const isExplained = (planned: Plan, owner_uid: string, slot: number | null): boolean =>
   planned.blocked.some((one) => one.owner_uid === owner_uid && (slot === null || one.slot === slot));

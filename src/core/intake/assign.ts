@@ -56,14 +56,30 @@ export function verbsFor(state: State, node: NodeRow, context: AssignContext): V
   return verbs;
 }
 
+/**
+ * Returns the stops of the exclusive attempts that were given up and that their node has not begun. It must know them
+ * before it has a lease again, under which it would begin them beside what has replaced them.
+ */
+export function stopsOfGivenUp(tasks: Iterable<TaskRow>, node_id: string): Verb[] {
+  const stops: Verb[] = [];
+  for (const task of tasks) {
+    if (task.node_id !== node_id || !task.exclusive || task.written_off === null) continue;
+    const stop = stopOf(task);
+    if (stop !== null && (task.observed.state === "assigned" || task.observed.state === "preparing")) stops.push(stop);
+  }
+  return stops;
+}
+
+/** Returns the stop that is decided for a task, or null. */
+function stopOf({ uid, attempt, assigned_revision, desired, stop }: TaskRow): Verb | null {
+  if (desired !== "stop" || stop === null) return null;
+  const { signal, grace_ms, why } = stop;
+  return { verb: "stop", uid, attempt, assigned_revision, signal, grace_ms, why };
+}
+
 function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignContext): Verb | null {
   const told = context.told.get(task.uid);
-  if (task.desired === "stop") {
-    if (told === "stop" || task.stop === null) return null;
-    const { uid, attempt, assigned_revision } = task;
-    const { signal, grace_ms, why } = task.stop;
-    return { verb: "stop", uid, attempt, assigned_revision, signal, grace_ms, why };
-  }
+  if (task.desired === "stop") return told === "stop" ? null : stopOf(task);
   if (told === undefined) {
     // A task that was written off, or meant for a boot that is over, is never started.
     if (task.written_off !== null || task.boot_id !== node.boot_id || task.observed.state !== "assigned") return null;
@@ -75,7 +91,8 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
           task: assignmentOf(task, context.spec(task.spec_hash), settings, state, node, context),
         };
   }
-  return told === "prepare" && task.desired === "run" ? { verb: "go", uid: task.uid } : null;
+  const goes = told === "prepare" && task.desired === "run" && task.written_off === null;
+  return goes ? { verb: "go", uid: task.uid } : null;
 }
 
 /** Returns the order that gives an agent the present settings of a task that it has, unless it was told them. */

@@ -1,6 +1,7 @@
 // The greeting of a connection: the agent proves which node it speaks for, and then lists the node's tasks in pages.
 
 import type { Verb, TaskReport } from "../../core/model/record";
+import { stopsOfGivenUp } from "../../core/intake/assign";
 import { observeInventory } from "../../core/intake/observe";
 import { formatBytes } from "../../core/format";
 import { HOUSE_LIMITS } from "../../core/limits";
@@ -172,10 +173,16 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
     entries: pages.entries,
     unreadable: pages.unreadable,
   };
-  const { value } = await hub.store.commit(`node ${hello.credential.name}`, (draft) => {
+  // The pass that ends the batch sees the node as heard, and with what it has.
+  if (hub.store.state.nodes.has(node_id)) hub.loop.heard(node_id, hub.clock());
+  const taken = hub.store.commit(`node ${hello.credential.name}`, (draft) => {
     const intake = observeInventory(draft.state, node_id, inventory, intakeContext(hub, draft));
     draft.put(intake.changes);
     return { told: intake.told, verbs: intake.verbs, notes: intake.notes, doubts: intake.doubts };
+  });
+  const { value } = await taken.catch((error: unknown) => {
+    if (!hub.live.has(node_id)) hub.loop.gone(node_id);
+    throw error;
   });
   for (const note of value.notes) hub.say(note);
   for (const detail of value.doubts) doubt(hub, node_id, detail);
@@ -187,11 +194,12 @@ async function takeInventory(hub: Hub, session: Session, page: Inventory): Promi
   session.orders.set = hello.sets === true ? new Map() : null;
   hub.live.set(node_id, session);
   if (hello.looks === true) hub.presences.connected(node_id, (needs) => askFor(session, needs));
-  hub.loop.heard(node_id, hub.clock());
   const { heartbeat_ms, findings } = hub;
   send(session, { type: "welcome", stamp: stamp(hub, session), name: node.name, heartbeat_ms, findings });
   if (node.leaving !== null) send(session, { type: "noted", stamp: stamp(hub, session), leaving: true });
-  push(hub, session, node, hub.store.state.tasks.values(), value.verbs);
+  // The answer to its first heartbeat is a lease.
+  const given_up = hub.loop.decides() ? stopsOfGivenUp(hub.store.state.tasks.values(), node_id) : [];
+  push(hub, session, node, hub.store.state.tasks.values(), value.verbs, given_up);
   ask(hub, session, node);
   hub.loop.wake();
 }

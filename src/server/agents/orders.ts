@@ -26,7 +26,8 @@ const RESEND_AFTER_MS = 5_000;
 
 /**
  * Tells the agent `stops`, and what it has not been told in this session about these tasks; the latter not before the
- * plan has decided. What does not fit waits until the agent has applied what was sent.
+ * plan has decided. What does not fit waits until the agent has applied what was sent. `first` are stops that do not
+ * wait.
  */
 export function push(
   hub: Hub,
@@ -34,9 +35,10 @@ export function push(
   node: NodeRow,
   tasks: Iterable<TaskRow>,
   stops: readonly Verb[] = [],
+  first: readonly Verb[] = [],
 ): void {
   const { orders } = session;
-  for (const verb of stops) orders.stops.set(uidOf(verb), verb);
+  for (const verb of [...first, ...stops]) orders.stops.set(uidOf(verb), verb);
   if (orders.stops.size > HOUSE_LIMITS.inventory_entries) {
     return refuse(session, {
       code: "too_much",
@@ -45,6 +47,8 @@ export function push(
     });
   }
   if (hub.loop.decides()) for (const task of tasks) if (task.node_id === node.id) orders.due.add(task.uid);
+  const last = first.at(-1);
+  while (last !== undefined && orders.stops.has(uidOf(last))) sendPart(hub, session, takePart(hub, session, null), 0);
   sendDue(hub, session, node);
 }
 
@@ -76,6 +80,7 @@ function takePart(hub: Hub, session: Session, node: NodeRow | null): Part {
   };
   for (const [uid, verb] of stops) {
     if (!add(verb)) return part;
+    noteTold(session.orders, verb);
     stops.delete(uid);
   }
   if (node === null) return part;

@@ -36,6 +36,10 @@ test("an attempt that was given up is not started, and is stopped once that is d
   expect(verbsOf(buildTask(api, "a", { ...assigned, written_off, desired: "stop", stop }))).toMatchObject([
     { verb: "stop" },
   ]);
+  const prepared = buildTask(api, "a", { observed: { state: "preparing", prepared: true, reason: null } });
+  const told = new Map([[prepared.uid, "prepare" as const]]);
+  expect(verbsOf(prepared, { told })).toEqual([{ verb: "go", uid: prepared.uid }]);
+  expect(verbsOf({ ...prepared, written_off }, { told })).toEqual([]);
 });
 
 test("an agent that takes changed settings is told the present ones, once a session", () => {

@@ -3,6 +3,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { TaskRow } from "../../../src/core/model/rows-task";
 import type { TaskReport } from "../../../src/core/model/record";
+import type { SlotRow } from "../../../src/core/model/rows-work";
+import { slotKey } from "../../../src/core/model/task";
 import type { RunView } from "../../../src/wire/api/runs";
 import type { TaskView } from "../../../src/wire/api/tasks";
 import { failedReport, reportOf } from "../../support/reports";
@@ -67,6 +69,45 @@ describe("a conversation", () => {
     for (const seq of [1, 2]) agent.say({ type: "report", seq, entries: [] });
     for (const seq of [1, 2]) expect((await agent.expect("ack")).seq).toBe(seq);
   });
+});
+
+test("an agent that comes back hears of what was given up before it has a lease", async () => {
+  const before = Recorder.dial(stage, known);
+  await before.live("a");
+  await before.pass();
+  const task = await assigned(before, { exclusive: true });
+  const { store, loop } = stage.api;
+  const second = await joinWithKey(stage, "n2");
+  const other = Recorder.dial(stage, second);
+  await other.live("b");
+  await other.pass();
+  loop.gone(known.credential.node_id);
+  await store.commit("plan", (draft) => {
+    const { node_id } = second.credential;
+    const { boot_id = "" } = draft.state.nodes.get(node_id) ?? {};
+    const uid = "b".repeat(32);
+    const assigned_revision = draft.state.cluster.revision + 1;
+    const next = { ...task, uid, node_id, boot_id, attempt: 2, grant_until: 2, assigned_revision };
+    const key = slotKey(task.owner_uid, 0);
+    const written_off = { at_ms: stage.clock, why: "its node was silent" };
+    draft.put([
+      { table: "tasks", key: task.uid, row: { ...task, written_off } },
+      { table: "tasks", key: uid, row: next },
+      { table: "slots", key, row: { ...(draft.state.slots.get(key) as SlotRow), attempts: 2 } },
+    ]);
+  });
+  await stage.planned();
+  const seen: unknown[] = [];
+  store.onCommit((_, changes) => {
+    for (const { table, key, row } of changes)
+      if (table === "tasks" && key === task.uid) seen.push([row?.observed.state, row?.desired]);
+  });
+  const agent = Recorder.dial(stage, known);
+  await agent.live("a", [reportOf(task, { state: "preparing", prepared: false, reason: "waits for a valid lease" })]);
+  agent.beat(5);
+  expect((await agent.expect("changes")).changes).toMatchObject([{ verb: "stop", uid: task.uid }]);
+  await agent.expect("beat");
+  expect(seen).toEqual([["preparing", "stop"]]);
 });
 
 describe("an agent on a new disk", () => {
