@@ -75,6 +75,11 @@ const hasBegun = ({ started_ms }: RunRow): boolean => started_ms !== null;
 
 function stream(world: World, advance: (until_ms: number) => void, kind: "big" | "company"): string[] {
   const random = world.dice.crowd;
+  // The node may have to be asked more than once whether it has what the work needs.
+  const uid = random.hex(32);
+  submitDecl(world, job(world, "first", 1_000, 1_000), uid);
+  const isOver = (): boolean => runsOf(world, (run) => run.uid === uid && isFinal(run.state)).length > 0;
+  if (!within(world, advance, READY_WITHIN_MS, isOver)) return ["L6: the first job of a stream does not end"];
   let due_ms = world.schedule.now_ms;
   const goOn = (until_ms: number): void => {
     for (; due_ms < until_ms; due_ms += EVERY_MS) {
@@ -87,11 +92,11 @@ function stream(world: World, advance: (until_ms: number) => void, kind: "big" |
   // The first ones have ended, and others have their cores.
   const small = runsOf(world, (run) => run.name === "small" && hasBegun(run)).length;
   if (small < CORES + 2) return [`L6: ${small} jobs of a stream have begun`];
-  const uid = random.hex(32);
+  const big = random.hex(32);
   const all = CORES * 1_000;
-  if (kind === "big") submitDecl(world, job(world, "big", all, 1_000), uid);
+  if (kind === "big") submitDecl(world, job(world, "big", all, 1_000), big);
   else apply(world, declare(POOL, [job(world, "big", all - 100, 5_000), job(world, "by", 100, 5_000, "big")]));
-  const isOne = (run: RunRow): boolean => (kind === "big" ? run.uid === uid : run.app === POOL);
+  const isOne = (run: RunRow): boolean => (kind === "big" ? run.uid === big : run.app === POOL);
   const count = kind === "big" ? 1 : 2;
   const have = (): boolean => runsOf(world, (run) => isOne(run) && hasBegun(run)).length === count;
   const for_ms = SIM_LIMITS.patience_ms + LONGEST_MS + SLACK_MS;
