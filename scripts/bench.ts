@@ -1,8 +1,13 @@
 // Measures what the design promises and prints it beside its goal, with the machine it was measured on. Never a test: a
-// busy machine gives other numbers. `bun run bench [--only NAME[,NAME]] [--runs N] [--list]`.
+// busy machine gives other numbers. `bun run bench [--only NAME[,NAME]] [--runs N] [--list] [--write]`; --write puts the
+// table into docs/performance.md.
 
 import { cpus, release, totalmem, type } from "node:os";
+import { join } from "node:path";
 import type { Bench, Row } from "./bench/figure";
+import { first } from "./bench/first";
+import { many } from "./bench/instances";
+import { machine as ofMachine } from "./bench/machine";
 import { latency } from "./bench/latency";
 import { laws } from "./bench/laws";
 import { loss } from "./bench/loss";
@@ -15,7 +20,10 @@ import { start } from "./bench/start";
 import { throughput } from "./bench/throughput";
 
 const BENCHES: readonly Bench[] = [
+  ofMachine,
   start,
+  first,
+  many,
   planning,
   laws,
   latency,
@@ -39,6 +47,20 @@ function machine(): string {
   return `${cpu}, ${memoryGib} GiB, ${type()} ${release()}, Bun ${Bun.version}`;
 }
 
+const PAGE = join(import.meta.dir, "..", "docs", "performance.md");
+const MARKS = { begin: "<!-- the table of `bun run bench --write` -->", end: "<!-- end of the table -->" } as const;
+
+/** Puts the table between the marks of the page. */
+async function write(rows: readonly Row[], note: string): Promise<void> {
+  const page = await Bun.file(PAGE).text();
+  const [begin, end] = [page.indexOf(MARKS.begin), page.indexOf(MARKS.end)];
+  if (begin < 0 || end < begin) throw new Error(`${PAGE} has no place for the table`);
+  const lines = rows.map(({ figure, value, goal, verdict }) => `| ${[figure, value, goal, verdict].join(" | ")} |`);
+  const head = ["| figure | measured | goal | |", "| --- | --- | --- | --- |"];
+  const text = [MARKS.begin, "", note, "", ...head, ...lines, "", ""].join("\n");
+  await Bun.write(PAGE, page.slice(0, begin) + text + page.slice(end));
+}
+
 function table(rows: readonly Row[]): string {
   const cells = rows.map(({ figure, value, goal, verdict }) => [figure, value, goal, verdict]);
   const all = [["figure", "measured", "goal", ""], ...cells];
@@ -60,5 +82,7 @@ if (process.argv.includes("--list")) {
     console.log(`… ${bench.name}: ${bench.about}`);
     rows.push(...(await bench.measure({ runs, say: (line) => console.log(`  ${line}`) })));
   }
-  console.log(`\n${machine()}; medians of ${runs} runs; everything shares this machine\n\n${table(rows)}`);
+  const note = `${machine()}; medians of ${runs} runs; server, agents, jobs and the one who submits share the machine`;
+  console.log(`\n${note}\n\n${table(rows)}`);
+  if (process.argv.includes("--write")) await write(rows, note);
 }

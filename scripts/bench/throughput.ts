@@ -7,7 +7,7 @@ import { concurrently, median, repeated, rounded, row, type Bench, type Row } fr
 import { Watched } from "./watched";
 
 const AGENTS = ["n1", "n2", "n3", "n4"];
-const SUBMITTERS = 64;
+const SUBMITTERS = 16;
 const DEADLINE_MS = 300_000;
 const JOB = { command: ["/bin/true"], resources: { cpu: "10m", memory: "4MiB" } };
 
@@ -69,9 +69,9 @@ async function measured(jobs: number, places: number, runs: number): Promise<Row
     const shares = Object.entries(after).map(
       ([part, ms]) => `${part} ${rounded((ms - (before[part] ?? 0)) / jobs / runs)}`,
     );
-    const figure = `finished jobs, ${jobs.toLocaleString("en-US")} on ${places} places`;
+    const figure = `single submits finished, ${jobs.toLocaleString("en-US")} on ${places} places`;
     return [
-      row(figure, jobs / seconds, "jobs/s", { at_least: 500 }),
+      row(figure, jobs / seconds, "jobs/s", { at_least: places >= 256 ? 900 : 600 }),
       { figure: "  CPU ms a job, without the job", value: shares.join(", "), goal: "", verdict: "" },
     ];
   } finally {
