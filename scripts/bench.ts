@@ -1,6 +1,6 @@
 // Measures what the design promises and prints it beside its goal, with the machine it was measured on. Never a test: a
-// busy machine gives other numbers. `bun run bench [--only NAME[,NAME]] [--runs N] [--list] [--write]`; --write puts the
-// table into docs/performance.md.
+// busy machine gives other numbers. `bun run bench [--only NAME[,NAME]] [--runs N] [--list] [--write]`; --write puts
+// the table into docs/performance.md.
 
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";

@@ -43,7 +43,7 @@ async function instances(): Promise<number> {
   }
 }
 
-/** Kills an agent beside its tasks and starts it again. Returns the seconds until its node is connected, and weights. */
+/** Kills an agent beside its tasks and starts it again. Gives the seconds until its node is connected, and weights. */
 async function adopted(): Promise<Row[]> {
   const cluster = await Cluster.start({ name: "bench", agents: ["n1"], capacity: "cpu=4,memory=8GiB" });
   try {

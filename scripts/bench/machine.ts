@@ -39,7 +39,11 @@ async function roundTrips(): Promise<number[]> {
   const server = Bun.listen({
     hostname: "127.0.0.1",
     port: 0,
-    socket: { data: (socket, data) => void socket.write(data) },
+    socket: {
+      data(socket, data) {
+        socket.write(data);
+      },
+    },
   });
   const client = await Bun.connect({ hostname: "127.0.0.1", port: server.port, socket: { data: () => heard() } });
   const took = await repeated(ROUNDS, async () => {

@@ -2,7 +2,7 @@
 // what cannot be done is told with its reason.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { clocksNow } from "../../src/agent/tasks/moments";
 import { claimText } from "../../src/agent/tasks/taskdir";
@@ -17,6 +17,7 @@ import {
   recordFor,
   type Site,
 } from "../support/tasks";
+import { bookOf, damageRecord } from "../support/book";
 import { isAlive } from "../support/processes";
 import { waitUntil } from "../support/wait";
 
@@ -260,13 +261,13 @@ describe("records", () => {
   test("a record that cannot be read is set aside and told, with what lives of it", async () => {
     const uid = await begin(tasks, assignmentFor("sleep 60"));
     const pid = await alive(tasks, uid);
-    writeFileSync(join(site.data, "tasks", uid, "record.json"), "{ half");
+    damageRecord(site.data, uid);
     const next = await site.open();
     const { records, orphans } = await next.load();
     expect(records.has(uid)).toBe(false);
     expect(orphans).toMatchObject([{ uid, pid, held: { cpu_milli: 100 } }]);
-    expect(readFileSync(join(site.data, "tasks", `${uid}.bad`), "utf8")).toBe("{ half");
-    expect(site.said.join()).toContain(uid);
+    expect(existsSync(join(site.data, "tasks", `${uid}.bad`))).toBe(true);
+    expect(site.said.join()).toContain("1 lines of the book of tasks are damaged");
     // Still there, and still told, at the next start: until somebody stops it.
     expect((await next.load()).orphans).toHaveLength(1);
     await next.claim(uid);
@@ -278,6 +279,7 @@ describe("records", () => {
     const uid = await begin(tasks, assignmentFor("sleep 60"));
     const pid = await alive(tasks, uid);
     rmSync(join(site.data, "tasks", uid), { recursive: true });
+    rmSync(bookOf(site.data));
     const next = await site.open();
     expect((await next.load()).orphans).toMatchObject([{ uid, pid, name: expect.stringContaining("test.task") }]);
     expect(next.store.wasClaimed(uid)).toBe(false);

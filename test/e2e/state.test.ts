@@ -6,6 +6,7 @@ import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { TaskView } from "../../src/wire/api/tasks";
 import type { NodeView } from "../../src/wire/api/nodes";
+import { damageRecord } from "../support/book";
 import { QUICK, type Cluster } from "../support/cluster";
 import { isAlive } from "../support/processes";
 import { waitUntil } from "../support/wait";
@@ -183,8 +184,7 @@ describe("an agent's data", () => {
         name.startsWith(broken?.id ?? "none"),
       );
       expect(dirs.length).toBe(1);
-      const record = join(cluster.dataOf("n1"), "agent", "tasks", dirs[0] ?? "", "record.json");
-      await Bun.write(record, '{"assignment": {"ui');
+      damageRecord(join(cluster.dataOf("n1"), "agent"), dirs[0] ?? "");
       await cluster.startAgent("n1");
       await cluster.ready();
       const node = await waitUntil("the orphan to be shown", async () => {

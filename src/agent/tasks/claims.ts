@@ -49,11 +49,13 @@ export interface ClaimsOptions {
   readonly ended: string;
   readonly disk: Disk;
   readonly owed: Owed | null;
+  /** Returns whether the agent's book has a record of the task. */
+  readonly hasRecord: (uid: string) => boolean;
 }
 
 const EMPTY = "its disk took a claim without its text";
 
-export function createClaims({ tasks, ended, disk, owed }: ClaimsOptions): Claims {
+export function createClaims({ tasks, ended, disk, owed, hasRecord }: ClaimsOptions): Claims {
   const isOwed = (uid: string): boolean => owed?.claims.has(uid) === true;
   return {
     attempt(uid) {
@@ -65,7 +67,7 @@ export function createClaims({ tasks, ended, disk, owed }: ClaimsOptions): Claim
     wasClaimed: (uid) => isOwed(uid) || isTaskFile(join(tasks, uid), FILES.claim) || exists(join(ended, uid)),
     async claimStopped(uid, must = "owe", end) {
       if (exists(join(ended, uid))) return "before";
-      const answer = await disk.answer(() => claimStopped(tasks, uid, end ?? null));
+      const answer = await disk.answer(() => claimStopped(tasks, uid, hasRecord(uid), end ?? null));
       if (answer.is === "done" && answer.value !== "empty") return answer.value;
       // A file without its text keeps every keeper from claiming the attempt.
       const isMade = answer.is === "done";
@@ -99,12 +101,13 @@ async function create(dir: string, text: string): Promise<"created" | "exists" |
 async function claimStopped(
   tasks: string,
   uid: string,
+  hasRecord: boolean,
   end: EndOfClaim | null = null,
 ): Promise<StopClaim | EmptyClaim> {
   const dir = join(tasks, uid);
   await makeDirSlowly(dir);
   const claimed = await create(dir, stoppedClaim(end));
-  const recorded = isTaskFile(dir, FILES.record);
+  const recorded = hasRecord || isTaskFile(dir, FILES.record);
   // No other order will follow for a record that could not be read.
   if (!recorded) await removeSlowly(badPath(tasks, uid));
   if (claimed === "empty") return "empty";
@@ -113,7 +116,7 @@ async function claimStopped(
 
 /** Makes a claim that the disk owes, also where its empty file is there and could not be removed again. */
 export async function claimOwed(tasks: string, uid: string): Promise<void> {
-  await claimStopped(tasks, uid);
+  await claimStopped(tasks, uid, true);
   const dir = join(tasks, uid);
   if (isClaimEmpty(dir)) await refillSlowly(join(dir, FILES.claim), STOPPED_CLAIM);
 }

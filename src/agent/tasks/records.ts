@@ -1,12 +1,13 @@
-// Records on disk: one file per task, with one line per version, of which the last whole one counts. All content is
-// checked when read. A file that cannot be read is set aside under another name and never stops the agent.
+// Records on disk. They are in the agent's book; earlier releases wrote a file per task, with one line per version, of
+// which the last whole one counts, and so it is kept with an ended task. All content is checked when read. A file that
+// cannot be read is set aside under another name and never stops the agent.
 
 import { join } from "node:path";
 import { END_CAUSES, type EndCause, type RecordEnd } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
-import { createSlowly, makeDirSlowly, wordsOf, type Disk } from "../../os/files/disk";
+import { wordsOf } from "../../os/files/disk";
 import { exists, renameTo } from "../../os/files/files";
-import { appendTaskLinesSlowly, readTaskFile, wholeLines } from "../../os/files/task-files";
+import { readTaskFile, wholeLines } from "../../os/files/task-files";
 import { MIB, type BootMs, type WallMs } from "../../core/units";
 import { fieldsOf, parsedJson, type JsonObject } from "../../os/files/json";
 import { assignment } from "../../wire/nouns";
@@ -177,80 +178,5 @@ function endIn(value: unknown): RecordEnd | null | undefined {
     reason: textOrNull(end["reason"]),
     peak_memory_bytes: numberOrNull(end["peak_memory_bytes"]),
     next_uid: textOrNull(end["next_uid"]),
-  };
-}
-
-/**
- * Makes the directory of a task anew that somebody has removed. Its claim was lost with it, and the task may have
- * begun. So a task that has not ended gets an empty claim, with which it never executes.
- */
-async function makeAgain(dir: string, { end }: TaskRecord): Promise<void> {
-  await makeDirSlowly(dir);
-  if (end === null) await createSlowly(join(dir, FILES.claim), "");
-}
-
-interface Writing {
-  running: Promise<void>;
-  next: { record: TaskRecord; done: Promise<void> } | null;
-}
-
-export interface RecordWriter {
-  write(record: TaskRecord): Promise<void>;
-}
-
-/** Makes a writer that writes the records of each task one after the other. A newer record replaces one that waits. */
-export function createRecordWriter(tasks: string, disk: Disk): RecordWriter {
-  const writing = new Map<string, Writing>();
-  const made = new Set<string>();
-
-  const put = async (record: TaskRecord): Promise<void> => {
-    const { uid } = record.assignment;
-    const dir = join(tasks, uid);
-    await disk.run(async () => {
-      if (!made.has(uid)) await makeDirSlowly(dir);
-      made.add(uid);
-      const line = `${JSON.stringify(keptRecord(record, clocksNow()))}\n`;
-      // What a loss of power takes of an end says no less: the task ended with that boot, and is never begun again.
-      const until = record.end === null ? "synced" : "written";
-      try {
-        // Versions are appended, as replacing would delete a file each time, which is slow on many file systems.
-        await appendTaskLinesSlowly(dir, FILES.record, line, until);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-        await makeAgain(dir, record);
-        await appendTaskLinesSlowly(dir, FILES.record, line, until);
-      }
-    });
-    if (record.end !== null) made.delete(uid);
-  };
-
-  const begin = (record: TaskRecord): Promise<void> => {
-    const { uid } = record.assignment;
-    const running = put(record);
-    const state: Writing = { running, next: null };
-    writing.set(uid, state);
-    const after = (): void => {
-      if (state.next === null) writing.delete(uid);
-    };
-    running.then(after).catch(after);
-    return running;
-  };
-
-  return {
-    write: (record) => {
-      const before = writing.get(record.assignment.uid);
-      if (before === undefined) return begin(record);
-      if (before.next !== null) {
-        before.next.record = record;
-        return before.next.done;
-      }
-      const next = { record, done: Promise.resolve() };
-      const go = (): Promise<void> => begin(next.record);
-      // The caller of the write before this one hears of that write's failure.
-      const over = (): void => undefined;
-      next.done = before.running.catch(over).then(go);
-      before.next = next;
-      return next.done;
-    },
   };
 }

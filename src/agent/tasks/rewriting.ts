@@ -2,7 +2,7 @@
 
 import { answerOf, type Disk } from "../../os/files/disk";
 import type { Owed } from "./owed";
-import type { RecordWriter } from "./records";
+import type { RecordWriter } from "./record-writer";
 
 export interface RewritingOptions {
   readonly disk: Disk;

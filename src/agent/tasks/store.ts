@@ -6,13 +6,23 @@ import type { Tail } from "../../core/model/end";
 import type { TaskRecord } from "../../core/model/record";
 import { breathe } from "../../os/clock";
 import { messageOf } from "../../os/errors";
-import { answerOf, createDisk, DISK_HANGS, removeTreeSlowly, renameSlowly, type Disk } from "../../os/files/disk";
+import {
+  answerOf,
+  createDisk,
+  createSlowly,
+  DISK_HANGS,
+  removeTreeSlowly,
+  renameSlowly,
+  type Disk,
+} from "../../os/files/disk";
 import { exists, makePrivateDir, namesIn, renameTo } from "../../os/files/files";
-import { isTaskFile } from "../../os/files/task-files";
+import { appendTaskLinesSlowly, isTaskFile } from "../../os/files/task-files";
 import { claimOwed, createClaims, type Claims } from "./claims";
 import { createInputFiles, removeInput, type InputFiles } from "./input-files";
 import { openOwed, type Owed, type OwedRecord } from "./owed";
-import { badPath, createRecordWriter, readRecord } from "./records";
+import { openBook, type Book } from "./book";
+import { createRecordWriter, makeAgain } from "./record-writer";
+import { badPath, readRecord } from "./records";
 import { endedBytes, mostEndedBytes, sweepEnded } from "./retention";
 import { keepWriting } from "./rewriting";
 import { createTails } from "./tails";
@@ -71,17 +81,24 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
   for (const dir of [tasks, ended]) if (!exists(dir)) makePrivateDir(dir);
   const disk = createDisk();
   const owed = run === null ? null : openOwed(run, say);
-  const writer = createRecordWriter(tasks, disk);
-  const claims = createClaims({ tasks, ended, disk, owed });
+  const book = openBook(data, disk, say);
+  const writer = createRecordWriter(tasks, disk, book);
+  const claims = createClaims({ tasks, ended, disk, owed, hasRecord: book.has });
   const tails = createTails((uid) => dirOfTask(data, uid) ?? dirOf(uid));
   const dirOf = (uid: string): string => join(tasks, uid);
   const sweeping = keepSweeping(data, disk, say);
   const keepEnded = async (uid: string): Promise<void> => {
     await removeInput(dirOf(uid));
+    const text = book.textOf(uid);
+    // With it an earlier release, and an agent of another timeline, finds the end.
+    if (text !== null && exists(dirOf(uid))) await appendTaskLinesSlowly(dirOf(uid), FILES.record, text);
     await moveAway(dirOf(uid), join(ended, uid));
     sweeping.added(join(ended, uid));
   };
-  const moveEnded = (uid: string): Promise<void> => disk.run(() => keepEnded(uid));
+  const moveEnded = async (uid: string): Promise<void> => {
+    await disk.run(() => keepEnded(uid));
+    await book.forget(uid);
+  };
   const writing = keepWriting({ disk, writer, owed, claim: (uid) => claimOwed(tasks, uid), moveEnded });
 
   /** Returns what an operation gives, or throws why the disk did not do it in time. */
@@ -92,7 +109,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
   };
 
   return {
-    read: () => readAll(tasks, owed, say),
+    read: () => readAll({ tasks, ended, disk, book, owed, say }),
     kept: () => bringBack(tasks, ended, say),
     async write(record) {
       const answer = await answerOf(writer.write(record));
@@ -111,21 +128,20 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
       const unbegun = owed?.records.has(uid) === true && !isTaskFile(dirOf(uid), FILES.claim);
       const answer = await disk.answer(() => (unbegun ? removeTreeSlowly(dirOf(uid)) : keepEnded(uid)));
       // What the disk still owes of the task stays, so that a task that never began is not begun by a later agent.
-      if (answer.is === "done") owed?.drop(uid);
-      else writing.acknowledged(uid);
+      if (answer.is !== "done") return writing.acknowledged(uid);
+      await answerOf(book.forget(uid));
+      owed?.drop(uid);
     },
     async forget(uid) {
       await required(async () => {
         await removeTreeSlowly(dirOf(uid));
         await removeTreeSlowly(join(ended, uid));
       });
+      await book.forget(uid);
       owed?.drop(uid);
       tails.forget(uid);
     },
-    close: () => {
-      sweeping.stop();
-      writing.stop();
-    },
+    close: () => [sweeping.stop, writing.stop, book.close].forEach((end) => end()),
   };
 }
 
@@ -179,21 +195,58 @@ function keepSweeping(data: string, disk: Disk, say: (line: string) => void): Sw
   };
 }
 
-async function readAll(tasks: string, owed: Owed | null, say: (line: string) => void): Promise<StoredTasks> {
+interface Reading {
+  readonly tasks: string;
+  readonly ended: string;
+  readonly disk: Disk;
+  readonly book: Book;
+  readonly owed: Owed | null;
+  readonly say: (line: string) => void;
+}
+
+async function readAll({ tasks, ended, disk, book, owed, say }: Reading): Promise<StoredTasks> {
   const records = new Map<string, TaskRecord>();
   const [unreadable, stopped] = [new Set<string>(), new Set<string>()];
+  const { found, damaged } = book.read();
+  for (const [uid, { record }] of found) records.set(uid, record);
   const uids = namesIn(tasks).filter(isUid);
+  const older: TaskRecord[] = [];
   for (const [at, uid] of uids.entries()) {
     if (at % CHUNK === CHUNK - 1) await breathe();
-    const found = readRecord(tasks, uid);
-    if (found.is === "there") records.set(uid, found.record);
-    else if (found.is === "bad" || exists(badPath(tasks, uid))) unreadable.add(uid);
+    if (records.has(uid)) continue;
+    const alone = readRecord(tasks, uid);
+    if (alone.is === "there") older.push(alone.record);
+    else if (alone.is === "bad" || exists(badPath(tasks, uid))) unreadable.add(uid);
     else if (readAttempt(join(tasks, uid))?.claimed === "stop") stopped.add(uid);
-    if (found.is === "bad") say(`the record of task ${uid} is unreadable, and set aside: ${found.why}`);
+    else if (damaged > 0) {
+      // Its record may be what is damaged. It counts as unreadable from now on.
+      await noteUnreadable(disk, badPath(tasks, uid));
+      unreadable.add(uid);
+    }
+    if (alone.is === "bad") say(`the record of task ${uid} is unreadable, and set aside: ${alone.why}`);
   }
+  if (damaged > 0) say(`${damaged} lines of the book of tasks are damaged, and left out`);
+  const gone: string[] = [];
+  for (const [uid, { record }] of found) {
+    const dir = join(tasks, uid);
+    // Its end was acknowledged, and the agent ended before it could write that down.
+    if (!exists(dir) && exists(join(ended, uid))) gone.push(uid);
+    // Somebody has removed the directory, and the task's claim with it.
+    else if (!exists(dir)) await disk.answer(() => makeAgain(dir, record));
+  }
+  for (const uid of gone) records.delete(uid);
+  await book.begin(gone);
+  // Those that an earlier release has written are in the book from now on.
+  for (const record of older) records.set(record.assignment.uid, record);
+  await Promise.all(older.map((record) => answerOf(book.write(record))));
   // What an earlier agent could not write is newer than what is on the disk.
   for (const [uid, { record }] of owed?.records ?? []) records.set(uid, record);
-  return { records, uids, unreadable, stopped };
+  return { records, uids: [...new Set([...uids, ...records.keys()])], unreadable, stopped };
+}
+
+/** Makes the mark of a record that could not be read. On a disk that takes nothing it is made at a later start. */
+async function noteUnreadable(disk: Disk, path: string): Promise<void> {
+  await disk.answer(() => createSlowly(path, ""));
 }
 
 /**

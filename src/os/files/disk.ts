@@ -2,7 +2,7 @@
 // for files, and with the age of the oldest, so that a hang is noticed.
 
 import { cpus } from "node:os";
-import { constants, open as openFile } from "node:fs";
+import { constants, fdatasync, fstatSync, open as openFile, write } from "node:fs";
 import { mkdir, open, rename, rm, unlink, type FileHandle } from "node:fs/promises";
 import { afterLiving, withinLife } from "../clock";
 import { messageOf } from "../errors";
@@ -96,6 +96,24 @@ export const openToAppendSlowly = (path: string): Promise<number> =>
     openFile(path, O_CREAT | O_APPEND | O_WRONLY | O_NOFOLLOW, 0o600, (error, fd) =>
       error === null ? resolve(fd) : reject(error),
     );
+  });
+
+/** Returns which file a descriptor is of. */
+export const inodeOf = (fd: number): number => fstatSync(fd).ino;
+
+/** Appends a text, and syncs it if it has to outlive the machine. */
+export async function appendSlowly(fd: number, text: string, synced: boolean): Promise<void> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length;) {
+    at += await asked<number>((answer) => write(fd, bytes, at, bytes.length - at, null, answer));
+  }
+  if (synced) await asked<void>((answer) => fdatasync(fd, answer));
+}
+
+/** Returns the answer of a call that is a thread's. */
+const asked = <T>(call: (answer: (error: Error | null, value?: T) => void) => void): Promise<T> =>
+  new Promise((resolve, reject) => {
+    call((error, value) => (error === null || error === undefined ? resolve(value as T) : reject(error)));
   });
 
 /**

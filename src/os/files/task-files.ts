@@ -182,16 +182,8 @@ export function appendTaskLines(dir: string, name: string, lines: string): void 
   }
 }
 
-/**
- * Appends whole lines to a file. Resolves when they are as safe as `until` says: `synced` outlives a loss of power,
- * `written` the death of this process. The process does other things meanwhile, also on a disk that hangs.
- */
-export async function appendTaskLinesSlowly(
-  dir: string,
-  name: string,
-  lines: string,
-  until: "written" | "synced",
-): Promise<void> {
+/** Appends whole lines to a file. The process does other things meanwhile, also on a disk that hangs. */
+export async function appendTaskLinesSlowly(dir: string, name: string, lines: string): Promise<void> {
   const at = await open(dir, O_RDONLY | O_DIRECTORY | SAFELY);
   try {
     const path = process.platform === "linux" ? `/proc/self/fd/${at.fd}/${name}` : join(dir, name);
@@ -201,7 +193,6 @@ export async function appendTaskLinesSlowly(
         throw Object.assign(new Error(`${join(dir, name)} is not a regular file`), { code: "ENOTREG" });
       }
       await file.writeFile(isTorn(file.fd) ? `${TORN}\n${lines}` : lines);
-      if (until === "synced") await file.datasync();
     } finally {
       await file.close();
     }
