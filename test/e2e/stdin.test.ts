@@ -139,7 +139,7 @@ test("a run whose input is gone is cancelled and says why, and never begins", as
   const began = join(cluster.dir, "never");
   const first = (await sh(`orch run -d ${SMALL} --name first -- sleep 1000`)).out.trim();
   const run = (
-    await sh(`echo precious | orch run -d ${SMALL} --cpu 4 --name gone -c 'touch "${began}"; cat'`)
+    await sh(`echo precious | orch run -d --cpu 4 --memory 32MiB --name gone -c 'touch "${began}"; cat'`)
   ).out.trim();
   await waitUntil("it to wait for room", async () => (await cluster.client().runInfo(run)).position !== null);
   const inputs = join(cluster.data, "server", "inputs");
