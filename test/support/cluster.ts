@@ -122,8 +122,7 @@ export class Cluster {
       ...token,
       "--data",
       this.dataOf(name),
-      "--capacity",
-      this.options.capacity ?? "cpu=4,memory=4GiB",
+      ...(more.includes("--capacity") ? [] : ["--capacity", this.options.capacity ?? "cpu=4,memory=4GiB"]),
       ...more,
     ];
     const agent = this.program(name, args, command);
