@@ -17,6 +17,7 @@ import type { TaskSpec } from "../model/workload";
 export type Rejections = ReadonlyMap<string, ReadonlyMap<string, LeftOut>>;
 
 const NONE: ReadonlyMap<string, LeftOut> = new Map();
+const NEVER: readonly Ms[] = [];
 
 type Owner = Pick<RunRow | WorkloadRow, "spec_hash" | "user">;
 
@@ -49,7 +50,10 @@ export const saidOf = (
   owner: Owner,
   account: AccountFor,
 ): ReadonlyMap<string, LeftOut> =>
-  account.is === "account" ? (rejections.get(workKey(state, owner, account.name)) ?? NONE) : NONE;
+  // Mostly nobody has said anything, and this is asked for each of thousands that wait.
+  account.is === "account" && rejections.size > 0
+    ? (rejections.get(workKey(state, owner, account.name)) ?? NONE)
+    : NONE;
 
 /** Returns the nodes that are left out now, of those that have said something of the work. */
 export function leftOutNow(
@@ -81,7 +85,9 @@ export function foundLeftOut(entry: LeftOut, { ports }: Pick<TaskSpec, "ports">,
 
 /** Returns when the words about nodes that are left out are renewed: at growing intervals, and when one is back. */
 export const renewedAt = (out: ReadonlyMap<string, LeftOut>, now_ms: Ms): readonly Ms[] =>
-  [...out.values()].flatMap(({ at_ms, until_ms }) => [
-    until_ms,
-    now_ms + Math.max(SECOND_MS, Math.ceil((now_ms - at_ms) / 4)),
-  ]);
+  out.size === 0
+    ? NEVER
+    : [...out.values()].flatMap(({ at_ms, until_ms }) => [
+        until_ms,
+        now_ms + Math.max(SECOND_MS, Math.ceil((now_ms - at_ms) / 4)),
+      ]);

@@ -74,6 +74,8 @@ export interface Shapes extends Relations {
    * makes a difference to where they fit.
    */
   readonly plain: Map<string, Map<string, Shape>>;
+  /** Shapes of runs that are in no app, by spec and by person. */
+  readonly alone: Map<TaskSpec, Map<string, Shape>>;
   readonly byKey: Map<string, Shape>;
   /** What nodes have rejected; computed when the first shape is asked for. */
   rejections: Rejections | null;
@@ -106,6 +108,7 @@ export interface Together {
 /** `tried`: what earlier passes have tried in vain, for the rooms of the present pass alone. */
 export const noShapes = (tried: Tried | null = null): Shapes => ({
   plain: new Map(),
+  alone: new Map(),
   byKey: new Map(),
   related: null,
   rejections: null,
@@ -142,6 +145,14 @@ const accountKey = (account: AccountFor): string =>
 
 /** Returns the shape of a demand. Demands with the same conditions get the same object. */
 export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
+  const { owner, spec } = demand;
+  // A run in no app has no company, so one of the same person and the same spec has its shape.
+  if (owner.app_uid !== null || hasStdin(demand)) return shapeIn(pass, shapes, demand);
+  const byUser = shapes.alone.getOrInsertComputed(spec, () => new Map<string, Shape>());
+  return byUser.getOrInsertComputed(owner.user, () => shapeIn(pass, shapes, demand));
+}
+
+function shapeIn(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const { spec } = demand;
   const account = accountOf(pass, demand);
   const said = saidOf(pass, (shapes.rejections ??= rejectionsOf(pass)), demand.owner, account);

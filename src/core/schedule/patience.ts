@@ -22,6 +22,7 @@ const MOST_KEPT = 4;
  * to replace a task of its slot, which runs, is not known to wait.
  */
 function waitsSince({ tasks }: Pass, { owner, slot, slot_row }: Demand): Ms | null {
+  if (slot_row === null && "run" in owner) return owner.created_ms;
   const ended = Math.max(0, slot_row?.not_before_ms ?? 0, ...(slot_row?.ends ?? []).map(({ at_ms }) => at_ms));
   if ("run" in owner) return Math.max(owner.created_ms, ended);
   const isThere = tasks.get(owner.uid)?.some((task) => task.slot === slot) === true;
