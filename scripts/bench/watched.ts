@@ -27,6 +27,11 @@ export class Watched {
     }
   }
 
+  /** Calls the listener with each event from now on, before those who wait for one. */
+  each(listener: (event: WatchEvent) => void): void {
+    this.#listeners.add(listener);
+  }
+
   /** Resolves with the time of the first event that matches; listens from the moment of the call. */
   async until(matches: (event: WatchEvent) => boolean, deadline_ms: number, what: string): Promise<number> {
     return new Promise((resolve, reject) => {

@@ -33,10 +33,12 @@ async function openLogSlowly(dir: string, log: string): Promise<number> {
   return openToAppendSlowly(log);
 }
 
-/** Returns the variables that decide where the run directory is. They must be the same for the keeper. */
+/** Returns the variables that decide where the run directory is, which must be the same for the keeper, and traces. */
 function passedOn(): Record<string, string> {
-  const dir = process.env["XDG_RUNTIME_DIR"];
-  return dir === undefined ? {} : { XDG_RUNTIME_DIR: dir };
+  const names = ["XDG_RUNTIME_DIR", "ORCH_TRACE"] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
 }
 
 /**

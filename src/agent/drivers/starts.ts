@@ -12,6 +12,7 @@ import type { Accounts } from "../machine/account";
 import type { TaskFiles } from "../tasks/store";
 import type { StartAnswer } from "./keeper-peer";
 import { limitsProblem, orderOf } from "./order";
+import { trace } from "../../os/trace";
 
 export interface StartsOptions {
   readonly store: TaskFiles;
@@ -63,6 +64,7 @@ export function createStarts(options: StartsOptions, { isClaimed, wasBegun, look
   async function begin(assignment: Assignment): Promise<string | null> {
     const { uid } = assignment;
     if (wasClaimed(uid)) return CLAIMED;
+    trace("agent: starts");
     const account = await accounts.of(assignment);
     if (account.is === "unclear") return account.why;
     if (account.is === "refused") {
@@ -81,6 +83,7 @@ export function createStarts(options: StartsOptions, { isClaimed, wasBegun, look
     }
     // The look-up may have taken long, and the task may have been told as stopped meanwhile.
     if (wasClaimed(uid)) return CLAIMED;
+    trace("agent: orders");
     const answer = await order(orderOf(assignment, account, access(assignment.promised.devices), log_cap_bytes));
     return answer.is === "begun" ? null : answer.why;
   }

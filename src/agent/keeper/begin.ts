@@ -21,6 +21,7 @@ import { claimText, FILES, pidLine, type StartCause } from "../tasks/taskdir";
 import { commandOf, type Wrapped, type Wrappers } from "./command";
 import type { Guard } from "./guard";
 import type { TaskOrder } from "./messages";
+import { trace } from "../../os/trace";
 
 export interface Surroundings {
   /** Ends exclusive tasks where this keeper cannot. */
@@ -79,11 +80,13 @@ export interface BeginCallbacks {
 }
 
 export async function begin(order: TaskOrder, around: Surroundings, callbacks: BeginCallbacks): Promise<Begun> {
+  trace("keeper: heard");
   const dir = join(around.tasks, order.uid);
   if (!exists(dir)) return { is: "refused", why: "it has no directory" };
   const group = groupOf(around.cgroups, order.uid, (order.denied ?? []).length > 0);
   const claim = await createHeld(join(dir, FILES.claim), claimText(clocksNow(), group));
   if (claim === null) return { is: "refused", why: "it was claimed before" };
+  trace("keeper: claimed");
   try {
     return await beginClaimed({ order, dir, claim, group }, around, callbacks);
   } catch (error) {
@@ -206,6 +209,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
     if (held === null) early = exit;
     else onExit(held, exit);
   };
+  trace("keeper: grouped");
   const kept = enterKept(around.cgroups, group);
   // Otherwise a task possesses the keys of the login that started the agent, and of the tasks before it.
   joinNewKeyring();
@@ -234,6 +238,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
     return { is: "failed", claim, at_ms: bootMs(), code, cause: CAUSE_OF[lacks], why };
   }
   const { pid } = launched;
+  trace("keeper: begun");
   const started_ms = bootMs();
   joinRest(group, pid);
   if (order.oom_score_adj !== around.oom_score_adj) adjustOom(pid, order.oom_score_adj);

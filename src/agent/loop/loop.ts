@@ -19,6 +19,7 @@ import type { StoredTasks, TaskStore } from "../tasks/store";
 import { claimStopped, createActs, type Acts } from "./acts";
 import { createReports, type TaskReports, type Situation } from "./reports";
 import { begunOf, createUnrecorded, type Unrecorded } from "./unrecorded";
+import { trace } from "../../os/trace";
 
 export interface AgentLoopOptions {
   readonly store: TaskStore;
@@ -199,6 +200,7 @@ class Loop implements AgentLoop {
 
   async #take(fence: Fence, stamp: Stamp, n: number, verbs: readonly Verb[]): Promise<Fence | null> {
     const { store, driver } = this.#options;
+    trace("agent: heard");
     const seen = driver.seen();
     const accepted = accept(
       {
@@ -224,6 +226,7 @@ class Loop implements AgentLoop {
       ...accepted.records.map((record) => store.write(record)),
       ...stops.map((uid) => claimStopped({ store, driver }, uid)),
     ]);
+    trace("agent: recorded");
     const failed = done.find((each) => each.status === "rejected");
     for (const record of accepted.records) {
       const { uid } = record.assignment;

@@ -8,6 +8,7 @@ import type { NodeRow } from "../../core/model/rows-node";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { ToAgent } from "../../wire/agent";
 import { type Hub, type Orders, refuse, send, type Session, stamp } from "./hub";
+import { trace } from "../../os/trace";
 
 type Changes = Extract<ToAgent, { type: "changes" }>;
 
@@ -129,6 +130,7 @@ function sendPart(hub: Hub, session: Session, { verbs, bytes }: Part, before: nu
   const message: Changes = { type: "changes", stamp: signed, n: ++orders.sent_n, changes: verbs, more };
   orders.unapplied.push({ message, bytes, at_ms: hub.clock() });
   send(session, message);
+  trace("server: told the agent");
   return bytes;
 }
 

@@ -38,6 +38,7 @@ import { runInside, runLook, runView as viewOf } from "../views/run";
 import { shownRunState } from "../views/waits";
 import { taskView } from "../views/task";
 import { waitsOf } from "./tasks";
+import { trace } from "../../os/trace";
 
 /** The order of the list: running runs, then the queue, then the rest. */
 const ORDER: Readonly<Record<RunRow["state"], number>> = {
@@ -57,6 +58,7 @@ export const RUN_ROUTES = [
     answer: runAnswer,
     summary: "Makes a job in no app and queues it; refused when no known node could ever run it",
     async handle({ api, body, who, touch, commit }): Promise<z.infer<typeof runAnswer>> {
+      trace("server: read");
       const project = body.project ?? who.project;
       touch({ project }, "the run");
       const decl = declaredJob(body.job, body.name);
@@ -64,6 +66,7 @@ export const RUN_ROUTES = [
       const { history, spec } = api.store;
       const making = { decl, project, who, uid: api.seed(), history, spec, stdin };
       await askNodes(api, who.name, [decl]);
+      trace("server: asked the nodes");
       const made = await commit((draft) => {
         requireInput(api, who, stdin);
         requireGrants(who, [decl]);
@@ -73,6 +76,7 @@ export const RUN_ROUTES = [
         const { run, name, state } = withinReplicas(draft, api.store.members, (noted) => makeRun(noted, making));
         return { run, name, state };
       });
+      trace("server: answers");
       return withNodes(api, made);
     },
   }),
