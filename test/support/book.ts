@@ -12,3 +12,9 @@ export function damageRecord(data: string, uid: string): void {
   const flipped = (line: string): string => `${line.slice(0, 20)}${line[20] === "!" ? "#" : "!"}${line.slice(21)}`;
   writeFileSync(bookOf(data), lines.map((line) => (line.includes(uid) ? flipped(line) : line)).join("\n"));
 }
+
+/** Takes the lines that name a task out of the book. */
+export function dropRecord(data: string, uid: string): void {
+  const lines = readFileSync(bookOf(data), "utf8").split("\n");
+  writeFileSync(bookOf(data), lines.filter((line) => !line.includes(uid)).join("\n"));
+}

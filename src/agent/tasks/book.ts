@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { MIB, type Bytes } from "../../core/units";
 import type { TaskRecord } from "../../core/model/record";
-import { appendSlowly, type Disk, inodeOf, openToAppendSlowly } from "../../os/files/disk";
+import { appendSlowly, type Disk, inodeOf, openToAppendSlowly, wordsOf } from "../../os/files/disk";
 import { replaceFile } from "../../os/files/durable";
 import { closeFile, lookAt } from "../../os/files/files";
 import { fieldsOf, parsedJson } from "../../os/files/json";
@@ -35,6 +35,8 @@ export interface Book {
   write(record: TaskRecord): Promise<void>;
   /** Takes tasks out of the book. Resolves as `write` of an end does. */
   forget(uid: string): Promise<void>;
+  /** Returns why nothing could be written when it was tried last, or null. */
+  trouble(): string | null;
   /** Closes the file, once nothing is being written. */
   close(): void;
 }
@@ -90,6 +92,7 @@ export function openBook(data: string, disk: Disk, say: (line: string) => void):
       living.set(record.assignment.uid, text);
       return writing.append(text, record.end === null);
     },
+    trouble: () => file.trouble,
     close: writing.close,
     forget(uid) {
       return living.delete(uid) ? writing.append(JSON.stringify({ gone: uid }), false) : Promise.resolve();
@@ -160,16 +163,32 @@ class BookFile {
   #most: Bytes = LARGE;
   /** Whether the last line may have been cut off. */
   #torn = false;
+  trouble: string | null = null;
 
   constructor(path: string, living: () => string) {
     this.#path = path;
     this.#living = living;
   }
 
-  async append(lines: string, synced: boolean): Promise<void> {
+  append = (lines: string, synced: boolean): Promise<void> => this.#noting(() => this.#append(lines, synced));
+
+  /** Replaces the file by one with what counts now. */
+  beginAnew = (): Promise<void> => this.#noting(() => this.#beginAnew());
+
+  async #noting(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+      this.trouble = null;
+    } catch (error) {
+      this.trouble = wordsOf(error);
+      throw error;
+    }
+  }
+
+  async #append(lines: string, synced: boolean): Promise<void> {
     // Somebody may have removed or replaced the file. A new one has these lines already.
     if (this.#open === null || lookAt(this.#path)?.ino !== this.#open.ino || this.#bytes > this.#most)
-      return this.beginAnew();
+      return this.#beginAnew();
     const { fd } = this.#open;
     const text = this.#torn ? `\n${lines}` : lines;
     this.#torn = true;
@@ -183,8 +202,9 @@ class BookFile {
     this.#open = null;
   }
 
-  /** Replaces the file by one with what counts now. */
-  async beginAnew(): Promise<void> {
+  async #beginAnew(): Promise<void> {
+    if (lookAt(this.#path)?.isDirectory() === true)
+      throw new Error(`${this.#path} is a directory: remove it, the agent makes a file there`);
     const text = this.#living();
     await replaceFile(this.#path, text);
     this.close();
@@ -203,8 +223,9 @@ export function readBook(data: string): BookRead {
   if (read.is === "missing") return { found, damaged: 0 };
   if (read.is === "failed") return { found, damaged: 1 };
   const lines = read.text.split("\n");
-  // What follows the last end of a line was cut off.
-  lines.pop();
+  // What follows the last end of a line was cut off, if not right before its own end.
+  const last = lines.pop() ?? "";
+  if (textIn(last) !== null) lines.push(last);
   let damaged = 0;
   for (const line of lines) {
     const text = textIn(line);

@@ -11,20 +11,37 @@ export interface RecordWriter {
   write(record: TaskRecord): Promise<void>;
 }
 
-export const createRecordWriter = (tasks: string, disk: Disk, book: Pick<Book, "has" | "write">): RecordWriter => ({
-  async write(record) {
+/** Makes a writer. The records of one task are written one after the other, and those of all tasks together. */
+export function createRecordWriter(tasks: string, disk: Disk, book: Pick<Book, "has" | "write">): RecordWriter {
+  const last = new Map<string, Promise<void>>();
+
+  const put = async (record: TaskRecord): Promise<void> => {
     const { uid } = record.assignment;
     const dir = join(tasks, uid);
-    const [there, isKnown] = [lookAt(dir), book.has(uid)];
-    // Another write of the task may make it meanwhile.
-    const make = async (): Promise<void> => {
-      if (lookAt(dir) === null) await (isKnown ? makeAgain(dir, record) : makeDirSlowly(dir));
-    };
-    if (there === null) await disk.run(make);
+    const there = lookAt(dir);
+    if (there === null) await disk.run(() => (book.has(uid) ? makeAgain(dir, record) : makeDirSlowly(dir)));
     else if (!there.isDirectory()) throw new Error(`${dir} is not a directory`);
     await book.write(record);
-  },
-});
+  };
+  const after = async (before: Promise<void>, record: TaskRecord): Promise<void> => {
+    // Whoever made the write before hears of its failure.
+    await Promise.allSettled([before]);
+    return put(record);
+  };
+  return {
+    async write(record) {
+      const { uid } = record.assignment;
+      const before = last.get(uid);
+      const mine = before === undefined ? put(record) : after(before, record);
+      last.set(uid, mine);
+      try {
+        await mine;
+      } finally {
+        if (last.get(uid) === mine) last.delete(uid);
+      }
+    },
+  };
+}
 
 /**
  * Makes the directory of a task anew that somebody has removed. Its claim was lost with it, and the task may have

@@ -1,6 +1,7 @@
 // Writes what the disk owes, again and again, one at a time, until the disk takes it.
 
 import { answerOf, type Disk } from "../../os/files/disk";
+import type { Book } from "./book";
 import type { Owed } from "./owed";
 import type { RecordWriter } from "./record-writer";
 
@@ -8,6 +9,7 @@ export interface RewritingOptions {
   readonly disk: Disk;
   readonly writer: RecordWriter;
   readonly owed: Owed | null;
+  readonly book: Pick<Book, "trouble" | "begin">;
   readonly claim: (uid: string) => Promise<void>;
   readonly moveEnded: (uid: string) => Promise<void>;
 }
@@ -21,7 +23,7 @@ export interface Rewriting {
 /** How often what the disk owes is written again. */
 const OWED_AGAIN_MS = 2_000;
 
-export function keepWriting({ disk, writer, owed, claim, moveEnded }: RewritingOptions): Rewriting {
+export function keepWriting({ disk, writer, owed, book, claim, moveEnded }: RewritingOptions): Rewriting {
   const acknowledged = new Set<string>();
   let running = false;
   /** Writes what is owed of one task. A disk that fails again is shown as the node's trouble already. */
@@ -39,6 +41,8 @@ export function keepWriting({ disk, writer, owed, claim, moveEnded }: RewritingO
     to.claimed(uid);
   };
   const round = async (to: Owed): Promise<void> => {
+    // With nothing to write, nobody else would find out that the disk takes it again.
+    if (book.trouble() !== null) await book.begin([]);
     const all = [
       ...[...to.records.keys()].map((uid) => () => writeRecord(to, uid)),
       ...[...to.claims].map((uid) => () => writeClaim(to, uid)),
@@ -46,8 +50,9 @@ export function keepWriting({ disk, writer, owed, claim, moveEnded }: RewritingO
     // One that fails, as one whose file was damaged, keeps no other from being written. One that hangs does.
     for (const write of all) if ((await answerOf(write())).is === "late") return;
   };
+  const isDone = ({ records, claims }: Owed): boolean => records.size + claims.size === 0 && book.trouble() === null;
   const timer = setInterval(() => {
-    if (running || disk.hangs() || owed === null || owed.records.size + owed.claims.size === 0) return;
+    if (running || disk.hangs() || owed === null || isDone(owed)) return;
     running = true;
     const over = (): void => {
       running = false;

@@ -11,6 +11,7 @@ import {
   createDisk,
   createSlowly,
   DISK_HANGS,
+  removeSlowly,
   removeTreeSlowly,
   renameSlowly,
   type Disk,
@@ -99,7 +100,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
     await disk.run(() => keepEnded(uid));
     await book.forget(uid);
   };
-  const writing = keepWriting({ disk, writer, owed, claim: (uid) => claimOwed(tasks, uid), moveEnded });
+  const writing = keepWriting({ disk, writer, owed, book, claim: (uid) => claimOwed(tasks, uid), moveEnded });
 
   /** Returns what an operation gives, or throws why the disk did not do it in time. */
   const required = async <T>(operation: () => Promise<T>): Promise<T> => {
@@ -120,7 +121,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
     ...claims,
     ...createInputFiles(dirOf, disk),
     owed: () => owed?.records ?? NOTHING_OWED,
-    trouble: () => troubleOf(disk, owed),
+    trouble: () => troubleOf(disk, owed) ?? book.trouble(),
     tail: (uid) => tails.of(uid),
     async acknowledge(uid) {
       tails.forget(uid);
@@ -130,6 +131,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
       // What the disk still owes of the task stays, so that a task that never began is not begun by a later agent.
       if (answer.is !== "done") return writing.acknowledged(uid);
       await answerOf(book.forget(uid));
+      await answerOf(removeSlowly(badPath(tasks, uid)));
       owed?.drop(uid);
     },
     async forget(uid) {
@@ -218,14 +220,14 @@ async function readAll({ tasks, ended, disk, book, owed, say }: Reading): Promis
     if (alone.is === "there") older.push(alone.record);
     else if (alone.is === "bad" || exists(badPath(tasks, uid))) unreadable.add(uid);
     else if (readAttempt(join(tasks, uid))?.claimed === "stop") stopped.add(uid);
-    else if (damaged > 0) {
-      // Its record may be what is damaged. It counts as unreadable from now on.
+    else if (damaged > 0 || isTaskFile(join(tasks, uid), FILES.claim)) {
+      // Its record is what is damaged or lost: no task is claimed without one. It counts as unreadable from now on.
       await noteUnreadable(disk, badPath(tasks, uid));
       unreadable.add(uid);
     }
     if (alone.is === "bad") say(`the record of task ${uid} is unreadable, and set aside: ${alone.why}`);
   }
-  if (damaged > 0) say(`${damaged} lines of the book of tasks are damaged, and left out`);
+  if (damaged > 0) say(`the book of tasks is damaged: ${damaged} of its lines cannot be read, and are left out`);
   const gone: string[] = [];
   for (const [uid, { record }] of found) {
     const dir = join(tasks, uid);

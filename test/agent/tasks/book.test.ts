@@ -66,13 +66,16 @@ describe("a book", () => {
     const whole = statSync(bookOf(data)).size;
     await book.write(b);
     const text = readFileSync(bookOf(data));
-    for (let size = whole; size < text.length; size++) {
+    for (let size = whole; size < text.length - 1; size++) {
       writeFileSync(bookOf(data), text);
       truncateSync(bookOf(data), size);
       expect([size, found(data), readBook(data).damaged]).toEqual([size, [uidOf(a)], 0]);
     }
     await (await opened(data)).write(c);
     expect(found(data)).toEqual([uidOf(a), uidOf(c)].sort());
+    // Only its end is missing: it was written, and may have been told as such.
+    truncateSync(bookOf(data), statSync(bookOf(data)).size - 1);
+    expect([found(data), readBook(data).damaged]).toEqual([[uidOf(a), uidOf(c)].sort(), 0]);
   });
 
   test("with a flipped bit in any line loses that line alone, and says so", async () => {
@@ -102,10 +105,11 @@ describe("a book", () => {
     expect(found(data)).toEqual([uidOf(a), uidOf(b)].sort());
     rmSync(bookOf(data));
     mkdirSync(bookOf(data));
-    expect(await book.write(c).then(() => "written", String)).toContain("EISDIR");
+    expect(await book.write(c).then(() => "written", String)).toContain("records.log is a directory: remove it");
+    expect(book.trouble()).toContain("is a directory");
     rmSync(bookOf(data), { recursive: true });
     await book.write(ended(a));
-    expect(found(data)).toEqual([a, b, c].map(uidOf).sort());
+    expect([found(data), book.trouble()]).toEqual([[a, b, c].map(uidOf).sort(), null]);
   });
 
   test("that grows is begun anew with what lives", async () => {
@@ -179,7 +183,25 @@ describe("a store", () => {
       expect([[...records.keys()], [...unreadable], uids.length]).toEqual([[uidOf(b)], [uidOf(a)], 2]);
       next.close();
     }
-    expect(said.join()).toContain("1 lines of the book of tasks are damaged");
+    expect(said.join()).toContain("the book of tasks is damaged: 1 of its lines");
+  });
+
+  test("counts a claimed task as unreadable if the whole book is lost, until its end is acknowledged", async () => {
+    const data = scratchDir("orch-book-");
+    const [claimed, unclaimed] = some(2) as [TaskRecord, TaskRecord];
+    const store = openTaskStore(data, say);
+    await store.read();
+    for (const record of [claimed, unclaimed]) await store.write(record);
+    writeFileSync(join(data, "tasks", uidOf(claimed), "claim"), "");
+    store.close();
+    rmSync(bookOf(data));
+    const next = openTaskStore(data, say);
+    expect([...(await next.read()).unreadable]).toEqual([uidOf(claimed)]);
+    const mark = join(data, "tasks", `${uidOf(claimed)}.bad`);
+    expect(existsSync(mark)).toBe(true);
+    await next.acknowledge(uidOf(claimed));
+    expect(existsSync(mark)).toBe(false);
+    next.close();
   });
 
   test("takes in what an earlier release wrote, a file a task", async () => {
