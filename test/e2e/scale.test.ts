@@ -32,11 +32,14 @@ test("the replica that crashes goes first, is named in plan and scale, and its n
       (await cluster.tasks()).find(({ name }) => name.startsWith("shop.web.1"))?.crashes ?? 0;
     await waitUntil("the other one to crash again", async () => (await crashes()) > 1);
 
-    const file = join(await mkdtemp(join(tmpdir(), "orch-scale-")), "shop.yaml");
-    await Bun.write(file, spec(3));
-    const planned = await runOrch(["plan", "-f", file], cluster.env);
-    await rm(join(file, ".."), { recursive: true });
-    expect(planned.out).toMatch(
+    const planned = async (replicas: number): Promise<string> => {
+      const file = join(await mkdtemp(join(tmpdir(), "orch-scale-")), "shop.yaml");
+      await Bun.write(file, spec(replicas));
+      const { out } = await runOrch(["plan", "-f", file], cluster.env);
+      await rm(join(file, ".."), { recursive: true });
+      return out;
+    };
+    expect(await planned(3)).toMatch(
       /^~ web .*\n +replicas: 4 -> 3 +\(now\)\n {2}shop\.web\.1 goes: it .*last exit code 3$/m,
     );
     const scaled = await cluster.ok("scale", "shop.web=3");
@@ -47,7 +50,9 @@ test("the replica that crashes goes first, is named in plan and scale, and its n
     expect(await running()).toBe("shop.web.0 shop.web.2 shop.web.3");
     // What was scaled is what the file says, so applying it changes nothing.
     expect((await cluster.apply(spec(3))).out).toContain("nothing to change");
-    expect(await cluster.ok("scale", "shop.web=2")).toContain("shop.web.3 goes: it has the highest number");
+    const goes = "shop.web.3 goes: it has the highest number";
+    await waitUntil("all to have run for long enough", async () => (await planned(2)).includes(goes));
+    expect(await cluster.ok("scale", "shop.web=2")).toContain(goes);
     await waitUntil("two to run", async () => (await running()) === "shop.web.0 shop.web.2");
     const missing = await cluster.orch("logs", "shop.web.7");
     expect(missing.err).toContain("it has 2, 0 and 2");
