@@ -6,13 +6,13 @@ import type { Promised } from "../../core/model/promised";
 import type { Assignment } from "../../core/model/record";
 import { pause } from "../../os/clock";
 import { listenerOn } from "../../os/process/listeners";
+import { trace } from "../../os/trace";
 import type { DeviceAccess } from "../devices/access";
 import type { TaskOrder } from "../keeper/messages";
 import type { Accounts } from "../machine/account";
 import type { TaskFiles } from "../tasks/store";
 import type { StartAnswer } from "./keeper-peer";
 import { limitsProblem, orderOf } from "./order";
-import { trace } from "../../os/trace";
 
 export interface StartsOptions {
   readonly store: TaskFiles;

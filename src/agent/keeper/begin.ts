@@ -15,13 +15,13 @@ import { joinNewKeyring } from "../../os/libc";
 import type { Say } from "../../os/log";
 import { adjustOom, statOf } from "../../os/proc";
 import { findCommand, launch, type Launched, type ProcessExit } from "../../os/process/spawn";
+import { trace } from "../../os/trace";
 import type { Journal } from "../tasks/living";
 import { clocksNow } from "../tasks/moments";
 import { claimText, FILES, pidLine, type StartCause } from "../tasks/taskdir";
 import { commandOf, type Wrapped, type Wrappers } from "./command";
 import type { Guard } from "./guard";
 import type { TaskOrder } from "./messages";
-import { trace } from "../../os/trace";
 
 export interface Surroundings {
   /** Ends exclusive tasks where this keeper cannot. */

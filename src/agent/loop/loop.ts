@@ -11,6 +11,7 @@ import type { Assignment, Seen, Stamp, TaskRecord, TaskReport, Verb } from "../.
 import type { Orphan } from "../../core/model/rows-node";
 import type { BootMs } from "../../core/units";
 import { messageOf } from "../../os/errors";
+import { trace } from "../../os/trace";
 import type { Machine } from "../../wire/agent";
 import type { CardRules } from "../cards/watch";
 import type { Driver } from "../drivers/driver";
@@ -19,7 +20,6 @@ import type { StoredTasks, TaskStore } from "../tasks/store";
 import { claimStopped, createActs, type Acts } from "./acts";
 import { createReports, type TaskReports, type Situation } from "./reports";
 import { begunOf, createUnrecorded, type Unrecorded } from "./unrecorded";
-import { trace } from "../../os/trace";
 
 export interface AgentLoopOptions {
   readonly store: TaskStore;

@@ -33,7 +33,7 @@ export interface Book {
    * this process: a loss of power that takes it has ended the task too.
    */
   write(record: TaskRecord): Promise<void>;
-  /** Takes tasks out of the book. Resolves as `write` of an end does. */
+  /** Takes a task out of the book. Resolves as `write` of an end does. */
   forget(uid: string): Promise<void>;
   /** Returns why nothing could be written when it was tried last, or null. */
   trouble(): string | null;
@@ -112,13 +112,9 @@ function createWriting(disk: Disk, file: BookFile): Writing {
 
   const put = async (taken: readonly Waiting[]): Promise<void> => {
     const lines = taken.map(({ text }) => `${checked(text)}\n`).join("");
+    const isSynced = taken.some(({ synced }) => synced);
     try {
-      await disk.run(() =>
-        file.append(
-          lines,
-          taken.some(({ synced }) => synced),
-        ),
-      );
+      await disk.run(() => file.append(lines, isSynced));
       for (const { resolve } of taken) resolve();
     } catch (error) {
       for (const { reject } of taken) reject(error);
@@ -170,10 +166,14 @@ class BookFile {
     this.#living = living;
   }
 
-  append = (lines: string, synced: boolean): Promise<void> => this.#noting(() => this.#append(lines, synced));
+  append(lines: string, synced: boolean): Promise<void> {
+    return this.#noting(() => this.#append(lines, synced));
+  }
 
   /** Replaces the file by one with what counts now. */
-  beginAnew = (): Promise<void> => this.#noting(() => this.#beginAnew());
+  beginAnew(): Promise<void> {
+    return this.#noting(() => this.#beginAnew());
+  }
 
   async #noting(write: () => Promise<void>): Promise<void> {
     try {

@@ -50,9 +50,10 @@ export function keepWriting({ disk, writer, owed, book, claim, moveEnded }: Rewr
     // One that fails, as one whose file was damaged, keeps no other from being written. One that hangs does.
     for (const write of all) if ((await answerOf(write())).is === "late") return;
   };
-  const isDone = ({ records, claims }: Owed): boolean => records.size + claims.size === 0 && book.trouble() === null;
+  const isNothingOwed = ({ records, claims }: Owed): boolean =>
+    records.size + claims.size === 0 && book.trouble() === null;
   const timer = setInterval(() => {
-    if (running || disk.hangs() || owed === null || isDone(owed)) return;
+    if (running || disk.hangs() || owed === null || isNothingOwed(owed)) return;
     running = true;
     const over = (): void => {
       running = false;

@@ -48,8 +48,8 @@ export interface TaskStore extends Pick<Claims, "wasClaimed" | "claimStopped"> {
   /** Moves ended tasks that another timeline acknowledged back among the living ones, and returns their records. */
   kept(): Promise<readonly TaskRecord[]>;
   /**
-   * Resolves when the record is durable, or when the disk owes it. If several writes of one task wait, only the last
-   * one is made.
+   * Resolves when the record is in the book, or when the disk owes it. The writes of one task are made in the order of
+   * the calls.
    */
   write(record: TaskRecord): Promise<void>;
   /** Returns the records that the disk did not take, or not in time. They outlive this process, but not this boot. */

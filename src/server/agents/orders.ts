@@ -6,9 +6,9 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import type { Verb } from "../../core/model/record";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { TaskRow } from "../../core/model/rows-task";
+import { trace } from "../../os/trace";
 import type { ToAgent } from "../../wire/agent";
 import { type Hub, type Orders, refuse, send, type Session, stamp } from "./hub";
-import { trace } from "../../os/trace";
 
 type Changes = Extract<ToAgent, { type: "changes" }>;
 

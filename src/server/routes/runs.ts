@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { RunRow, Settled } from "../../core/model/rows-work";
 import type { WorkloadDecl } from "../../core/model/workload";
 import { isFinal } from "../../core/model/lifecycle";
+import { trace } from "../../os/trace";
 import { legalName } from "../../spec/grammar/names";
 import { readSignal } from "../../spec/grammar/units";
 import { parseJob } from "../../spec/parse";
@@ -38,7 +39,6 @@ import { runInside, runLook, runView as viewOf } from "../views/run";
 import { shownRunState } from "../views/waits";
 import { taskView } from "../views/task";
 import { waitsOf } from "./tasks";
-import { trace } from "../../os/trace";
 
 /** The order of the list: running runs, then the queue, then the rest. */
 const ORDER: Readonly<Record<RunRow["state"], number>> = {
