@@ -2,7 +2,7 @@
 
 import { makeContext } from "./context";
 import { CliError, EXIT, UsageError } from "./failure";
-import { LOOKS } from "./frame/looking";
+import { LOOKS } from "./instead/looking";
 import type { Host } from "./host";
 import { shown } from "./instead/line";
 import { parseCommand } from "./frame/parse";

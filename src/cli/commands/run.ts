@@ -8,7 +8,7 @@ import type { RunAnswer } from "../../wire/api/runs";
 import { isJobName, refuseNumber, runJobAgain } from "../follow/again";
 import { ownFault } from "../follow/own-fault";
 import { command, flag, longName, readAs, readings, text, texts, whole, word } from "../frame/command";
-import { isShellWord } from "../frame/shell-words";
+import { isShellWord } from "../instead/shell-words";
 import type { Context } from "../context";
 import { activeIn, readActivate } from "../typed/environment";
 import { environmentOf } from "../typed/files";

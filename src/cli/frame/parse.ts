@@ -6,7 +6,7 @@ import { longName, type AnyCommand, type Input, type OptionDecl, type Options, t
 import type { AskedServer } from "../cluster/settings";
 import { UsageError } from "../failure";
 import { examplesText, HELP_WIDTH, itemText, notesText, TERM_MOST } from "./help";
-import { misreadIn, type Own } from "./misread";
+import { misreadIn, type Own } from "../instead/misread";
 import type { TypedAt } from "../instead/slurm";
 
 export type ParsedArgv =

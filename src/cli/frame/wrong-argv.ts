@@ -3,11 +3,11 @@
 
 import type { CommanderError } from "commander";
 import { UsageError } from "../failure";
+import { didYouMeanLine, insteadOf, insteadOfFlag } from "../instead/instead";
 import type { Instead } from "../instead/line";
+import type { Own } from "../instead/misread";
 import type { TypedAt } from "../instead/slurm";
-import { didYouMeanLine, insteadOf, insteadOfFlag } from "./instead";
-import type { Own } from "./misread";
-import { operandInstead } from "./slurm-flags";
+import { operandInstead } from "../instead/slurm-flags";
 
 /** What was typed behind the name of a command. */
 interface TypedLine {

@@ -1,6 +1,6 @@
 // Flags of Docker, Kubernetes and Nomad, and the flags that mean the same here. Those of Slurm are in ../instead.
 
-import { cards } from "../instead/slurm-values";
+import { cards } from "./slurm-values";
 import { LOOKS } from "./looking";
 
 export interface OtherFlag {

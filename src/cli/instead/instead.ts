@@ -1,8 +1,8 @@
 // The answer to a word or a flag of another tool: the whole command line that means the same here.
 
-import { combined, isCounted, type Words } from "../instead/combine";
-import { sayAll, shown, type Instead } from "../instead/line";
-import type { TypedAt } from "../instead/slurm";
+import { combined, isCounted, type Words } from "./combine";
+import { sayAll, shown, type Instead } from "./line";
+import type { TypedAt } from "./slurm";
 import { KIND, KINDS, withoutKind, withoutKindBefore } from "./kinds";
 import { LOOKS, nothingShows, onlyShown } from "./looking";
 import { changedNode } from "./node-words";

@@ -1,11 +1,11 @@
 // Options of Slurm behind commands of orch: `orch queue -u alice`, `orch runs -S 2026-11-01`, `orch cancel -t PD`.
 
-import { shown, type Instead } from "../instead/line";
-import { cancelInstead, SCANCEL, type CancelOption } from "../instead/slurm-cancel";
-import { OF_RUN } from "../instead/slurm-job-options";
-import { listInstead, OF_LIST, type Choice, type ListName, type ListOption } from "../instead/slurm-lists";
-import { readOptions, type SlurmOption } from "../instead/slurm-option";
-import { slurmAnswer, type TypedAt } from "../instead/slurm";
+import { shown, type Instead } from "./line";
+import { cancelInstead, SCANCEL, type CancelOption } from "./slurm-cancel";
+import { OF_RUN } from "./slurm-job-options";
+import { listInstead, OF_LIST, type Choice, type ListName, type ListOption } from "./slurm-lists";
+import { readOptions, type SlurmOption } from "./slurm-option";
+import { slurmAnswer, type TypedAt } from "./slurm";
 import type { Own } from "./misread";
 import { NO_LINE, type OtherFlag } from "./other-flags";
 
