@@ -21,6 +21,8 @@ export interface Operations {
   readonly message_bytes: number;
   /** Processes that are begun. */
   readonly processes: number;
+  /** Processes that are moved between control groups, each of which waits for the whole machine. */
+  readonly moves: number;
 }
 
 const SYNCS = ["fsync", "fdatasync", "sync_file_range", "syncfs", "msync"];
@@ -76,7 +78,7 @@ async function attached(stderr: ReadableStream<Uint8Array>): Promise<void> {
  * after `execve` is the job's doing.
  */
 function operationsIn(trace: string): Operations {
-  const counts = { syncs: 0, files: 0, messages: 0, message_bytes: 0, processes: 0 };
+  const counts = { syncs: 0, files: 0, messages: 0, message_bytes: 0, processes: 0, moves: 0 };
   const jobs = new Set<string>();
   for (const line of trace.split("\n")) {
     const [, pid = "", name = ""] = /^(\d+) +(?:<\.\.\. )?(\w+)/.exec(line) ?? [];
@@ -88,6 +90,7 @@ function operationsIn(trace: string): Operations {
     // The kernel's own files are there already, whatever a call asks for.
     if (OPENS.includes(name) && line.includes("O_CREAT") && !/"\/(?:sys|proc|dev)\/(?!self\/fd)/.test(line))
       counts.files++;
+    if (OPENS.includes(name) && line.includes("O_WRONLY") && line.endsWith("/cgroup.procs>")) counts.moves++;
     if (SENDS.includes(name)) counts.messages++;
     if (SENDS.includes(name)) counts.message_bytes += Math.max(result, 0);
     if (SPAWNS.includes(name) && result > 0) counts.processes++;

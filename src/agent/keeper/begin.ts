@@ -4,8 +4,8 @@
 import { join } from "node:path";
 import type { BootMs } from "../../core/units";
 import { bootMs } from "../../os/clock";
-import { enterKept } from "../../os/cgroup/devices";
-import { joinRest, makeGroup, removeGroup } from "../../os/cgroup/group";
+import { enterRest, type GroupJoining } from "../../os/cgroup/enter";
+import { joinLate, makeGroup, removeGroup, weigh } from "../../os/cgroup/group";
 import { findCgroups, groupOf, type Cgroups, type Group } from "../../os/cgroup/hierarchy";
 import { messageOf } from "../../os/errors";
 import { createHeld, directoryProblem, exists } from "../../os/files/files";
@@ -29,6 +29,7 @@ export interface Surroundings {
   readonly cgroups: Cgroups;
   /** The name by which the cgroups were found. */
   readonly group_name: string;
+  readonly joining: GroupJoining;
   readonly tasks: string;
   /** The journal that shows tasks whose directory is lost. */
   readonly journal: Journal;
@@ -210,18 +211,18 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
     else onExit(held, exit);
   };
   trace("keeper: grouped");
-  const kept = enterKept(around.cgroups, group);
+  const entered = enterRest(around.cgroups, group);
   // Otherwise a task possesses the keys of the login that started the agent, and of the tasks before it.
   joinNewKeyring();
   const launched: Launched =
-    kept !== null && "why" in kept
-      ? { is: "failed", code: null, lacks: "system", why: kept.why }
+    entered.unkept !== null
+      ? { is: "failed", code: null, lacks: "system", why: `devices could not be kept from it: ${entered.unkept}` }
       : launch(
           {
             argv: wrapped.argv,
             env: wrapped.env,
             cwd: wrapped.cwd,
-            cgroup: group[0] ?? null,
+            cgroup: around.joining.dirFor(group),
             stdin: order.stdin_bytes === undefined ? null : join(dir, FILES.stdin),
             stdout: join(dir, FILES.stdout),
             stderr: join(dir, FILES.stderr),
@@ -230,7 +231,7 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
           },
           exited,
         );
-  if (kept !== null && "leave" in kept) kept.leave();
+  entered.leave();
   if (launched.is === "failed") {
     letGo(order, around);
     removeGroup(group);
@@ -240,7 +241,9 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
   const { pid } = launched;
   trace("keeper: begun");
   const started_ms = bootMs();
-  joinRest(group, pid);
+  joinLate(entered.missed, pid);
+  const unweighed = weigh(around.cgroups, group, order.limits);
+  if (unweighed !== null) around.say(`task ${order.name} has no share of its own`, { why: unweighed });
   if (order.oom_score_adj !== around.oom_score_adj) adjustOom(pid, order.oom_score_adj);
   const start = statOf(pid)?.start ?? "0";
   held = { ...ready, pid, start, started_ms, blamed_until_ms: 0 };

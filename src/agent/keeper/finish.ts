@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import type { TaskExit } from "../../core/model/end";
 import { bootMs, pause } from "../../os/clock";
+import { gatherThreads } from "../../os/cgroup/enter";
 import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
 import { clearAway, closeFile } from "../../os/files/files";
@@ -23,6 +24,8 @@ import { capAtEnd } from "./growth";
  * The pauses between looks at what is left. They grow, since a process that is stuck in the kernel may stay for long.
  */
 const PATIENCE_MS = [5, 10, 20, 50, 100, 200, 500, 1_000];
+/** Before this look at what is left, threads of this process are looked for in it, which takes a while. */
+const GATHER_AT = 3;
 const WRITE_AGAIN_MS = 1_000;
 
 export const LEASE_OVER = "its lease ran out: the server was not heard";
@@ -105,7 +108,7 @@ async function clearAll(
     capAtEnd(held.dir, held.order.log_cap_bytes, uncapped),
   );
   // A group that cannot be removed contains groups that the task has made, with processes of their own.
-  if (!removeGroup(held.group)) await remove(held, say);
+  if (!removeGroup(held.group)) await remove(held, around);
   return told;
 }
 
@@ -215,11 +218,12 @@ export async function recordExit(claim: number, exit: TaskExit, say: Say, unwrit
 
 /**
  * Removes a group that was not removable at once. It can be busy for a moment after its last process is gone, or
- * contain groups that a task of root has made.
+ * contain groups that a task of root has made, or a thread of this process that began while another was in there.
  */
-async function remove(held: HeldTask, say: Say): Promise<void> {
-  for (const ms of PATIENCE_MS) {
+async function remove(held: HeldTask, { cgroups, say }: Pick<Surroundings, "cgroups" | "say">): Promise<void> {
+  for (const [tries, ms] of PATIENCE_MS.entries()) {
     await pause(ms);
+    if (tries === GATHER_AT) gatherThreads(cgroups);
     inTrouble(say, "what a task has left in its control group could not be killed", 0, () => killGroup(held.group));
     if (removeGroup(held.group)) return;
   }

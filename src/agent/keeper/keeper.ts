@@ -6,6 +6,7 @@ import type { TaskExit } from "../../core/model/end";
 import { join } from "node:path";
 import { nowMs } from "../../os/clock";
 import { LEASE_TIMES } from "../../core/limits";
+import { createGroupJoining } from "../../os/cgroup/enter";
 import { findCgroups } from "../../os/cgroup/hierarchy";
 import { leaveService, removeBases, removeLeftKeepers } from "../../os/cgroup/keeper-group";
 import { messageOf } from "../../os/errors";
@@ -25,7 +26,7 @@ import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
 import { Guard } from "./guard";
 import { clocksNow } from "../tasks/moments";
 import { parseToKeeper, toldBy, type FromKeeper, type TaskOrder, type ToKeeper } from "./messages";
-import { openJournal } from "../tasks/living";
+import { joiningOf, openJournal } from "../tasks/living";
 import { makeRunDir, runDirOf, runName } from "../machine/rundir";
 import { places, startFailed } from "../tasks/taskdir";
 
@@ -287,6 +288,7 @@ export async function runKeeper(dir: string): Promise<void> {
   adjustOom("self", OWN_OOM_SCORE);
   const alone = takeOrphans();
   if (alone !== null) say("what leaves its task's control group is not found", { why: alone });
+  const joining = joiningOf(run, process.pid);
   const guard = new Guard({
     command: [...selfCommand(), "guard", dir],
     say,
@@ -296,6 +298,7 @@ export async function runKeeper(dir: string): Promise<void> {
     guard,
     cgroups,
     group_name: name,
+    joining: createGroupJoining(cgroups, joining),
     tasks,
     journal: openJournal(run),
     say,
@@ -307,6 +310,7 @@ export async function runKeeper(dir: string): Promise<void> {
   say("ready", { version, at_ms: nowMs(), cgroups: cgroups.is });
   await keeper.serve();
   await guard.close();
+  clearAway(joining);
   service?.back();
   removeLeftKeepers(cgroups, name);
   removeBases(cgroups);

@@ -47,6 +47,9 @@ export interface Journal {
   ended(uid: string): void;
 }
 
+/** Returns the directory in which a keeper has its processes join their groups. */
+export const joiningOf = (run: string, pid: number | string): string => join(run, `joining.${pid}`);
+
 /** Creates the journal of this keeper. */
 export function openJournal(run: string): Journal {
   const path = join(run, `${PREFIX}${process.pid}`);
@@ -159,7 +162,9 @@ export function readJournals(root: string, own: string): Noted {
       if (dir === own) for (const note of journal.begun) notes.set(note.uid, note);
       const useless =
         !now || (dir === own ? lost.length === 0 : alive.length === 0 && lost.length === journal.begun.length);
-      if (useless && !journal.open) clearAway(journal.path);
+      if (!useless || journal.open) continue;
+      clearAway(journal.path);
+      clearAway(joiningOf(dir, file.slice(PREFIX.length)));
     }
     if (dir !== own && isOldDirectory(dir) && namesIn(dir).length === 0) clearAway(dir);
   }

@@ -8,7 +8,7 @@ import { kernelText } from "../proc";
 import { keepDevices } from "./devices";
 import { below, tryRemove, tryWrite } from "./dirs";
 import { basesOf, groupOf, type Cgroups, type Group } from "./hierarchy";
-import { limitV1, limitV2, type GroupLimits } from "./limits";
+import { limitV1, limitV2, weighV1, type GroupLimits } from "./limits";
 
 /** Makes the group of one task. Throws when one of `limits` cannot be set. */
 export function makeGroup(
@@ -28,10 +28,20 @@ export function makeGroup(
   return group;
 }
 
-/** Puts a process into the directories of a group that it did not join before executing. */
-export function joinRest(group: Group, pid: number): void {
+/**
+ * Gives a group of version 1 its weight, which may be too small for the thread that is in it while it starts the first
+ * process. Returns why that failed, or null.
+ */
+export function weigh(cgroups: Cgroups, group: Group, limits: GroupLimits): string | null {
+  const at = cgroups.is === "v1" ? cgroups.bases.findIndex(({ controller }) => controller === "cpu") : -1;
+  const dir = group[at];
+  return dir === undefined ? null : weighV1(dir, limits);
+}
+
+/** Puts a process into directories of its group that it is not in yet. */
+export function joinLate(dirs: Iterable<string>, pid: number): void {
   // An error means that the process has ended, and then it needs no group.
-  for (const dir of group.slice(1)) tryWrite(join(dir, "cgroup.procs"), String(pid));
+  for (const dir of dirs) tryWrite(join(dir, "cgroup.procs"), String(pid));
 }
 
 function pidsIn(dir: string): number[] {

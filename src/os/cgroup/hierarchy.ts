@@ -20,11 +20,18 @@ export type Cgroups =
   /** One base directory per controller. Processes join the first before they execute. */
   | {
       readonly is: "v1";
-      readonly bases: readonly { readonly controller: Controller; readonly base: string }[];
+      readonly bases: readonly Base[];
       readonly devices: DeviceKeeping | null;
       readonly detail: string | null;
     }
   | { readonly is: "none"; readonly detail: string };
+
+/** The directory of orch in the hierarchy of a controller. */
+interface Base {
+  readonly controller: Controller;
+  readonly mount: string;
+  readonly base: string;
+}
 
 /** How device files are kept from a group's processes. Only groups that need it get a directory below `base`. */
 export interface DeviceKeeping {
@@ -111,12 +118,12 @@ export function findCgroups(name: string): Cgroups {
 }
 
 function findV1(all: readonly Mount[], name: string): Cgroups {
-  const bases: { controller: Controller; base: string }[] = [];
+  const bases: Base[] = [];
   const problems: string[] = [];
   for (const controller of CONTROLLERS) {
     const mount = all.find(({ options }) => options.includes(controller));
     const found = mount === undefined ? { why: "not mounted" } : findBase(mount.point, controller, name);
-    if ("base" in found) bases.push({ controller, base: found.base });
+    if ("base" in found) bases.push({ controller, mount: mount?.point ?? "", base: found.base });
     else problems.push(`${controller}: ${found.why}`);
   }
   const detail = problems.length === 0 ? null : problems.join("; ");

@@ -21,15 +21,19 @@ export interface GroupLimits {
 const sharesOf = (cpu_milli: number): number => Math.min(262_144, Math.max(2, Math.round((cpu_milli * 1024) / 1000)));
 const weightOf = (cpu_milli: number): number => 1 + Math.floor(((sharesOf(cpu_milli) - 2) * 9_999) / 262_142);
 
+/** Sets all limits but the weight, which a group gets once its first process runs in it. */
 export function limitV1(dir: string, controller: Controller, limits: GroupLimits): void {
-  if (controller === "cpu") writeFileSync(join(dir, "cpu.shares"), String(sharesOf(limits.cpu_milli)));
-  else if (controller === "pids") writeFileSync(join(dir, "pids.max"), String(limits.pids));
+  if (controller === "cpu") return;
+  if (controller === "pids") writeFileSync(join(dir, "pids.max"), String(limits.pids));
   else if (limits.memory_bytes !== null) {
     writeFileSync(join(dir, "memory.limit_in_bytes"), String(limits.memory_bytes));
     const swap = join(dir, "memory.memsw.limit_in_bytes");
     if (existsSync(swap)) tryWrite(swap, String(limits.memory_bytes));
   }
 }
+
+export const weighV1 = (dir: string, { cpu_milli }: GroupLimits): string | null =>
+  tryWrite(join(dir, "cpu.shares"), String(sharesOf(cpu_milli)));
 
 export function limitV2(dir: string, controllers: readonly Controller[], limits: GroupLimits): void {
   if (controllers.includes("cpu")) writeFileSync(join(dir, "cpu.weight"), String(weightOf(limits.cpu_milli)));

@@ -55,6 +55,7 @@ const aroundOf = (say: (line: string) => void) =>
     guard: new Guard({ command: [], say, expired: () => undefined }),
     cgroups: { is: "none", detail: "made up" },
     group_name: "t",
+    joining: { dirFor: () => null },
     tasks: dir,
     wrappers: { setpriv: null, prlimit: null },
     oom_score_adj: 0,

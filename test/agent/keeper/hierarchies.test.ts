@@ -21,6 +21,7 @@ import type { TaskOrder } from "../../../src/agent/keeper/messages";
 import type { TaskExit } from "../../../src/core/model/end";
 import { deviceKeepingProblem } from "../../../src/os/cgroup/devices";
 import { killGroup, makeGroup, membersOf, removeGroup } from "../../../src/os/cgroup/group";
+import { createGroupJoining } from "../../../src/os/cgroup/enter";
 import { findCgroups, type Cgroups } from "../../../src/os/cgroup/hierarchy";
 import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { deviceNumber } from "../../../src/os/device-deny";
@@ -97,7 +98,7 @@ const NOBODY = { isLeased: () => true, onExit: () => undefined };
 
 async function run(cgroups: Cgroups, order: TaskOrder): Promise<TaskExit> {
   const { promise, resolve, reject } = Promise.withResolvers<TaskExit>();
-  const all = { ...around, cgroups };
+  const all = { ...around, cgroups, joining: createGroupJoining(cgroups, join(dir, "joining")) };
   const begun = await begin(order, all, {
     isLeased: () => true,
     onExit: (held, exit) => void finish(held, exit, all, () => undefined).then(resolve, reject),
@@ -140,6 +141,22 @@ for (const [kind, cgroups] of Object.entries(kinds)) {
   });
 }
 
+test.if(here.is === "v1")(
+  "v1: a task is in all of its directories from its first instruction on, and alone",
+  async () => {
+    const ownGroups = (): string[] =>
+      readdirSync("/proc/self/task").map((thread) => readFileSync(`/proc/self/task/${thread}/cgroup`, "utf8"));
+    const before = new Set(ownGroups());
+    const order = orderFor("while read -r line; do echo $line; done < /proc/self/cgroup");
+    expect(await run(here, order)).toMatchObject({ exit_code: 0 });
+    const groups = outputOf(order)
+      .split("\n")
+      .filter((line) => line.endsWith(order.uid));
+    expect(groups).toHaveLength(here.is === "v1" ? here.bases.length : 0);
+    expect(new Set(ownGroups())).toEqual(before);
+  },
+);
+
 const outputOf = (order: TaskOrder): string => readFileSync(join(dir, order.uid, "stdout"), "utf8");
 
 for (const [kind, cgroups] of Object.entries(kinds).filter(([, { is }]) => is !== "none")) {
@@ -172,7 +189,7 @@ test("a task whose devices cannot be kept from it does not begin", async () => {
   const order = orderFor("echo ran", { denied: [{ major: 1, minor: 7 }] });
   const none: Cgroups = { is: "none", detail: "made up" };
   expect(deviceKeepingProblem(none)).toBe("this machine has no control groups that keep devices away");
-  const begun = await begin(order, { ...around, cgroups: none }, NOBODY);
+  const begun = await begin(order, { ...around, cgroups: none, joining: createGroupJoining(none, dir) }, NOBODY);
   expect(begun).toMatchObject({ is: "failed", why: expect.stringContaining("keep devices away") });
 });
 
@@ -251,7 +268,8 @@ describe("a group whose processes cannot be listed", () => {
 
 test("a lease that ran out while the task was claimed lets nothing begin", async () => {
   const order = orderFor("echo began");
-  const all = { ...around, cgroups: { is: "none", detail: "made up" } } as const;
+  const none: Cgroups = { is: "none", detail: "made up" };
+  const all = { ...around, cgroups: none, joining: createGroupJoining(none, dir) };
   const begun = await begin(order, all, { ...NOBODY, isLeased: () => false });
   expect(begun).toMatchObject({ is: "failed", why: "its lease was over before it began" });
   expect(existsSync(join(dir, order.uid, "stdout"))).toBe(false);
