@@ -8,7 +8,7 @@ import { memoryOf, processesOf } from "../../test/support/processes";
 import { row, type Bench, type Row } from "./figure";
 
 const MB = 1e6;
-const IDLE_MS = 5_000;
+const IDLE_MS = 10_000;
 const AGENTS = 100;
 const TASKS = 10_000;
 const KEPT = 20;
@@ -36,8 +36,8 @@ async function idleParts(): Promise<Row[]> {
   try {
     await quiet();
     const rows = [
-      ...weighed("idle server", cluster.server?.pid ?? 0, {}),
-      ...weighed("idle agent", cluster.agent("n1").pid, { at_most: 60 }),
+      ...weighed("idle server", cluster.server?.pid ?? 0, { at_most: 60 }),
+      ...weighed("idle agent", cluster.agent("n1").pid, { at_most: 45 }),
     ];
     await cluster.apply(service(KEPT));
     await cluster.until("tasks to run", (tasks) => tasks.filter(({ state }) => state === "running").length === KEPT);
@@ -45,7 +45,7 @@ async function idleParts(): Promise<Row[]> {
     return [
       ...rows,
       ...weighed(`agent with ${KEPT} tasks`, cluster.agent("n1").pid, { at_most: 60 }),
-      ...weighed(`supervisor: keeper (one a node) with ${KEPT} tasks`, keeperOf(cluster, "n1"), {}, { at_most: 3 }),
+      ...weighed(`supervisor: keeper (one a node) with ${KEPT} tasks`, keeperOf(cluster, "n1"), { at_most: 35 }),
     ];
   } finally {
     await cluster.close();

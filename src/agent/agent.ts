@@ -15,6 +15,7 @@ import { takeOwnDir } from "../os/files/own-dir";
 import { networkFileSystem } from "../os/files/filesystem";
 import { tooMuch } from "../core/nodes/too-much";
 import { bootId, statOf } from "../os/proc";
+import { stayLean } from "../os/process/lean";
 import { collectOrphans, isFirstProcess } from "../os/process/orphans";
 import type { Machine } from "../wire/agent";
 import { createAccounts, type AccountMode } from "./machine/account";
@@ -103,6 +104,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   if (closed !== null) options.say(`${data}: ${closed}; this node takes no tasks until that is mended`);
   const locked = lockData(data, run, closed !== null, options.say);
   if (locked.is === "held") throw heldBy(data, locked.who);
+  const stopLean = stayLean();
   const stopCollecting = isFirstProcess() ? collectOrphans() : null;
   try {
     claimShare(run, data, options);
@@ -110,6 +112,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     forgetAgent(run);
     return end;
   } finally {
+    stopLean();
     stopCollecting?.();
     locked.release();
   }

@@ -39,6 +39,8 @@ const TIMER_SLACK = 50_000;
 const MOST_CPUS = 8_192;
 const SYS_FADVISE = process.arch === "arm64" ? 223 : 221;
 const FADVISE_DONTNEED = 4;
+const SYS_MADVISE = process.arch === "arm64" ? 233 : 28;
+const MADVISE_DONTNEED = 4;
 const SYS_BPF = process.arch === "arm64" ? 280 : 321;
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
@@ -244,6 +246,17 @@ export function dropCached(fd: number): string | null {
   if (lib.is === "absent") return lib.why;
   const code = Number(lib.c.syscall(SYS_FADVISE, fd, 0, 0, FADVISE_DONTNEED, 0, 0));
   return code === 0 ? null : `fadvise: error ${errnoOf(lib.c)}`;
+}
+
+/**
+ * Takes pages out of this process's memory. They must be unchanged pages of a file: each is mapped again when it is
+ * used, mostly from the system's cache. Returns why it failed, or null.
+ */
+export function unmapPages(begin: number, end: number): string | null {
+  const lib = libc();
+  if (lib.is === "absent") return lib.why;
+  const code = Number(lib.c.syscall(SYS_MADVISE, begin, end - begin, MADVISE_DONTNEED, 0, 0, 0));
+  return code === 0 ? null : `madvise: error ${errnoOf(lib.c)}`;
 }
 
 /**

@@ -1,6 +1,7 @@
 // Regular work that decides nothing: keeping watchers' connections alive, and removing old history and inputs.
 
 import { DAY_MS, type Ms } from "../core/units";
+import { stayLean } from "../os/process/lean";
 import type { Inputs } from "./inputs";
 import type { LongAnswers } from "./http/long-answers";
 import type { Retention, Store } from "../store/store";
@@ -53,7 +54,9 @@ export function startUpkeep({ store, watch, inputs, longAnswers }: Kept, failed:
     }),
     TICK_MS,
   );
+  const stopLean = stayLean();
   function stop(): void {
+    stopLean();
     clearTimeout(pruning);
     clearInterval(ticking);
   }

@@ -16,6 +16,7 @@ import { listenLines, type LineHandlers, type LinePeer } from "../../os/files/li
 import { createLog } from "../../os/log";
 import { selfCommand } from "../../os/self";
 import { adjustOom, kernelText } from "../../os/proc";
+import { stayLean } from "../../os/process/lean";
 import { takeKnownState } from "../../os/process/known-state";
 import { orphans, takeOrphans } from "../../os/process/orphans";
 import { systemTool, type ProcessExit } from "../../os/process/spawn";
@@ -308,7 +309,9 @@ export async function runKeeper(dir: string): Promise<void> {
   const version = process.env["ORCH_KEEPER_VERSION"] ?? "unknown";
   const keeper = new Keeper(around, version, join(keepers, `${process.pid}.sock`));
   say("ready", { version, at_ms: nowMs(), cgroups: cgroups.is });
+  const stopLean = stayLean();
   await keeper.serve();
+  stopLean();
   await guard.close();
   clearAway(joining);
   service?.back();
