@@ -21,6 +21,9 @@ import { claimStopped, createActs, type Acts } from "./acts";
 import { createReports, type TaskReports, type Situation } from "./reports";
 import { begunOf, createUnrecorded, type Unrecorded } from "./unrecorded";
 
+/** How many records of one message are written together. */
+const WRITTEN_AT_ONCE = 32;
+
 export interface AgentLoopOptions {
   readonly store: TaskStore;
   readonly driver: Driver;
@@ -222,13 +225,24 @@ class Loop implements AgentLoop {
     if (accepted === null) return null;
     for (const stray of accepted.strays) this.#unrecorded.stop(stray);
     const stops = [...accepted.claims, ...accepted.strays.map(({ uid }) => uid)];
-    const done = await Promise.allSettled([
-      ...accepted.records.map((record) => store.write(record)),
-      ...stops.map((uid) => claimStopped({ store, driver }, uid)),
-    ]);
+    let stopping = stops.map((uid) => claimStopped({ store, driver }, uid));
+    // What is written may begin while the rest is being written.
+    for (let at = 0; at === 0 || at < accepted.records.length; at += WRITTEN_AT_ONCE) {
+      await this.#keep(accepted.records.slice(at, at + WRITTEN_AT_ONCE), stopping);
+      stopping = [];
+    }
     trace("agent: recorded");
+    for (const report of accepted.reports) this.#unrecorded.ended(report);
+    if (accepted.reports.length > 0) this.#options.report(accepted.reports);
+    return accepted.fence;
+  }
+
+  /** Takes records into the loop once they are written. Throws if one is not, or if a claim that is made is not. */
+  async #keep(records: readonly TaskRecord[], claims: readonly Promise<unknown>[]): Promise<void> {
+    const { store } = this.#options;
+    const done = await Promise.allSettled([...records.map((record) => store.write(record)), ...claims]);
     const failed = done.find((each) => each.status === "rejected");
-    for (const record of accepted.records) {
+    for (const record of records) {
       const { uid } = record.assignment;
       const now = this.#records.get(uid);
       // The server repeats a stop until it has the end, so the stop is carried out even if a full disk cannot keep it.
@@ -239,9 +253,6 @@ class Loop implements AgentLoop {
     }
     this.wake();
     if (failed !== undefined) throw failed.reason;
-    for (const report of accepted.reports) this.#unrecorded.ended(report);
-    if (accepted.reports.length > 0) this.#options.report(accepted.reports);
-    return accepted.fence;
   }
 
   knows(uid: string): boolean {

@@ -14,12 +14,13 @@ export interface RecordWriter {
 /** Makes a writer. The records of one task are written one after the other, and those of all tasks together. */
 export function createRecordWriter(tasks: string, disk: Disk, book: Pick<Book, "has" | "write">): RecordWriter {
   const last = new Map<string, Promise<void>>();
+  const make = makingTogether(disk);
 
   const put = async (record: TaskRecord): Promise<void> => {
     const { uid } = record.assignment;
     const dir = join(tasks, uid);
     const there = lookAt(dir);
-    if (there === null) await disk.run(() => (book.has(uid) ? makeAgain(dir, record) : makeDirSlowly(dir)));
+    if (there === null) await make(() => (book.has(uid) ? makeAgain(dir, record) : makeDirSlowly(dir)));
     else if (!there.isDirectory()) throw new Error(`${dir} is not a directory`);
     await book.write(record);
   };
@@ -40,6 +41,37 @@ export function createRecordWriter(tasks: string, disk: Disk, book: Pick<Book, "
         if (last.get(uid) === mine) last.delete(uid);
       }
     },
+  };
+}
+
+/** How many directories are made in one operation, which a disk that answers takes milliseconds for. */
+const MOST_AT_ONCE = 32;
+
+/** Makes a function that makes directories, those that are asked for in one turn in one operation of the disk. */
+function makingTogether(disk: Disk): (make: () => Promise<void>) => Promise<void> {
+  let waiting: { make: () => Promise<void>; resolve: () => void; reject: (error: unknown) => void }[] = [];
+  const flush = async (): Promise<void> => {
+    await Promise.resolve();
+    const taken = waiting;
+    waiting = [];
+    for (let at = 0; at < taken.length; at += MOST_AT_ONCE) {
+      await disk.run(async () => {
+        for (const { make, resolve, reject } of taken.slice(at, at + MOST_AT_ONCE)) {
+          try {
+            await make();
+            resolve();
+          } catch (error) {
+            reject(error);
+          }
+        }
+      });
+    }
+  };
+  return (make) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    waiting.push({ make, resolve, reject });
+    if (waiting.length === 1) flush().catch(reject);
+    return promise;
   };
 }
 

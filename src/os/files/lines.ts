@@ -2,6 +2,7 @@
 // take yet are kept up to a bound. A peer that does not read is disconnected.
 
 import { chmodSync } from "node:fs";
+import { preciseMs } from "../clock";
 import { messageOf } from "../errors";
 import { parsedJson } from "./json";
 
@@ -15,6 +16,9 @@ export interface LineHandlers {
   /** Called once, whichever end closed the connection. `why` tells what this end could not bear, if that was it. */
   closed(why: string | null): void;
 }
+
+/** How long what is sent in one turn of the process may wait for the end of that turn. */
+const TOGETHER_MS = 32;
 
 const MOST_BUFFERED = 64 * 1024 * 1024;
 
@@ -31,6 +35,8 @@ class Wire implements LinePeer {
   #input = "";
   #output = new Uint8Array(0);
   #queued: string[] = [];
+  /** When this turn of the process began to send, or null if it has sent nothing. What follows is sent together. */
+  #sent_ms: number | null = null;
   #why: string | null = null;
   readonly #decoder = new TextDecoder();
 
@@ -41,11 +47,22 @@ class Wire implements LinePeer {
 
   send(message: unknown): void {
     if (this.#socket === null) return;
-    if (this.#queued.length === 0) queueMicrotask(() => this.#flush());
     this.#queued.push(`${JSON.stringify(message)}\n`);
+    if (this.#sent_ms === null) {
+      this.#sent_ms = preciseMs();
+      queueMicrotask(() => this.#flush());
+      setImmediate(() => {
+        this.#sent_ms = null;
+        this.#flush();
+      });
+    } else if (preciseMs() - this.#sent_ms > TOGETHER_MS) {
+      this.#sent_ms = preciseMs();
+      this.#flush();
+    }
   }
 
   #flush(): void {
+    if (this.#queued.length === 0) return;
     const more = Buffer.from(this.#queued.join(""));
     this.#queued = [];
     this.#output = this.#output.length === 0 ? more : Buffer.concat([this.#output, more]);
@@ -88,6 +105,7 @@ class Wire implements LinePeer {
   }
 
   close(): void {
+    this.#flush();
     this.#socket?.end();
   }
 }

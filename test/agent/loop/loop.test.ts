@@ -272,3 +272,23 @@ test("what a hanging keeper was asked to begin for another timeline never begins
   expect(tasks.driver.seen().get(task.uid)).toEqual({ claimed: true, process: { is: "none" } });
   expect(await output(site.data, task.uid)).toBe("");
 });
+
+test("of many tasks that come together the first begin while the last are being written", async () => {
+  const tasks = await site.open();
+  const orders = Array.from({ length: 100 }, () => assignmentFor("sleep 60"));
+  const last = orders.at(-1)!.uid;
+  const held = Promise.withResolvers<void>();
+  const write: typeof tasks.store.write = async (record) => {
+    if (record.assignment.uid === last) await held.promise;
+    return tasks.store.write(record);
+  };
+  const { loop: of } = await startLoop({ ...tasks, store: { ...tasks.store, write } });
+  const stamp = { ...FENCE, revision: 5 };
+  const verbs = orders.map((assignment): Verb => ({ verb: "assign", task: assignment }));
+  const taken = of.take(FENCE, stamp, 1, verbs);
+  await alive(tasks, orders[0]!.uid);
+  expect(of.knows(last)).toBe(false);
+  held.resolve();
+  expect(await taken).toMatchObject({ applied_n: 1 });
+  await alive(tasks, last);
+});

@@ -19,7 +19,7 @@ import { openTaskStore } from "../../../src/agent/tasks/store";
 import { readAttempt } from "../../../src/agent/tasks/taskdir";
 import { endWithoutResult } from "../../../src/core/agent/ending";
 import type { TaskRecord } from "../../../src/core/model/record";
-import { createDisk } from "../../../src/os/files/disk";
+import { createDisk, type Disk } from "../../../src/os/files/disk";
 import { bookOf, damageRecord } from "../../support/book";
 import { scratchDir } from "../../support/scratch";
 import { assignmentFor, recordFor } from "../../support/tasks";
@@ -242,4 +242,36 @@ describe("a store", () => {
     expect(existsSync(join(data, "tasks", uidOf(a)))).toBe(false);
     next.close();
   });
+});
+
+test("tasks that come together get their directories and their records in a few operations of the disk", async () => {
+  const data = scratchDir("orch-book-");
+  const disk = createDisk();
+  let operations = 0;
+  const counting: Disk = { ...disk, run: async (operation) => (operations++, disk.run(operation)) };
+  const book = openBook(data, counting, say);
+  book.read();
+  await book.begin([]);
+  const writer = createRecordWriter(join(data, "tasks"), counting, book);
+  const records = some(100);
+  await Promise.all(records.map(async (record) => writer.write(record)));
+  expect(found(data)).toEqual(records.map(uidOf).sort());
+  expect(records.every((record) => existsSync(join(data, "tasks", uidOf(record))))).toBe(true);
+  expect(operations).toBeLessThan(20);
+});
+
+test("a directory that cannot be made costs its own task, and none that came with it", async () => {
+  const data = scratchDir("orch-book-");
+  const disk = createDisk();
+  const book = openBook(data, disk, say);
+  book.read();
+  await book.begin([]);
+  const [bad, ...good] = some(5);
+  const parent = join(data, "tasks");
+  mkdirSync(parent);
+  writeFileSync(join(parent, uidOf(bad!)), "in its place");
+  const writer = createRecordWriter(parent, disk, book);
+  const done = await Promise.allSettled([bad!, ...good].map(async (record) => writer.write(record)));
+  expect(done.map(({ status }) => status === "fulfilled")).toEqual([false, ...good.map(() => true)]);
+  expect(found(data)).toEqual(good.map(uidOf).sort());
 });
