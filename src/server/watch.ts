@@ -249,7 +249,11 @@ function* eventsOf(
   const { state, spec } = store;
   const wording = wordingFor(null, store);
   const look = rowLook({ state, now_ms: store.now(), spec, limits, wording });
-  const runOf = (run: number): RunRow | null => runByNumber(store, run);
+  // What an event is about has mostly changed with it.
+  const changed = new Map<number, RunRow>();
+  for (const { table, row } of changes)
+    if ((table === "runs" || table === "ended_runs") && row !== null) changed.set(row.run, row);
+  const runOf = (run: number): RunRow | null => changed.get(run) ?? runByNumber(store, run);
   for (const change of changes) {
     if (change.row === null) continue;
     switch (change.table) {

@@ -106,10 +106,18 @@ function taskHistory(db: Db): Pick<History, "task" | "tasks" | "nodesOf"> {
 }
 
 function runHistory(db: Db): Pick<History, "run" | "runs"> {
+  const of = (column: typeof ended_runs.run | typeof ended_runs.uid) =>
+    db
+      .select(runFields)
+      .from(ended_runs)
+      .where(eq(column, sql.placeholder("it")))
+      .prepare();
+  // Every event of a run asks for it, so the statements are made once.
+  let [byNumber, byUid]: (ReturnType<typeof of> | null)[] = [null, null];
   return {
-    run(run_or_uid) {
-      const wanted = typeof run_or_uid === "number" ? eq(ended_runs.run, run_or_uid) : eq(ended_runs.uid, run_or_uid);
-      return db.select(runFields).from(ended_runs).where(wanted).get() ?? null;
+    run(it) {
+      const asked = typeof it === "number" ? (byNumber ??= of(ended_runs.run)) : (byUid ??= of(ended_runs.uid));
+      return asked.get({ it }) ?? null;
     },
     runs({ project, user, name, since_ms, before_run, limit }) {
       const wanted: (SQL | undefined)[] = [

@@ -171,4 +171,17 @@ describe("history", () => {
     expect(ids(1)).toEqual(ids(2_000));
     db.close();
   });
+
+  test("of a run asks the database with a statement that is made once", () => {
+    const dir = scratch();
+    opened(dir).close();
+    const db = new Database(join(dir, "orch.db"));
+    const { run } = historyOf(db);
+    const asked = spyOn(db, "prepare");
+    expect([1, 2, 1].map((number) => run(number))).toEqual([null, null, null]);
+    const queries = asked.mock.calls.length;
+    asked.mockRestore();
+    expect(queries).toBe(1);
+    db.close();
+  });
 });
