@@ -54,6 +54,7 @@ const open = (path: string) =>
     waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
     mlockall: { args: ["i32"], returns: "i32" },
     clock_gettime: { args: ["i32", "ptr"], returns: "i32" },
+    poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
     pipe: { args: ["ptr"], returns: "i32" },
     execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
     syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
@@ -228,6 +229,20 @@ export function signalPidfd(fd: number, signal: number, whole: "one" | "group"):
   if (lib.is === "absent") return false;
   const flags = whole === "group" ? PIDFD_SIGNAL_PROCESS_GROUP : 0;
   return Number(lib.c.syscall(SYS_PIDFD_SEND_SIGNAL, fd, signal, 0, flags, 0, 0)) === 0;
+}
+
+const POLLPRI = 0x2;
+const POLLERR = 0x8;
+
+/**
+ * Returns whether a file of /proc that tells of changes has told of one since this was asked last, or since it was
+ * opened; true where that cannot be asked.
+ */
+export function hasTold(fd: number): boolean {
+  const lib = libc();
+  if (lib.is === "absent") return true;
+  const asked = new Int32Array([fd, POLLPRI | POLLERR]);
+  return lib.c.poll(ptr(asked), 1n, 0) !== 0;
 }
 
 /** Lets this thread run on one processor only. Returns why it failed, or null. */

@@ -42,6 +42,9 @@ export function pidsOfTask(pid_max = kernelText("/proc/sys/kernel/pid_max")): nu
   return all > 0 ? Math.max(1, Math.min(PIDS, Math.floor(all / PIDS_PART))) : PIDS;
 }
 
+/** The same for all tasks of this process: the kernel's bound is not asked for again. */
+let pids: number | null = null;
+
 /** The score of a task without a memory limit of its own: the kernel kills such a task first when memory runs out. */
 const OOM_FIRST = 500;
 const SHELLS: Readonly<Record<string, string>> = { sh: "/bin/sh", bash: "/bin/bash" };
@@ -75,7 +78,7 @@ export function orderOf(
     account: switched ? { name: who.name, uid: who.uid, gid: who.gid } : null,
     limits: {
       cpu_milli: promised.cpu_milli,
-      pids: pidsOfTask(),
+      pids: (pids ??= pidsOfTask()),
       memory_bytes: promised.memory_limited ? promised.memory_bytes : null,
       ...(assignment.oom === "any" ? { oom_kills_all: true } : {}),
     },

@@ -2,8 +2,9 @@
 // holds whoever looks at it, and so does a FUSE mount whose program hangs. The kernel's own list of mounts tells before
 // such a look.
 
-import { lstatSync, readlinkSync } from "node:fs";
+import { lstatSync, openSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { hasTold } from "../libc";
 import { kernelText } from "../proc";
 import { mountsIn } from "./filesystem";
 
@@ -15,14 +16,19 @@ const KERNEL =
 const NEAR: ReadonlySet<string> = new Set([DISKS, MEMORY, KERNEL].flatMap((names) => names.split(" ")));
 const MOST_LINKS = 40;
 
-let known = { text: "", far: [] as readonly string[] };
+const MOUNTS = "/proc/self/mountinfo";
 
-/** Returns the points of the mounts that are not of this machine alone. */
+/** The mounts as they were read last, and the descriptor on which the kernel tells that they have changed since. */
+let known: { readonly told: number; readonly far: readonly string[] } | null = null;
+
+/** Returns the points of the mounts that are not of this machine alone. Most machines mount something once a day. */
 function farPoints(): readonly string[] {
-  const text = kernelText("/proc/self/mountinfo") ?? "";
-  if (text !== known.text) {
-    known = { text, far: mountsIn(text).flatMap(({ point, type }) => (NEAR.has(type) ? [] : [point])) };
-  }
+  if (process.platform !== "linux") return [];
+  if (known !== null && !hasTold(known.told)) return known.far;
+  // Opened before it is read: what is mounted in between is told at the next look.
+  const told = known?.told ?? openSync(MOUNTS, "r");
+  const text = kernelText(MOUNTS) ?? "";
+  known = { told, far: mountsIn(text).flatMap(({ point, type }) => (NEAR.has(type) ? [] : [point])) };
   return known.far;
 }
 
