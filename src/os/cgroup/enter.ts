@@ -2,9 +2,9 @@
 // itself is moved at once; a process that is moved, also by itself, first waits for the whole machine (an RCU grace
 // period of 5 to 20 ms where no other was moved a moment ago). On version 2 a process is born in its group.
 
-import { mkdirSync, symlinkSync } from "node:fs";
+import { symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { clearAway } from "../files/files";
+import { exists, makePrivateDir, removeFile } from "../files/files";
 import { kernelText } from "../proc";
 import { tryWrite } from "./dirs";
 import type { Cgroups, Group } from "./hierarchy";
@@ -34,7 +34,15 @@ interface Hierarchy {
   readonly file: typeof THREADS | typeof PROCESSES;
 }
 
-/** Returns the hierarchies of version 1 whose directories are not joined first. */
+const known = new WeakMap<Cgroups, readonly Hierarchy[]>();
+
+/** Returns the hierarchies of version 1 whose directories are not joined first, with where this process began. */
+function hierarchiesOf(cgroups: Cgroups): readonly Hierarchy[] {
+  const found = known.get(cgroups) ?? hierarchies(cgroups);
+  known.set(cgroups, found);
+  return found;
+}
+
 function hierarchies(cgroups: Cgroups): Hierarchy[] {
   if (cgroups.is !== "v1") return [];
   const lines = (kernelText("/proc/self/cgroup") ?? "").split("\n").map((line) => line.split(":"));
@@ -71,7 +79,7 @@ export function enterRest(cgroups: Cgroups, group: Group): Entered {
   const missed: string[] = [];
   const entered: Hierarchy[] = [];
   let unkept: string | null = null;
-  const all = hierarchies(cgroups);
+  const all = hierarchiesOf(cgroups);
   for (const dir of group.slice(1)) {
     const hierarchy = all.find(({ base }) => base === dirname(dir));
     const why = hierarchy === undefined ? `${dir} is in no hierarchy` : tryWrite(join(dir, hierarchy.file), SELF);
@@ -91,7 +99,7 @@ export function enterRest(cgroups: Cgroups, group: Group): Entered {
 
 /** Brings all threads of this process to where its first one is: one that began inside a group has stayed there. */
 export function gatherThreads(cgroups: Cgroups): void {
-  for (const { home } of hierarchies(cgroups)) tryWrite(join(home, PROCESSES), SELF);
+  for (const { home } of hierarchiesOf(cgroups)) tryWrite(join(home, PROCESSES), SELF);
 }
 
 /** Says which directory a process joins by itself before it executes. */
@@ -113,8 +121,8 @@ export function createGroupJoining(cgroups: Cgroups, dir: string): GroupJoining 
       const to = first(group);
       if (to === null) return null;
       try {
-        mkdirSync(dir, { recursive: true, mode: 0o700 });
-        clearAway(link);
+        if (!exists(dir)) makePrivateDir(dir);
+        removeFile(link);
         symlinkSync(join(to, THREADS), link);
         return dir;
       } catch (error) {
