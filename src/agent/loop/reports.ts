@@ -50,8 +50,18 @@ function markOf(reported: Reported): string {
   return JSON.stringify([state, pid, prepared, "reason" in reported ? reported.reason : null]);
 }
 
-export function createReports(records: ReadonlyMap<string, TaskRecord>, store: TaskStore): TaskReports {
-  const told = new Map<string, string>();
+/** What was reported of a task last, and of what it was made. */
+interface Told {
+  readonly mark: string;
+  readonly record: TaskRecord;
+  readonly seen: Seen | undefined;
+}
+
+/** Returns whether the mark of a report is made of the record and of what is seen of its task, and of nothing else. */
+const isPlain = ({ end }: TaskRecord, seen: Seen | undefined): boolean => end !== null || seen?.process.is === "alive";
+
+export function createReports(records: ReadonlyMap<string, TaskRecord>, store: Pick<TaskStore, "tail">): TaskReports {
+  const told = new Map<string, Told>();
   /** Successors of attempts whose end is not on disk. The server would not know whose such a successor is. */
   const early = new Set<string>();
   // An agent may have died between writing a successor and writing the end before it.
@@ -79,11 +89,13 @@ export function createReports(records: ReadonlyMap<string, TaskRecord>, store: T
         if (early.has(uid)) continue;
         const beginning = busy.has(uid) && situation.seen.get(uid) === undefined && record.end === null;
         if (beginning && !situation.blocked.has(uid)) continue;
+        const seen = situation.seen.get(uid);
+        const before = told.get(uid);
+        if (before !== undefined && before.record === record && before.seen === seen && isPlain(record, seen)) continue;
         const entry = of(record, situation);
         const mark = markOf(entry.reported);
-        if (told.get(uid) === mark) continue;
-        told.set(uid, mark);
-        entries.push(entry);
+        told.set(uid, { mark, record, seen });
+        if (before?.mark !== mark) entries.push(entry);
       }
       // The end that made a successor comes before the successor, also if the two are sent in different messages.
       return entries.toSorted((a, b) => (a.identity?.attempt ?? 0) - (b.identity?.attempt ?? 0));
