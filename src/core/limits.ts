@@ -68,6 +68,8 @@ export const HOUSE_LIMITS = {
   inputs_sum_each_bytes: 4 * GIB,
   /** One part of an input on its way to a node. */
   input_part_bytes: 128 * 1024,
+  /** Elements of an array that are handed out in one batch. */
+  batch_elements: 2_000,
   /** Each stream of a task. */
   log_bytes: 64 * MIB,
   /** What the report of a task's end carries of each stream. */

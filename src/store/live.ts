@@ -1,5 +1,6 @@
 // The live maps, which are held in memory and planned on. One function changes them, for commits and for tests alike.
 
+import type { ElementPage } from "../core/model/array";
 import type { Change, ClusterRow, RestingPort, State, TokenRow, UserRow } from "../core/model/rows-state";
 import type { AppRow, RunRow, SlotRow, WorkloadRow } from "../core/model/rows-work";
 import type { TaskRow } from "../core/model/rows-task";
@@ -13,6 +14,7 @@ export const LIVE_TABLES = [
   "runs",
   "slots",
   "tasks",
+  "elements",
   "ports",
   "users",
   "tokens",
@@ -27,6 +29,7 @@ export interface LiveState extends State {
   readonly runs: Map<string, RunRow>;
   readonly slots: Map<string, SlotRow>;
   readonly tasks: Map<string, TaskRow>;
+  readonly elements: Map<string, ElementPage>;
   readonly ports: Map<string, RestingPort>;
   readonly users: Map<string, UserRow>;
   readonly tokens: Map<string, TokenRow>;
@@ -45,6 +48,7 @@ export function emptyState(cluster: ClusterRow): LiveState {
     runs: new Map(),
     slots: new Map(),
     tasks: new Map(),
+    elements: new Map(),
     ports: new Map(),
     users: new Map(),
     tokens: new Map(),

@@ -31,6 +31,7 @@ interface Removed {
 export function prunerOf(db: Database, live: LiveState, specs: Specs): Store["prune"] {
   const tasks = rowsOf(db, "ended_tasks", "archived_ms", "spec_hash");
   const runs = rowsOf(db, "ended_runs", "archived_ms", "spec_hash");
+  const elements = rowsOf(db, "ended_elements", "archived_ms", "null");
   const events = rowsOf(db, "events", "id", "null");
   const answers = rowsOf(db, "idempotency", "at_ms", "null");
   const versions = walkOf(db, "versions", "workload_uid", "version desc, revision desc", "spec_hash");
@@ -48,6 +49,8 @@ export function prunerOf(db: Database, live: LiveState, specs: Specs): Store["pr
     remove((room) => tasks.surplus.all(keep.ended_tasks, room));
     remove((room) => runs.aged.all(aged_ms, room));
     remove((room) => runs.surplus.all(keep.ended_runs, room));
+    remove((room) => elements.aged.all(aged_ms, room));
+    remove((room) => elements.surplus.all(keep.ended_runs, room));
     remove((room) => versions.step({ live: live.workloads, keep: keep.versions, aged_ms, room }));
     remove((room) => events.aged.all(eventIdFrom(now_ms - keep.events_age_ms), room));
     remove((room) => events.surplus.all(keep.events, room));
@@ -72,7 +75,7 @@ export function prunerOf(db: Database, live: LiveState, specs: Specs): Store["pr
   };
 }
 
-type Table = "ended_tasks" | "ended_runs" | "events" | "idempotency";
+type Table = "ended_tasks" | "ended_runs" | "ended_elements" | "events" | "idempotency";
 
 /** Removes rows of a table, the oldest first: those of before a time, and those beyond a number of rows. */
 function rowsOf(db: Database, table: Table, time: string, spec_hash: string) {

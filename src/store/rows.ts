@@ -3,6 +3,7 @@
 
 import { getTableColumns } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/sqlite-core";
+import type { ElementPage } from "../core/model/array";
 import type { NodeTests } from "../core/model/node-tests";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import type { Change, ClusterRow, EventRow, GraveRow, RestingPort, TokenRow, UserRow } from "../core/model/rows-state";
@@ -72,12 +73,14 @@ export const ROW_TABLES: { readonly [N in TableName]: RowTable } = {
   runs: rowTable("runs", tables.runs),
   slots: rowTable("slots", tables.slots),
   tasks: rowTable("tasks", tables.tasks),
+  elements: rowTable("elements", tables.elements),
   ports: rowTable("ports", tables.ports),
   users: rowTable("users", tables.users),
   tokens: rowTable("tokens", tables.tokens),
   specs: rowTable("specs", tables.specs),
   ended_tasks: rowTable("ended_tasks", tables.ended_tasks),
   ended_runs: rowTable("ended_runs", tables.ended_runs),
+  ended_elements: rowTable("ended_elements", tables.ended_elements),
   versions: rowTable("versions", tables.versions),
   node_tests: rowTable("node_tests", tables.node_tests),
   graves: rowTable("graves", tables.graves),
@@ -131,6 +134,8 @@ export const SAME_AS_MODEL: readonly true[] = [
   true satisfies Same<Stored<typeof tables.slots>, SlotRow>,
   true satisfies Same<Stored<typeof tables.tasks>, TaskRow>,
   true satisfies Same<Stored<typeof tables.ended_tasks>, TaskRow>,
+  true satisfies Same<Stored<typeof tables.elements>, ElementPage>,
+  true satisfies Same<Stored<typeof tables.ended_elements>, ElementPage>,
   true satisfies Same<Stored<typeof tables.ports>, RestingPort>,
   true satisfies Same<Stored<typeof tables.users>, UserRow>,
   true satisfies Same<Stored<typeof tables.tokens>, TokenRow>,

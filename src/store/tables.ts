@@ -4,6 +4,7 @@
 
 import { sql } from "drizzle-orm";
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type { ArrayRun, ElementBatch } from "../core/model/array";
 import type { EndCause } from "../core/model/end";
 import type { NodeDevice } from "../core/model/device";
 import type { Drain, Leaving, NodeFacts, NodeFlags, Orphan, PendingKey, Rebinding } from "../core/model/rows-node";
@@ -157,6 +158,7 @@ const runColumns = () => ({
   signal: text("signal"),
   cause: text("cause").$type<EndCause>(),
   waited_for: text("waited_for"),
+  array: json<ArrayRun>("array"),
 });
 
 export const runs = sqliteTable("runs", runColumns(), (table) => [
@@ -205,6 +207,7 @@ const taskColumns = () => ({
   created_ms: integer("created_ms").notNull(),
   assigned_revision: integer("assigned_revision").notNull(),
   observed: json<Observed>("observed").notNull(),
+  batch: json<ElementBatch>("batch"),
 });
 
 const OBSERVED_STATE = `"observed" ->> '$.state'`;
@@ -214,6 +217,15 @@ export const tasks = sqliteTable("tasks", taskColumns(), () => [
   oneOf("tasks_desired", `"desired"`, DESIRED),
   oneOf("tasks_kind", `"kind"`, KINDS),
 ]);
+
+const elementColumns = () => ({
+  key: text("key").primaryKey(),
+  run_uid: text("run_uid").notNull(),
+  page: integer("page").notNull(),
+  states: text("states").notNull(),
+});
+
+export const elements = sqliteTable("elements", elementColumns());
 
 export const ports = sqliteTable("ports", {
   key: text("key").primaryKey(),
@@ -291,6 +303,18 @@ export const ended_runs = sqliteTable(
     index("ended_runs_name").on(table.name, table.run),
     index("ended_runs_spec").on(table.spec_hash),
     oneOf("ended_runs_state", `"state"`, RUN_STATES.filter(isFinal)),
+  ],
+);
+
+export const ended_elements = sqliteTable(
+  "ended_elements",
+  {
+    ...elementColumns(),
+    archived_ms: integer("archived_ms").notNull(),
+  },
+  (table) => [
+    index("ended_elements_time").on(table.archived_ms),
+    index("ended_elements_run").on(table.run_uid, table.page),
   ],
 );
 

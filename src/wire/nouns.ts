@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { HOUSE_LIMITS } from "../core/limits";
 import { amount, countable, entriesOf, int, port, prose, span, tableOf, tailText, text } from "./scalars";
+import type { BatchOrder, BatchResults } from "../core/model/array";
 import { END_CAUSES, TOLD_ENDS, type EndCause } from "../core/model/end";
 import { DEFAULT_LIMITS } from "../core/pass/limits";
 import type {
@@ -225,6 +226,26 @@ export const inputRef = z.object({
   bytes: z.int().positive().max(HOUSE_LIMITS.input_bytes),
 }) satisfies z.ZodType<InputRef>;
 
+const part = z.tuple([int, int]);
+const parts = z.array(part).min(1).max(HOUSE_LIMITS.batch_elements);
+
+const batchOrder = z.object({
+  parts,
+  round: int,
+  places: int,
+  first: int,
+  step: int,
+  begins_for_ms: span,
+}) satisfies z.ZodType<BatchOrder>;
+
+const elementEnd = z.union([int, text]);
+
+export const batchResults = z.object({
+  from: int,
+  results: z.array(z.tuple([int, elementEnd, span, prose.optional()])).max(HOUSE_LIMITS.batch_elements),
+  places: int,
+}) satisfies z.ZodType<BatchResults>;
+
 export const assignment = z.object({
   uid,
   identity,
@@ -252,6 +273,7 @@ export const assignment = z.object({
   stable_ms: int.default(DEFAULT_LIMITS.stable_ms),
   time_limit_ms: int.nullable(),
   lease_ms: int.nullable(),
+  batch: batchOrder.optional(),
   seal: seal.optional(),
 }) satisfies z.ZodType<Assignment>;
 
@@ -313,6 +335,7 @@ export const taskReport = z.object({
   unix_user: text.nullable(),
   seal: seal.optional(),
   reported,
+  results: batchResults.optional(),
 }) satisfies z.ZodType<TaskReport>;
 
 export const applied = z.object({ timeline: text, revision: int, since: int }).nullable() satisfies z.ZodType<

@@ -1,5 +1,6 @@
 // Builds rows for tests, complete and consistent from a few words, so that every test states only what it is about.
 
+import type { ElementPage } from "../../src/core/model/array";
 import type { TaskFinal } from "../../src/core/model/end";
 import { digest128 } from "../../src/core/fresh";
 import { DEFAULT_LIMITS } from "../../src/core/pass/limits";
@@ -233,6 +234,7 @@ export function buildRun(run: number, spec_hash: string, part: RunPart = {}): Ru
     signal: null,
     cause: null,
     waited_for: null,
+    array: null,
     ...part,
     settings: buildSettings({ on_node_loss: "wait", ...part.settings }),
   };
@@ -276,6 +278,7 @@ export function buildTask(owner: WorkloadRow | RunRow, node_id: string, part: Ta
     stop: null,
     grant_until: attempt,
     written_off: null,
+    batch: null,
     unix_user: "alice",
     exclusive: false,
     created_ms: NOW_MS - 61_000,
@@ -328,6 +331,7 @@ export interface StateParts {
   runs?: readonly RunRow[];
   slots?: readonly SlotRow[];
   tasks?: readonly TaskRow[];
+  elements?: readonly ElementPage[];
   ports?: readonly RestingPort[];
   users?: readonly UserRow[];
   tokens?: readonly TokenRow[];
@@ -357,6 +361,7 @@ export function buildState(parts: StateParts): State {
     workloads: keyed(parts.workloads, (row) => row.uid),
     runs: keyed(parts.runs, (row) => row.uid),
     tasks: keyed(parts.tasks, (row) => row.uid),
+    elements: keyed(parts.elements, (row) => row.key),
     ports: keyed(parts.ports, (row) => row.key),
     users: keyed(parts.users ?? ownersOf(parts.workloads, parts.runs, parts.tasks), (row) => row.name),
     tokens: keyed(parts.tokens, (row) => row.id),

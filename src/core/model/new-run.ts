@@ -21,11 +21,12 @@ export type NewRun = Pick<
   | "after"
   | "created_ms"
 > &
-  Partial<Pick<RunRow, "stdin">>;
+  Partial<Pick<RunRow, "stdin" | "array">>;
 
 /** Returns the row of a new run. It waits if it comes after something, and is queued otherwise. */
 export const newRun = (given: NewRun): RunRow => ({
   stdin: null,
+  array: null,
   ...given,
   state: given.after.length > 0 ? "waiting" : "queued",
   reason: null,

@@ -7,7 +7,7 @@ import { jobName } from "./task";
 
 /** The fields in which new tasks differ. Optional fields have a first value that suits most tasks. */
 export interface NewTask extends Partial<
-  Pick<TaskRow, "desired" | "stop" | "grant_until" | "unix_user" | "exclusive" | "observed">
+  Pick<TaskRow, "desired" | "stop" | "grant_until" | "unix_user" | "exclusive" | "observed" | "batch">
 > {
   readonly uid: string;
   readonly identity: TaskIdentity;
@@ -33,6 +33,7 @@ export const newTask = ({ identity, node, ...given }: NewTask): TaskRow => ({
   unix_user: null,
   exclusive: false,
   observed: { state: "assigned" },
+  batch: null,
   ...given,
 });
 

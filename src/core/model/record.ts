@@ -1,6 +1,7 @@
 // The agent's side of the model: what the server has ordered, what the agent has written down, what it sees, and what
 // it decides to do.
 
+import type { BatchOrder, BatchResults } from "./array";
 import type { TaskExit, RecordEnd, ReportedEnd } from "./end";
 import type { TaskIdentity } from "./rows-task";
 import type { Orphan } from "./rows-node";
@@ -52,6 +53,8 @@ export interface Assignment {
   readonly time_limit_ms: Ms | null;
   /** An exclusive task ends this long after the newest answered heartbeat was sent. Null: the task is not exclusive. */
   readonly lease_ms: Ms | null;
+  /** The elements of an array that the task runs. Missing: it runs its command once. */
+  readonly batch?: BatchOrder | undefined;
   /** Missing in records of older releases. */
   readonly seal?: Seal | undefined;
 }
@@ -207,6 +210,8 @@ export interface TaskReport {
   /** Only with it does a restored server take in an attempt that it does not know. */
   readonly seal?: Seal | undefined;
   readonly reported: Reported;
+  /** The results of a batch that the server may not have. Missing: the task is none. */
+  readonly results?: BatchResults | undefined;
 }
 
 /** Returns the entry of a task of which nothing else is known. The server knows whose task it is. */

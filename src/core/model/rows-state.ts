@@ -1,6 +1,7 @@
 // The whole state, and a change of it: rows by table, in the one shape that the database stores, the live maps hold and
 // the plan reads.
 
+import type { ElementPage } from "./array";
 import type { NodeRow } from "./rows-node";
 import type { AppRow, WorkloadRow, RunRow, SlotRow, VersionRow } from "./rows-work";
 import type { TaskRow } from "./rows-task";
@@ -111,6 +112,7 @@ export interface State {
   readonly runs: ReadonlyMap<string, RunRow>;
   readonly slots: ReadonlyMap<string, SlotRow>;
   readonly tasks: ReadonlyMap<string, TaskRow>;
+  readonly elements: ReadonlyMap<string, ElementPage>;
   readonly ports: ReadonlyMap<string, RestingPort>;
   readonly users: ReadonlyMap<string, UserRow>;
   readonly tokens: ReadonlyMap<string, TokenRow>;
@@ -125,12 +127,14 @@ export type Change =
   | { readonly table: "runs"; readonly key: string; readonly row: RunRow | null }
   | { readonly table: "slots"; readonly key: string; readonly row: SlotRow | null }
   | { readonly table: "tasks"; readonly key: string; readonly row: TaskRow | null }
+  | { readonly table: "elements"; readonly key: string; readonly row: ElementPage | null }
   | { readonly table: "ports"; readonly key: string; readonly row: RestingPort | null }
   | { readonly table: "users"; readonly key: string; readonly row: UserRow | null }
   | { readonly table: "tokens"; readonly key: string; readonly row: TokenRow | null }
   | { readonly table: "specs"; readonly key: string; readonly row: { readonly hash: string; readonly spec: TaskSpec } }
   | { readonly table: "ended_tasks"; readonly key: string; readonly row: TaskRow }
   | { readonly table: "ended_runs"; readonly key: string; readonly row: RunRow }
+  | { readonly table: "ended_elements"; readonly key: string; readonly row: ElementPage }
   | { readonly table: "versions"; readonly key: string; readonly row: VersionRow }
   | { readonly table: "node_tests"; readonly key: string; readonly row: NodeTests }
   | { readonly table: "graves"; readonly key: string; readonly row: GraveRow }

@@ -1,5 +1,6 @@
 // A task as a row: its identity, what the plan wants of it, and what its agent has reported.
 
+import type { ElementBatch } from "./array";
 import type { TaskFinal } from "./end";
 import type { Promised } from "./promised";
 import type { Ms } from "../units";
@@ -65,4 +66,6 @@ export interface TaskRow extends TaskIdentity {
   readonly assigned_revision: number;
   /** Written by the agent's reports. */
   readonly observed: Observed;
+  /** The elements of its array that the task runs; null if its run is no array. */
+  readonly batch: ElementBatch | null;
 }

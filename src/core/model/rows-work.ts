@@ -1,5 +1,6 @@
 // Work as rows: apps, workloads, runs, and what is remembered of a slot between its tasks.
 
+import type { ArrayRun } from "./array";
 import type { EndCause, TaskFinal } from "./end";
 import type { RunState } from "./lifecycle";
 import type { TaskRow } from "./rows-task";
@@ -88,6 +89,8 @@ export interface RunRow {
   readonly cause: EndCause | null;
   /** What it waited for last before its first task was placed, in words. Null: for nothing, or it has not begun. */
   readonly waited_for: string | null;
+  /** The elements of an array, and how far it is. Null: the run is none. */
+  readonly array: ArrayRun | null;
 }
 
 /** A person's word on an attempt whose end nobody knows: how it ended, or that the run shall be tried again. */

@@ -1,16 +1,24 @@
 // The names and derived facts of a task, in the one form that people see everywhere. Names are made and parsed only
 // here.
 
+import type { ElementBatch } from "./array";
 import { NO_RESULT, type EndCause, type TaskFinal } from "./end";
 import { isFinal } from "./lifecycle";
 import type { Observed, TaskIdentity, TaskRow } from "./rows-task";
 import type { TaskEnd } from "./rows-work";
 import type { Ms } from "../units";
 
+/** A task with the elements that it runs, if its run is an array. */
+type NamedTask = TaskIdentity & { readonly batch?: Pick<ElementBatch, "label"> | null };
+
 /**
  * Returns a task's name: `recs.api.0`, `123`, or `123.1` for a gang's member. From the second attempt on, `#2` follows.
+ * One that runs elements of an array is named after them: `123_[0-99]`.
  */
-export function taskName(task: TaskIdentity): string {
+export function taskName(task: NamedTask): string {
+  if (task.batch !== undefined && task.batch !== null) {
+    return `${task.app === null ? task.run : `${task.app}.${task.workload}`}_[${task.batch.label}]`;
+  }
   const attempt = task.attempt > 1 ? `#${task.attempt}` : "";
   return slotName(task) + attempt;
 }
@@ -34,7 +42,7 @@ export function calledAs(given: string, { name, run }: { readonly name: string; 
 /**
  * Returns a task's name for sentences. That of a run in no app has the name that the run was given: `sweep (run 12)`.
  */
-export function fullName(task: TaskIdentity): string {
+export function fullName(task: NamedTask): string {
   const name = taskName(task);
   const { app, run, workload } = task;
   return app !== null || run === null ? name : `${calledAs(workload, { name, run })} (run ${run})`;
@@ -48,7 +56,7 @@ export const nameFor = (home: string | null, project: string, name: string): str
   home === null || home === project ? name : `${project}/${name}`;
 
 /** Returns a task's name for a sentence that people of any project read: `lab/recs.api.0`, or `sweep (run 12)`. */
-export const nameForAll = (task: TaskIdentity & { readonly project: string }): string =>
+export const nameForAll = (task: NamedTask): string =>
   task.app === null ? fullName(task) : `${task.project}/${taskName(task)}`;
 
 /** Returns a run's name for sentences: `sweep (run 12)`. */

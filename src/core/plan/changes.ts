@@ -96,7 +96,7 @@ export function changesOfAll(ops: readonly Op[], state: State, now_ms: Ms): Chan
   return changes;
 }
 
-const LIVE = ["nodes", "apps", "workloads", "runs", "slots", "tasks", "ports", "users", "tokens"] as const;
+const LIVE = ["nodes", "apps", "workloads", "runs", "slots", "tasks", "elements", "ports", "users", "tokens"] as const;
 type Live = (typeof LIVE)[number];
 
 /** Returns the state after some changes, without what only history keeps. The old state is not modified. */

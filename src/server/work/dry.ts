@@ -139,6 +139,7 @@ const copyOf = ({ cluster, ...state }: State): State => ({
   runs: new Map(state.runs),
   slots: new Map(state.slots),
   tasks: new Map(state.tasks),
+  elements: new Map(state.elements),
   ports: new Map(state.ports),
   users: new Map(state.users),
   tokens: new Map(state.tokens),
