@@ -9,6 +9,7 @@ import { replaceFile } from "../../os/files/durable";
 import { closeFile, lookAt } from "../../os/files/files";
 import { fieldsOf, parsedJson } from "../../os/files/json";
 import { readTaskFile } from "../../os/files/task-files";
+import { checked, textIn } from "./checked";
 import { clocksNow } from "./moments";
 import { keptRecord, parseRecord } from "./records";
 
@@ -46,14 +47,6 @@ const FILE = "records.log";
 const LARGE: Bytes = 8 * MIB;
 const MOST_PAST = 4;
 const MOST_BYTES: Bytes = 512 * MIB;
-
-const checked = (text: string): string => `${Bun.hash.crc32(text).toString(16).padStart(8, "0")} ${text}`;
-
-/** Returns the text of a line, or null if it is not as it was written. */
-function textIn(line: string): string | null {
-  const text = line.slice(9);
-  return line === checked(text) ? text : null;
-}
 
 /** What waits to be written. */
 interface Waiting {

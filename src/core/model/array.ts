@@ -63,6 +63,12 @@ export type ElementEnd = number | string;
 /** The result of one element: its index, how it ended, how long it ran, and what is to be known beyond that. */
 export type ElementResult = readonly [index: number, end: ElementEnd, ran_ms: Ms, why?: string | undefined];
 
+/** Returns whether an element can have ended so. */
+export const isElementEnd = (end: ElementEnd): boolean =>
+  typeof end === "number"
+    ? Number.isSafeInteger(end) && end >= 0 && end <= 255
+    : /^(unknown|lost|stopped|[A-Z][A-Z0-9+]{1,15})$/.test(end);
+
 /** The results of a batch: those from number `from` on. `places` are those that are not given up. */
 export interface BatchResults {
   readonly from: number;

@@ -94,9 +94,3 @@ function triesAfter(tries: Tries, end: ElementEnd, again: TryAgain): Tries | nul
   }
   return tries.failed < again.retries ? { ...tries, failed: tries.failed + 1 } : null;
 }
-
-/** Returns whether a text is how an element can have ended. */
-export const isElementEnd = (end: ElementEnd): boolean =>
-  typeof end === "number"
-    ? Number.isSafeInteger(end) && end >= 0 && end <= 255
-    : /^(unknown|lost|stopped|[A-Z][A-Z0-9+]{1,15})$/.test(end);
