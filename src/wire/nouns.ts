@@ -244,6 +244,7 @@ export const batchResults = z.object({
   from: int,
   results: z.array(z.tuple([int, elementEnd, span, prose.optional()])).max(HOUSE_LIMITS.batch_elements),
   places: int,
+  only: int.nullable(),
 }) satisfies z.ZodType<BatchResults>;
 
 export const assignment = z.object({

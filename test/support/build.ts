@@ -290,11 +290,9 @@ export function buildTask(owner: WorkloadRow | RunRow, node_id: string, part: Ta
 }
 
 /** Builds the slot of a task, as placing the task leaves it. */
-export const buildSlot = (task: TaskRow, part: Partial<SlotRow> = {}): SlotRow => ({
-  ...emptySlot(task.owner_uid, task.slot),
-  attempts: task.grant_until,
-  ...part,
-});
+export function buildSlot({ owner_uid, slot, grant_until }: TaskRow, part: Partial<SlotRow> = {}): SlotRow {
+  return { ...emptySlot(owner_uid, slot), attempts: grant_until, ...part };
+}
 
 export const buildEnd = (task: TaskRow, part: Partial<TaskEnd> = {}): TaskEnd => ({
   uid: task.uid,

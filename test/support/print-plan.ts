@@ -37,6 +37,8 @@ function printOp(op: Op, nodeName: (id: string) => string): string {
       const code = op.run.exit_code === null ? "" : `, exit code ${op.run.exit_code}`;
       return `run ${op.run.run} ${op.run.state}${code}: ${op.why}`;
     }
+    case "elements":
+      return `elements of ${op.pages.length} pages: ${op.why}`;
     case "archive":
       return `archive run ${op.run.run}: ${op.why}`;
     case "remove":

@@ -20,6 +20,9 @@ export const beganLine = (position: number, place: number, at_ms: BootMs): strin
 export const endedLine = (position: number, end: ElementEnd, ran_ms: Ms, why?: string): string =>
   line("ended", position, end, Math.round(ran_ms), ...(why === undefined ? [] : [JSON.stringify(why)]));
 
+/** Only the first `count` elements of the order begin: no further one ever does. */
+export const onlyLine = (count: number): string => line("only", count);
+
 /** So many places are not given up. */
 export const openLine = (places: number): string => line("open", places);
 
@@ -40,6 +43,8 @@ export interface ElementsRead {
   readonly ended: Set<number>;
   /** How many places are not given up. */
   open: number;
+  /** How many elements begin at all; null if that is not decided. */
+  only: number | null;
 }
 
 /** Returns what an empty journal says. */
@@ -49,6 +54,7 @@ export const nothingRead = ({ places }: Pick<BatchOrder, "places">): ElementsRea
   results: [],
   ended: new Set(),
   open: places,
+  only: null,
 });
 
 /** Returns the indices of a batch's elements by position. */
@@ -70,6 +76,7 @@ function takeFact(read: ElementsRead, elements: readonly number[], text: string)
   const count = Number(first);
   if (!Number.isSafeInteger(count) || count < 0) return;
   if (word === "may") read.may = Math.min(Math.max(read.may, count), elements.length);
+  else if (word === "only") read.only = Math.min(read.only ?? count, count);
   else if (word === "open") read.open = Math.min(read.open, count);
   else if (read.ended.has(count)) return;
   else if (word === "began") read.running.set(count, { place: Number(second), at_ms: Number(third) });

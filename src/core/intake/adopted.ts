@@ -10,7 +10,7 @@ import type { TaskIdentity, TaskRow } from "../model/rows-task";
 import type { TaskEnd } from "../model/rows-work";
 import { slotKey } from "../model/task";
 import { successorUid } from "../fresh";
-import { inSlot, type IntakeContext, type IntakeDraft } from "./ends";
+import { inSlot, type IntakeContext, type IntakeDraft } from "./draft";
 
 /** Numbers of runs, attempts and slots are believed up to here, which is more than any cluster comes to. */
 export const NUMBER_MAX = 1_000_000_000;

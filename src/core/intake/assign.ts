@@ -2,6 +2,7 @@
 // reported.
 
 import { canonicalJson } from "../canonical";
+import { HOUSE_LIMITS } from "../limits";
 import { mayBeSystem } from "../model/account";
 import { identityIn } from "../model/new-task";
 import type { State } from "../model/rows-state";
@@ -97,7 +98,8 @@ function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignCont
 
 /** Returns the order that gives an agent the present settings of a task that it has, unless it was told them. */
 function setFor(state: State, task: TaskRow, { told, set }: AssignContext): Verb | null {
-  if (set === null || task.desired === "stop" || task.written_off !== null) return null;
+  // What has begun of a batch goes on as it is; the next one has the present settings.
+  if (set === null || task.batch !== null || task.desired === "stop" || task.written_off !== null) return null;
   if (task.observed.state === "assigned" && !told.has(task.uid)) return null;
   const settings = settingsOf(state, task);
   if (settings === null || set.get(task.uid) === setText(settings)) return null;
@@ -171,8 +173,18 @@ export function assignmentOf(
     stable_ms: limits.stable_ms,
     time_limit_ms: settings.time_limit_ms,
     lease_ms: task.exclusive ? limits.lease_ms : null,
+    ...batchOrderOf(task, state),
     seal: { uid: task.uid, attempt: task.attempt, signature: sign(sealText(cluster_id, node.id, task, task)) },
   };
+}
+
+/** Returns the elements that a batch runs; nothing for a task that is none. */
+function batchOrderOf({ owner_uid, batch }: TaskRow, state: State): Pick<Assignment, "batch"> {
+  const array = state.runs.get(owner_uid)?.array ?? null;
+  if (batch === null || array === null) return {};
+  const { parts, round, places } = batch;
+  const { first, step } = array;
+  return { batch: { parts, round, places, first, step, begins_for_ms: HOUSE_LIMITS.batch_begins_ms } };
 }
 
 /** Returns the variables that the server sets for a task. */

@@ -4,50 +4,16 @@
 import type { SlotRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { Change, State } from "../model/rows-state";
-import type { Orphan } from "../model/rows-node";
-import type { TaskReport, Verb } from "../model/record";
+import type { TaskReport } from "../model/record";
 import type { PlanLimits } from "../pass/snapshot";
 import { MINUTE_MS, type Ms } from "../units";
 import type { EndCause, TaskFinal } from "../model/end";
 import { finalWithoutReport, shortId, slotKey, taskName } from "../model/task";
 import { successorUid } from "../fresh";
-import type { SealScope } from "./seal";
 import { longestBackOffMs, slotAfterEnd } from "../pass/slot";
+import { takeBatchEnd } from "./batches";
+import { inSlot, putSlot, putTask, type IntakeContext, type IntakeDraft } from "./draft";
 import { endEvent } from "./reported";
-
-/** What an intake needs beyond the state. */
-export interface IntakeContext {
-  readonly now_ms: Ms;
-  readonly revision: number;
-  readonly limits: PlanLimits;
-  /** 32 random hex digits, for the ids of events. */
-  readonly seed: string;
-  /** Returns whether a task with this uid has ended, according to history. */
-  readonly hasEnded: (uid: string) => boolean;
-  /** Returns whether this workload or run was removed for good, or has ended for good. */
-  readonly hasGrave: (owner_uid: string) => boolean;
-  /**
-   * Returns whether a server of this cluster has assigned the reported attempt to this node, and its signature covers
-   * the scope.
-   */
-  readonly isAssigned: (node_id: string, entry: TaskReport, scope: SealScope) => boolean;
-}
-
-/** The working copy of one intake. Later entries see what earlier ones changed. */
-export interface IntakeDraft {
-  /** The boot for which the agent speaks. */
-  readonly boot_id: string;
-  readonly tasks: Map<string, TaskRow | null>;
-  /** The uids of tasks by workload or run, and by slot. Null until it is asked for. */
-  by_slot: Map<string, Map<number, Set<string>>> | null;
-  readonly slots: Map<string, SlotRow>;
-  readonly orphans: Map<string, Orphan>;
-  readonly changes: Change[];
-  readonly verbs: Verb[];
-  readonly notes: string[];
-  /** What the node said that is not believed. */
-  readonly doubts: string[];
-}
 
 /**
  * Takes in a task's end. The task moves from the live state to history, its slot counts the end, and a successor that
@@ -74,7 +40,9 @@ export function takeEnd(
   const isUnsaid = entry === null || entry.identity === null;
   const goesOn = !isUnsaid && "next" in entry.reported && entry.reported.next !== null;
   const grant = isUnsaid ? "open" : goesOn ? "passed_on" : "closed";
-  const slot = bookEnd(state, task, final, grant, next?.starts_in_ms ?? null, context, draft);
+  if (task.batch !== null) takeBatchEnd(state, task, final, entry, context, draft);
+  const slot =
+    task.batch === null ? bookEnd(state, task, final, grant, next?.starts_in_ms ?? null, context, draft) : null;
   if (next === null) draft.changes.push(...restingPorts(task, final, context.now_ms, context.limits));
   else putTask(draft, { ...successor(task, next.uid, context), boot_id: draft.boot_id });
   if (slot !== null) putSlot(draft, slot);
@@ -88,7 +56,7 @@ export function takeEnd(
  * work is done elsewhere. So a job that had begun does not run again by itself.
  */
 function asOrdered(task: TaskRow, final: TaskFinal): TaskFinal {
-  const isOwn = final.state !== "stopped" || task.desired === "stop";
+  const isOwn = final.state !== "stopped" || task.desired === "stop" || task.batch !== null;
   if (isOwn || task.kind !== "job" || final.started_ms === null) return final;
   const why = final.reason === null ? "" : `: ${final.reason}`;
   return {
@@ -204,29 +172,6 @@ function* livingBeside(state: State, draft: IntakeDraft, task: TaskRow): Generat
   }
 }
 
-/**
- * Returns the uids of all tasks of a slot that are, or were when the intake began. All tasks are looked through once in
- * an intake, however many ends it has.
- */
-export function inSlot(
-  state: State,
-  draft: IntakeDraft,
-  { owner_uid, slot }: Pick<TaskRow, "owner_uid" | "slot">,
-): Iterable<string> {
-  if (draft.by_slot === null) {
-    draft.by_slot = new Map();
-    for (const task of state.tasks.values()) index(draft.by_slot, task);
-    for (const task of draft.tasks.values()) if (task !== null) index(draft.by_slot, task);
-  }
-  return draft.by_slot.get(owner_uid)?.get(slot) ?? [];
-}
-
-function index(by_slot: Map<string, Map<number, Set<string>>>, { uid, owner_uid, slot }: TaskRow): void {
-  const slots = by_slot.get(owner_uid) ?? new Map<number, Set<string>>();
-  by_slot.set(owner_uid, slots);
-  slots.set(slot, (slots.get(slot) ?? new Set()).add(uid));
-}
-
 /** For how long an automatic port is another one where a start has found a stranger on it. */
 const HELD_MS = 10 * MINUTE_MS;
 
@@ -245,14 +190,3 @@ export function restingPorts(task: TaskRow, final: EndOfPorts, now_ms: Ms, limit
 }
 
 type EndOfPorts = Pick<TaskFinal, "state" | "cause" | "reason">;
-
-export function putTask(draft: IntakeDraft, task: TaskRow): void {
-  draft.tasks.set(task.uid, task);
-  if (draft.by_slot !== null) index(draft.by_slot, task);
-  draft.changes.push({ table: "tasks", key: task.uid, row: task });
-}
-
-export function putSlot(draft: IntakeDraft, slot: SlotRow): void {
-  draft.slots.set(slot.key, slot);
-  draft.changes.push({ table: "slots", key: slot.key, row: slot });
-}

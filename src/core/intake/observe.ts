@@ -12,10 +12,12 @@ import type { Inventory, TaskReport, Verb } from "../model/record";
 import type { TaskFinal } from "../model/end";
 import { keptOrphans } from "./orphans";
 import { grantOf, isBelievable, NUMBER_MAX, rowOf } from "./adopted";
+import { arrayChanges, takeResults } from "./batches";
 import { observedOf } from "./reported";
 import { emptySlot } from "../pass/slot";
 import { isEnd, slotKey, taskName } from "../model/task";
-import { type IntakeDraft, type IntakeContext, endWithoutReport, putSlot, putTask, takeEnd } from "./ends";
+import { type IntakeDraft, type IntakeContext, putSlot, putTask } from "./draft";
+import { endWithoutReport, takeEnd } from "./ends";
 
 export interface Intake {
   readonly changes: readonly Change[];
@@ -52,7 +54,7 @@ export function observe(state: State, node_id: string, entries: readonly TaskRep
   if (node === undefined) return { changes: [], verbs: [], notes: [`report of unknown node ${node_id}`], doubts: [] };
   const draft = begin(node.boot_id, node.orphans);
   takeIn(state, node, entries, context, draft);
-  return finish(node, draft);
+  return finish(state, node, draft);
 }
 
 /**
@@ -90,7 +92,7 @@ export function observeInventory(
       : `${unread.length === 0 && isWhole(state, node, inventory) ? LIVE_ON : UNREAD}, so nobody knows of ` +
         `${doubtful.map(taskName).join(", ")}: orch cancel ends a run, orch node drain ${node.name} --deadline 1s ` +
         `ends them there: what may have begun asks then`;
-  const done = finish({ ...node, boot_id: inventory.boot_id, reason }, draft, node);
+  const done = finish(state, { ...node, boot_id: inventory.boot_id, reason }, draft, node);
   return {
     ...done,
     changes: [...done.changes, ...recovered(state, node_id, inventory.entries, context)],
@@ -126,6 +128,7 @@ const begin = (boot_id: string, orphans: readonly Orphan[]): IntakeDraft => ({
   tasks: new Map(),
   by_slot: null,
   slots: new Map(),
+  arrays: new Map(),
   orphans: new Map(orphans.map((orphan) => [orphan.uid, orphan])),
   changes: [],
   verbs: [],
@@ -133,14 +136,13 @@ const begin = (boot_id: string, orphans: readonly Orphan[]): IntakeDraft => ({
   doubts: [],
 });
 
-function finish(node: NodeRow, draft: IntakeDraft, before: NodeRow = node): Intake {
+function finish(state: State, node: NodeRow, draft: IntakeDraft, before: NodeRow = node): Intake {
   const { orphans, beyond } = keptOrphans(node, [...draft.orphans.values()]);
   const kept = `lists ${draft.orphans.size} tasks that no server knows: of ${beyond} only the room is kept`;
   const doubts = beyond === 0 ? draft.doubts : [...draft.doubts, kept];
   const same = before === node && JSON.stringify(orphans) === JSON.stringify(node.orphans);
-  const changes = same
-    ? draft.changes
-    : [...draft.changes, { table: "nodes", key: node.id, row: { ...node, orphans } } as const];
+  const all = [...draft.changes, ...arrayChanges(state, draft)];
+  const changes = same ? all : [...all, { table: "nodes", key: node.id, row: { ...node, orphans } } as const];
   return { changes, verbs: draft.verbs, notes: draft.notes, doubts };
 }
 
@@ -189,8 +191,9 @@ function takeIn(
 }
 
 /** Takes in an entry about a live task. */
-function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeContext, draft: IntakeDraft): void {
+function known(state: State, row: TaskRow, entry: TaskReport, context: IntakeContext, draft: IntakeDraft): void {
   const observed = observedOf(entry.reported, context.now_ms);
+  const task = takeResults(state, row, entry, context, draft);
   const from = task.observed.state;
   if (isEnd(observed)) {
     takeEnd(state, task, asKnown(task, entry, observed), entry, context, draft);
@@ -202,6 +205,7 @@ function known(state: State, task: TaskRow, entry: TaskReport, context: IntakeCo
     observed.state === "preparing" &&
     JSON.stringify(task.observed) !== JSON.stringify(observed);
   if (rises || prepares) putTask(draft, { ...task, observed });
+  else if (task !== row) putTask(draft, task);
 }
 
 /**
@@ -227,7 +231,9 @@ function asKnown(task: TaskRow, { identity }: TaskReport, final: TaskFinal): Tas
 function strange(state: State, node: NodeRow, entry: TaskReport, context: IntakeContext, draft: IntakeDraft): void {
   const observed = observedOf(entry.reported, context.now_ms);
   const { identity } = entry;
-  const owned = identity !== null && (state.runs.has(identity.owner_uid) || state.workloads.has(identity.owner_uid));
+  // A restored copy does not know which elements a batch of after it has, so the batch is kept as an orphan.
+  const run = identity === null ? undefined : state.runs.get(identity.owner_uid);
+  const owned = identity !== null && (run?.array === null || state.workloads.has(identity.owner_uid));
   if (isEnd(observed)) {
     draft.orphans.delete(entry.uid);
     if (state.cluster.recovering === null || !owned || context.hasEnded(entry.uid)) return;
@@ -332,7 +338,7 @@ export function loseNode(state: State, node: NodeRow, by: string, why: string, c
     endWithoutReport(state, task, { is: "lost", cause: "node_forgotten", why }, context, draft);
   }
   const { verbs, notes, doubts } = draft;
-  const changes = draft.changes.map((change) =>
+  const changes = [...draft.changes, ...arrayChanges(state, draft)].map((change) =>
     change.table === "events" ? { ...change, row: { ...change.row, actor: by } } : change,
   );
   return { changes, verbs, notes, doubts };

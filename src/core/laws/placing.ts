@@ -93,6 +93,8 @@ function crowded(look: MomentRows, task: TaskRow): string | null {
   const there = look.ofSlots().get(task.owner_uid)?.get(task.slot) ?? [];
   const others = there.length < 2 ? [] : there.filter((other) => other.uid !== task.uid);
   if (others.length === 0) return null;
+  // An array has many batches at once, each with elements of its own.
+  if (task.batch !== null && others.every(({ batch }) => batch !== null)) return null;
   const same = others.find((other) => other.attempt === task.attempt && other.member === task.member);
   if (same !== undefined) return `${sayTask(task)} and ${sayTask(same)} have one number`;
   const beside = others.filter((other) => other.attempt !== task.attempt && !isGoing(look, other));

@@ -1,5 +1,6 @@
 // Laws of everything but tasks: the cluster's numbers, nodes, runs, names and tokens.
 
+import { countOf, type ArrayRun } from "../model/array";
 import { ADMISSION_MOVES, CONTACT_MOVES, isFinal, mayRunMove } from "../model/lifecycle";
 import type { ClusterRow, State } from "../model/rows-state";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
@@ -106,6 +107,7 @@ function wrongNumbers({ before, after, runs, nodes }: MomentRows): string[] {
 
 function withoutSuccess({ before, after }: MomentRows, row: RunRow): string | null {
   if (row.state !== "succeeded" || before.runs.get(row.uid)?.state === "succeeded") return null;
+  if (row.array !== null) return wrongSuccess(row.run, row.array);
   const key = slotKey(row.uid, 0);
   // A run that is over leaves the live state with its slot, mostly in the same pass.
   const ends = (after.slots.get(key) ?? before.slots.get(key))?.ends ?? [];
@@ -113,6 +115,11 @@ function withoutSuccess({ before, after }: MomentRows, row: RunRow): string | nu
   return isDeclared || (ends.length > 0 && ends.every((end) => end.state === "succeeded"))
     ? null
     : `run ${row.run} with ${ends.map((end) => end.state).join(", ") || "no end"}`;
+}
+
+function wrongSuccess(run: number, array: ArrayRun): string | null {
+  const all = countOf(array);
+  return array.succeeded === all ? null : `run ${run} with ${array.succeeded} of ${all} elements`;
 }
 
 function wrongSlots({ app, name, kind, settings, without }: WorkloadRow): string | null {

@@ -119,7 +119,9 @@ const SAME = [
 const say = (value: unknown): string => JSON.stringify(value);
 
 function otherThan(was: TaskRow, row: TaskRow): (typeof SAME)[number] | null {
-  return SAME.find((key) => was[key] !== row[key] && say(was[key]) !== say(row[key])) ?? null;
+  const other = SAME.find((key) => was[key] !== row[key] && say(was[key]) !== say(row[key])) ?? null;
+  // A batch gives places up.
+  return other === "promised" && was.batch !== null ? null : other;
 }
 
 function wrongEnd({ after, before, moment }: MomentRows, row: TaskRow): string | null {
@@ -136,7 +138,8 @@ const finalLive = (look: MomentRows): string[] =>
 
 function wrongWriteOff(look: MomentRows, was: TaskRow, row: TaskRow): string | null {
   if (was.written_off !== null) return row.written_off === null ? `${sayTask(row)} is no longer given up` : null;
-  if (row.written_off === null) return null;
+  // What a batch has not told goes to the next round, which comes when nothing of this one is out.
+  if (row.written_off === null || row.batch !== null) return null;
   const replaced = look.placed.some(
     ({ owner_uid, slot, attempt }) => owner_uid === row.owner_uid && slot === row.slot && attempt > row.attempt,
   );

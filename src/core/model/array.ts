@@ -69,11 +69,14 @@ export const isElementEnd = (end: ElementEnd): boolean =>
     ? Number.isSafeInteger(end) && end >= 0 && end <= 255
     : /^(unknown|lost|stopped|[A-Z][A-Z0-9+]{1,15})$/.test(end);
 
-/** The results of a batch: those from number `from` on. `places` are those that are not given up. */
+/** The results of a batch: those from number `from` on, and what is left of it. */
 export interface BatchResults {
   readonly from: number;
   readonly results: readonly ElementResult[];
+  /** How many places are not given up. */
   readonly places: number;
+  /** Only so many of its elements begin, the first ones of its order: the others go back. Null: all of them do. */
+  readonly only: number | null;
 }
 
 /** What became of the elements of one page of an array. `src/core/model/pages.ts` reads and writes the text. */

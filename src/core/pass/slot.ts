@@ -175,6 +175,24 @@ function isAskedAbout(
   return [{ member }, ...newer, ...living].some((one) => one.member > 0);
 }
 
+/**
+ * Returns the slot of an array after one of its batches has ended. Only where batches were rejected is remembered: how
+ * often, and by which nodes. What became of the elements is kept with them.
+ */
+export function slotAfterBatch(
+  slot: SlotRow,
+  task: TaskRow,
+  final: TaskFinal,
+  settings: Settings,
+  limits: PlanLimits,
+): SlotRow {
+  const end = slotEndOf(task, final);
+  const avoid = avoiding(slot, task, end, limits);
+  if (end.state !== "rejected") return { ...slot, rejected: 0, avoid };
+  const counted = counts(slot, task, end, settings, limits, 0);
+  return { ...slot, ...counted, avoid, ends: [end] };
+}
+
 /** A node is left out this many times the first time, after the first, the second and each further rejection. */
 const LEFT_OUT_TIMES = [1, 6, 30] as const;
 

@@ -1,5 +1,6 @@
 // The plan's input and output: plain data, so that it can be shown, compared, committed and simulated.
 
+import type { ElementPage } from "../model/array";
 import type { TaskFinal } from "../model/end";
 import type { CardRefusal } from "../cards/node-cards";
 import type { Change, State } from "../model/rows-state";
@@ -192,6 +193,8 @@ export type Op =
       readonly slot: SlotRow | null;
       readonly why: string;
     }
+  /** Elements of an array were given up with their nodes. */
+  | { readonly op: "elements"; readonly pages: readonly ElementPage[]; readonly why: string }
   /** The cards of an attempt are idle, and its owner wants to be told: once, by its first task. `uids` are all. */
   | { readonly op: "notify"; readonly task: TaskRow; readonly uids: readonly string[]; readonly why: string }
   | { readonly op: "node"; readonly node: NodeRow; readonly why: string }

@@ -1,6 +1,8 @@
 // Turns a plan's operations into rows for the commit, and, for tests, rows into a new state.
 
 import { unreachable } from "../assert";
+import { countOf } from "../model/array";
+import { PAGE_ELEMENTS, pageKey } from "../model/pages";
 import type { Change, State } from "../model/rows-state";
 import type { RunRow, WorkloadRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
@@ -27,6 +29,8 @@ export function changesOf(op: Op, state: State, now_ms: Ms): Change[] {
       ];
       return op.slot === null ? gone : [...gone, { table: "slots", key: op.slot.key, row: op.slot }];
     }
+    case "elements":
+      return op.pages.map((row): Change => ({ table: "elements", key: row.key, row }));
     case "notify":
       return [];
     case "node":
@@ -43,6 +47,7 @@ export function changesOf(op: Op, state: State, now_ms: Ms): Change[] {
         { table: "runs", key: op.run.uid, row: null },
         { table: "ended_runs", key: op.run.uid, row: op.run },
         { table: "slots", key: slotKey(op.run.uid, 0), row: null },
+        ...archivedPages(op.run, state),
       ];
     case "remove":
       return removed(op.what, op.uid, state, now_ms);
@@ -51,6 +56,19 @@ export function changesOf(op: Op, state: State, now_ms: Ms): Change[] {
     default:
       return unreachable(op);
   }
+}
+
+/** Returns the rows that move what became of an array's elements to history. */
+function archivedPages({ uid, array }: RunRow, state: State): Change[] {
+  const pages = array === null ? 0 : Math.ceil(countOf(array) / PAGE_ELEMENTS);
+  return Array.from({ length: pages }, (_, page) => state.elements.get(pageKey(uid, page))).flatMap((row): Change[] =>
+    row === undefined
+      ? []
+      : [
+          { table: "elements", key: row.key, row: null },
+          { table: "ended_elements", key: row.key, row },
+        ],
+  );
 }
 
 const put = (task: TaskRow): Change => ({ table: "tasks", key: task.uid, row: task });

@@ -66,6 +66,7 @@ function tell(op: Op, pass: Pass): NewEvent | null {
     case "remove":
       return { verb: "removed", object: op.name, project: op.project, node_id: null, run: null, detail: op.why };
     case "go":
+    case "elements":
     case "archive":
     case "port":
       return null;

@@ -35,9 +35,9 @@ import type { StopSettings, TaskSpec } from "../model/workload";
 /** Brings a run a step on. The run waits for no other, or is to be cancelled. */
 export function reconcileRun(draft: ReconcileDraft, run: RunRow): void {
   const { pass } = draft;
+  const spec = pass.snapshot.spec(run.spec_hash);
   const tasks = tasksOf(pass, run.uid);
   const cancelled = whyCancelled(pass, run);
-  const spec = pass.snapshot.spec(run.spec_hash);
   const slot = slotOf(pass, run.uid, 0);
   if (run.state === "queued" && tasks.length === 0 && slot === null && cancelled === null) {
     demand(draft, run, spec, null, [], "new");
@@ -73,7 +73,7 @@ const endedBefore = ({ cancel }: RunRow, { ends }: SlotRow): boolean =>
   cancel !== null && ends.length > 0 && ends.every(({ at_ms }) => at_ms < cancel.at_ms);
 
 /** Returns why a run is to be cancelled, or null. */
-function whyCancelled(pass: Pass, run: RunRow): string | null {
+export function whyCancelled(pass: Pass, run: RunRow): string | null {
   if (run.cancel !== null) return `cancelled by ${run.cancel.by}`;
   if (run.workload_uid === null) return null;
   const workload = pass.state.workloads.get(run.workload_uid);
@@ -82,7 +82,8 @@ function whyCancelled(pass: Pass, run: RunRow): string | null {
   return removing ? `${workload.app}.${workload.name} is being removed` : null;
 }
 
-function demand(
+/** Asks for an attempt of a run, or ends a run that can begin nowhere. */
+export function demand(
   draft: ReconcileDraft,
   run: RunRow,
   spec: TaskSpec,
@@ -111,7 +112,8 @@ function demand(
   else finish(draft, run, "failed", { ...NO_CODE, cause: "no_command", ...nowhere }, slot_row);
 }
 
-function finish(
+/** Ends a run. */
+export function finish(
   draft: ReconcileDraft,
   run: RunRow,
   state: "succeeded" | "failed" | "cancelled",
@@ -177,7 +179,8 @@ function whyAttemptEnds(
   return open.length + ended < spec.members ? "a member is missing" : null;
 }
 
-function giveUpAfter(pass: Pass, run: RunRow, spec: TaskSpec): Ms | null {
+/** Returns how long a node of a run may be silent before it is given up; null for ever. */
+export function giveUpAfter(pass: Pass, run: RunRow, spec: TaskSpec): Ms | null {
   if (run.settings.on_node_loss === "wait") return null;
   const { requeue_after_ms } = pass.limits;
   return spec.exclusive ? Math.max(requeue_after_ms, exclusiveSilence(pass.limits)) : requeue_after_ms;
@@ -187,7 +190,7 @@ function giveUpAfter(pass: Pass, run: RunRow, spec: TaskSpec): Ms | null {
  * Marks a run that has tasks as running, and notes in it the silent nodes that it waits for. The note goes when they
  * are heard. The row of a run that somebody cancelled stays as it is.
  */
-function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[]): void {
+export function noteAttempt(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[]): void {
   const { pass } = draft;
   const silent: NodeFact[] = [];
   for (const task of open) {

@@ -106,6 +106,7 @@ const ORDER = {
   port: 4,
   place: 5,
   write_off: 6,
+  elements: 6,
   notify: 7,
   run: 7,
   archive: 8,

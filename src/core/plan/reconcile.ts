@@ -3,6 +3,7 @@
 
 import { compareText } from "../canonical";
 import { resolveWaiting } from "./after";
+import { reconcileArray } from "./arrays";
 import { isFinal } from "../model/lifecycle";
 import { reconcileRun } from "./jobs";
 import type { AppRow, RunRow, WorkloadRow } from "../model/rows-work";
@@ -32,17 +33,22 @@ function reconcileRuns(draft: ReconcileDraft): void {
   for (const run of pass.state.runs.values()) {
     if (isFinal(run.state)) final.push(run);
     else if (run.state === "waiting" && run.cancel === null && !isOwnerRemoving(pass, run)) waiting.push(run);
-    else reconcileRun(draft, run);
+    else reconcileOne(draft, run);
   }
   resolveWaiting(draft, waiting);
   for (const row of waiting) {
     const run = runOf(pass, draft, row.uid);
-    if (run?.state === "queued") reconcileRun(draft, run);
+    if (run?.state === "queued") reconcileOne(draft, run);
   }
   for (const run of final) {
     for (const task of tasksOf(pass, run.uid))
       stopTask(draft, task, run.settings.stop, `its run is over: ${run.state}`);
   }
+}
+
+function reconcileOne(draft: ReconcileDraft, run: RunRow): void {
+  if (run.array === null) reconcileRun(draft, run);
+  else reconcileArray(draft, run, run.array);
 }
 
 function isOwnerRemoving(pass: Pass, run: RunRow): boolean {

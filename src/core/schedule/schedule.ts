@@ -24,6 +24,7 @@ import { failureKey, hasFailed } from "../place/failed";
 import { bestRooms } from "../place/search";
 import { answerDue, type Need } from "../pass/presence";
 import type { Ms } from "../units";
+import { placeBatches } from "./batches";
 import { commit } from "./commit";
 import { settleOut } from "../place/company";
 import { companionsOf, type Companions } from "../place/companions";
@@ -107,7 +108,9 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
   if (first !== null && isFollowed(now, first)) return notLookedAt(now, demand);
   if (demand.only !== null || first !== null || !hasFailed(look)) {
     if (isAtBound(now)) return notLookedAt(now, demand);
-    if (first === null ? place(draft, look, demand) : makeWay(draft, look, demand, first)) {
+    if ("array" in demand.owner && demand.owner.array !== null) {
+      if (placeArray(now, look, demand)) return;
+    } else if (first === null ? place(draft, look, demand) : makeWay(draft, look, demand, first)) {
       now.placed += demand.spec.members;
       now.served.add(demand.owner.uid);
       if (first !== null) settleOut(rooms, first);
@@ -117,6 +120,14 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
   wakeAt(draft, keepRoom([look], [demand], look.shape));
   for (const at_ms of renewedAt(look.shape.left_out, pass.now_ms)) wakeAt(draft, at_ms);
   wait(now, demand, blockedBy(look, demand));
+}
+
+/** Places batches of an array, as far as the bound on the pass goes. Returns whether it has placed any. */
+function placeArray(now: Scheduling, look: Look, demand: Demand): boolean {
+  const placed = placeBatches(now.draft, look, demand, now.draft.pass.limits.placements - now.placed);
+  now.placed += placed;
+  if (placed > 0) now.served.add(demand.owner.uid);
+  return placed > 0;
 }
 
 function wait({ blocked, waiting }: Scheduling, demand: Demand, why: Blocked): void {

@@ -1,7 +1,7 @@
 // Builds the context that the intake of reports needs besides the reports themselves. Sessions, farewells and operators
 // use the same builder.
 
-import type { IntakeContext } from "../../core/intake/ends";
+import type { IntakeContext } from "../../core/intake/draft";
 import { isSealed } from "../../core/intake/seal";
 import type { Draft } from "../../store/store";
 import type { Context } from "../context";

@@ -2,7 +2,7 @@
 // good.
 
 import { formatRest } from "../../core/format";
-import type { IntakeContext } from "../../core/intake/ends";
+import type { IntakeContext } from "../../core/intake/draft";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Ms } from "../../core/units";
 import type { LeavingNote } from "../../wire/agent";

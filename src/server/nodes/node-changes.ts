@@ -1,7 +1,7 @@
 // Changes that operators make to a node: drain, labels, taints, and forgetting the node.
 
 import { loseNode } from "../../core/intake/observe";
-import type { IntakeContext } from "../../core/intake/ends";
+import type { IntakeContext } from "../../core/intake/draft";
 import type { Change, State } from "../../core/model/rows-state";
 import type { NodeRow } from "../../core/model/rows-node";
 import type { Taint } from "../../core/model/workload";

@@ -99,6 +99,7 @@ export function opView(op: Op, look: OpLook): OpView | null {
         own: own.has(op.uid),
         project: op.project,
       };
+    case "elements":
     case "archive":
     case "port":
       return null;

@@ -1,7 +1,7 @@
 // Ends that a restored server hears of: what its copy does not know is asked about, and nothing runs again by itself.
 
 import { describe, expect, test } from "bun:test";
-import type { IntakeContext } from "../../../src/core/intake/ends";
+import type { IntakeContext } from "../../../src/core/intake/draft";
 import { observe, observeInventory } from "../../../src/core/intake/observe";
 import type { TaskReport } from "../../../src/core/model/record";
 import type { State } from "../../../src/core/model/rows-state";

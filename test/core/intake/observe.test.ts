@@ -10,7 +10,7 @@ import type { State } from "../../../src/core/model/rows-state";
 import type { TaskRow } from "../../../src/core/model/rows-task";
 import type { NodeRow, Orphan } from "../../../src/core/model/rows-node";
 import { observe, observeInventory } from "../../../src/core/intake/observe";
-import type { IntakeContext } from "../../../src/core/intake/ends";
+import type { IntakeContext } from "../../../src/core/intake/draft";
 import { plan } from "../../../src/core/plan/plan";
 import {
   buildEnd,

@@ -6,7 +6,7 @@ import { withoutRecord } from "../../../src/core/agent/report";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { successorUid } from "../../../src/core/fresh";
 import { observe, observeInventory } from "../../../src/core/intake/observe";
-import type { IntakeContext } from "../../../src/core/intake/ends";
+import type { IntakeContext } from "../../../src/core/intake/draft";
 import type { Reported, TaskReport } from "../../../src/core/model/record";
 import type { State } from "../../../src/core/model/rows-state";
 import type { TaskRow } from "../../../src/core/model/rows-task";

@@ -23,6 +23,7 @@ import {
 } from "../../support/build";
 import { buildUser } from "../../support/users";
 import { brokenBy, momentOf } from "../../support/moment";
+import { ARRAY_CASES } from "./array-cases";
 
 const card = buildDevice("gpu-1");
 const box = buildNode("box", { devices: [card], ordinal: 1, capacity: { countables: { licence: 1 } } });
@@ -45,11 +46,8 @@ const task = (row: TaskRow): Change => ({ table: "tasks", key: row.uid, row });
 const slot = (row: SlotRow): Change => ({ table: "slots", key: row.key, row });
 const node = (row: NodeRow): Change => ({ table: "nodes", key: row.id, row });
 const put = (row: RunRow): Change => ({ table: "runs", key: row.uid, row });
-const gone = (table: "tasks" | "runs" | "nodes" | "workloads" | "users", key: string): Change => ({
-  table,
-  key,
-  row: null,
-});
+type Left = "tasks" | "runs" | "nodes" | "workloads" | "users";
+const gone = (table: Left, key: string): Change => ({ table, key, row: null });
 const ended = (row: TaskRow, state_of = buildFinal()): Change => ({
   table: "ended_tasks",
   key: row.uid,
@@ -321,6 +319,7 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       actor: "olga",
     },
   ],
+  ...ARRAY_CASES,
 };
 
 describe("a law", () => {

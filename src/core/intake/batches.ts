@@ -1,0 +1,110 @@
+// What agents report of batches: the results of elements, the places that are given up, and a batch's end.
+
+import { labelOf, type ElementBatch } from "../model/array";
+import type { TaskFinal } from "../model/end";
+import type { Promised } from "../model/promised";
+import type { TaskReport } from "../model/record";
+import type { Change, State } from "../model/rows-state";
+import type { TaskRow } from "../model/rows-task";
+import type { RunRow } from "../model/rows-work";
+import { draftOf, giveUnbegun, noteEnd, noteResults, onlyFirst, pagesOf, tryAgain, withoutEnd } from "../pass/elements";
+import type { ArrayDraft } from "../pass/elements";
+import { slotAfterBatch } from "../pass/slot";
+import { slotKey, taskName } from "../model/task";
+import { putSlot, type IntakeContext, type IntakeDraft } from "./draft";
+
+/** A batch whose run is there and is an array. */
+interface Known {
+  readonly run: RunRow;
+  readonly batch: ElementBatch;
+  readonly array: ArrayDraft;
+}
+
+function knownOf(state: State, { owner_uid, batch }: TaskRow, draft: IntakeDraft): Known | null {
+  const run = state.runs.get(owner_uid);
+  if (run === undefined || run.array === null || batch === null) return null;
+  let array = draft.arrays.get(owner_uid);
+  if (array === undefined) draft.arrays.set(owner_uid, (array = draftOf(state, owner_uid, run.array)));
+  return { run, batch, array };
+}
+
+/**
+ * Takes in what a report says of a batch's elements. Returns the task as it is afterwards. Of a batch that was given up
+ * nothing is taken: its elements count as lost.
+ */
+export function takeResults(
+  state: State,
+  task: TaskRow,
+  { results }: TaskReport,
+  context: IntakeContext,
+  draft: IntakeDraft,
+): TaskRow {
+  const known = results === undefined || task.written_off !== null ? null : knownOf(state, task, draft);
+  if (results === undefined || known === null) return task;
+  const { run, array } = known;
+  if (results.from > known.batch.told) {
+    draft.doubts.push(`left out results of ${taskName(task)}: ${known.batch.told} to ${results.from - 1}`);
+    return task;
+  }
+  const news = results.results.slice(known.batch.told - results.from);
+  const again = tryAgain(run, context.limits);
+  let batch = news.length === 0 ? known.batch : noteResults(array, known.batch, news, again, draft.doubts);
+  if (results.only !== null) batch = onlyFirst(array, batch, results.only);
+  const places = Math.max(1, Math.min(batch.places, results.places));
+  if (batch === known.batch && places === batch.places) return task;
+  const label = batch.parts === known.batch.parts ? batch.label : labelOf(array.array, batch.parts);
+  return { ...task, batch: { ...batch, places, label }, promised: part(task.promised, places, batch.places) };
+}
+
+/** Returns what some of a batch's places hold. Each place holds the same, so that the amounts stay whole. */
+export function part(promised: Promised, places: number, of: number): Promised {
+  if (places === of) return promised;
+  const less = (amount: number): number => Math.round((amount / of) * places);
+  return {
+    ...promised,
+    cpu_milli: less(promised.cpu_milli),
+    memory_bytes: less(promised.memory_bytes),
+    disk_bytes: less(promised.disk_bytes),
+    countables: Object.fromEntries(Object.entries(promised.countables).map(([name, count]) => [name, less(count)])),
+  };
+}
+
+/** Takes in a batch's end: what has no result goes back where it has not begun, and else counts as the batch ended. */
+export function takeBatchEnd(
+  state: State,
+  task: TaskRow,
+  final: TaskFinal,
+  entry: TaskReport | null,
+  context: IntakeContext,
+  draft: IntakeDraft,
+): void {
+  const known = task.written_off === null ? knownOf(state, task, draft) : null;
+  if (known === null) return;
+  const { run, batch, array } = known;
+  const left = withoutEnd(array, batch);
+  if (isTold(final, entry)) giveUnbegun(array, batch.round, left);
+  else {
+    const again = tryAgain(run, context.limits);
+    const end = final.state === "lost" ? "lost" : "unknown";
+    for (const index of left) noteEnd(array, batch.round, [index, end, 0], again);
+  }
+  const slot =
+    draft.slots.get(slotKey(task.owner_uid, task.slot)) ?? state.slots.get(slotKey(task.owner_uid, task.slot));
+  if (slot !== undefined) putSlot(draft, slotAfterBatch(slot, task, final, run.settings, context.limits));
+}
+
+/** Returns whether a batch's end says which of its elements have begun. */
+const isTold = ({ state, started_ms }: TaskFinal, entry: TaskReport | null): boolean =>
+  entry?.results !== undefined || state === "rejected" || (state === "stopped" && started_ms === null);
+
+/** Returns the rows of the arrays of which an intake has noted something. */
+export function arrayChanges(state: State, draft: IntakeDraft): Change[] {
+  return [...draft.arrays].flatMap(([uid, noted]): Change[] => {
+    const run = state.runs.get(uid);
+    if (run === undefined || run.array === noted.array) return [];
+    return [
+      { table: "runs", key: uid, row: { ...run, array: noted.array } },
+      ...pagesOf(noted).map((row): Change => ({ table: "elements", key: row.key, row })),
+    ];
+  });
+}
