@@ -34,6 +34,8 @@ interface Parts {
   readonly entries?: Readonly<Record<string, string | number>>;
   readonly values?: readonly unknown[];
   readonly defaultValue?: unknown;
+  readonly items?: readonly z.ZodType[];
+  readonly rest?: z.ZodType | null;
   readonly format?: string;
   readonly coerce?: boolean;
 }
@@ -42,7 +44,7 @@ const partsOf = (schema: z.ZodType): Parts => schema.def as unknown as Parts;
 
 function compile(schema: z.ZodType): ValueReader {
   const { type, innerType, element, valueType, shape, catchall, discriminator, options } = shapeOf(schema);
-  const { keyType, entries, values, coerce, format } = partsOf(schema);
+  const { keyType, entries, values, items, rest, coerce, format } = partsOf(schema);
   if (coerce === true || (type === "string" && format !== undefined)) return byZod(schema);
   switch (type) {
     case "string":
@@ -71,6 +73,8 @@ function compile(schema: z.ZodType): ValueReader {
         : recordReader(readerOf(keyType), readerOf(valueType));
     case "union":
       return unionReader(schema, discriminator, options ?? []);
+    case "tuple":
+      return items === undefined || rest !== null ? byZod(schema) : tupleReader(items.map(readerOf));
     case "catch":
       return catchReader(schema, innerType);
     default:
@@ -125,6 +129,20 @@ function arrayReader(read: ValueReader, most: number): ValueReader {
   };
 }
 
+/** The last items may be missing, where their schemas take that. */
+function tupleReader(reads: readonly ValueReader[]): ValueReader {
+  return (value) => {
+    if (!Array.isArray(value) || value.length > reads.length) return UNREAD;
+    const made: unknown[] = [];
+    for (const [at, read] of reads.entries()) {
+      const found = read(value[at]);
+      if (found === UNREAD) return UNREAD;
+      if (at < value.length) made.push(found);
+    }
+    return made;
+  };
+}
+
 function objectReader(shape: Readonly<Record<string, z.ZodType>>): ValueReader {
   const fields = Object.entries(shape).map(([name, schema]) => ({ name, read: readerOf(schema) }));
   return (value) => {
@@ -156,9 +174,18 @@ function recordReader(readKey: ValueReader, readValue: ValueReader): ValueReader
   };
 }
 
-/** A union whose options have words that tell them apart. Any other union is zod's. */
+/** A union whose options have words that tell them apart; or the first option that takes the value. */
 function unionReader(schema: z.ZodType, discriminator: string | undefined, options: readonly z.ZodType[]): ValueReader {
-  if (discriminator === undefined) return byZod(schema);
+  if (discriminator === undefined) {
+    const reads = options.map(readerOf);
+    return (value) => {
+      for (const read of reads) {
+        const found = read(value);
+        if (found !== UNREAD) return found;
+      }
+      return UNREAD;
+    };
+  }
   const byWord = new Map<unknown, ValueReader>();
   for (const option of options) {
     const word = shapeOf(option).shape?.[discriminator];

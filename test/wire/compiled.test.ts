@@ -19,12 +19,13 @@ interface Parts {
   readonly keyType?: z.ZodType;
   readonly entries?: Readonly<Record<string, unknown>>;
   readonly values?: readonly unknown[];
+  readonly items?: readonly z.ZodType[];
 }
 
 /** Makes a value that its schema probably takes. */
 function valueOf(schema: z.ZodType, dice: Dice, depth = 0): unknown {
   const { type, innerType, element, valueType, shape, options } = shapeOf(schema);
-  const { entries, values } = schema.def as unknown as Parts;
+  const { entries, values, items } = schema.def as unknown as Parts;
   const inner = (): unknown => (innerType === undefined ? null : valueOf(innerType, dice, depth + 1));
   switch (type) {
     case "string":
@@ -44,6 +45,8 @@ function valueOf(schema: z.ZodType, dice: Dice, depth = 0): unknown {
       return dice.chance(0.3) ? undefined : inner();
     case "array":
       return Array.from({ length: depth > 6 ? 0 : dice.below(3) }, () => valueOf(element!, dice, depth + 1));
+    case "tuple":
+      return items!.map((item) => valueOf(item, dice, depth + 1));
     case "record":
       return Object.fromEntries(["a", "b"].map((key) => [key, valueOf(valueType!, dice, depth + 1)]));
     case "object":
