@@ -5,6 +5,8 @@
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import type { Bench, Row } from "./bench/figure";
+import { arrays } from "./bench/arrays";
+import { besideSubmits } from "./bench/beside";
 import { first } from "./bench/first";
 import { many } from "./bench/instances";
 import { machine as ofMachine } from "./bench/machine";
@@ -28,7 +30,9 @@ const BENCHES: readonly Bench[] = [
   laws,
   latency,
   throughput,
+  arrays,
   reads,
+  besideSubmits,
   memory,
   loss,
   reconnect,
