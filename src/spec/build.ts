@@ -74,6 +74,7 @@ export function buildJob(name: string, entry: Job, origin: TaskSpec["origin"], a
       retries: entry.retries,
       time_limit_ms: entry.time_limit ?? null,
       after,
+      ...(entry.array === undefined ? {} : { array: entry.array }),
     },
   };
 }

@@ -3,6 +3,7 @@
 
 import { canonicalJson } from "../core/canonical";
 import { formatDuration } from "../core/format";
+import { countOf } from "../core/model/array";
 import type { Effect } from "../core/model/settings";
 import type { AppDecl, Kind, Settings, TaskSpec, WorkloadDecl } from "../core/model/workload";
 import { effectOfFact, oneLine, settingsFacts, taskFacts, type Facts } from "./facts";
@@ -98,7 +99,8 @@ function introduction({ kind, spec, settings }: WorkloadDecl): string {
   if (kind === "daemon") return "new daemon, one on every matching node";
   const after = settings.after.map((one) => one.name);
   const gang = spec.members > 1 ? ` of ${spec.members} members` : "";
-  return `new job${gang}${after.length > 0 ? `, after ${after.join(", ")}` : ""}, ${sayTimeLimit(settings)}`;
+  const elements = settings.array === undefined ? "" : ` of ${countOf(settings.array)} elements`;
+  return `new job${gang}${elements}${after.length > 0 ? `, after ${after.join(", ")}` : ""}, ${sayTimeLimit(settings)}`;
 }
 
 const sayTimeLimit = ({ time_limit_ms }: Settings): string =>

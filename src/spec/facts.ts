@@ -2,6 +2,7 @@
 // an entry in the tables here is written by its name and unit, so that no new key is left out.
 
 import { formatBytes, formatCpu, formatDuration, formatGpu, formatLabelCheck } from "../core/format";
+import { sayArray } from "../core/model/array";
 import { shellWord } from "../core/shell";
 import type {
   After,
@@ -57,6 +58,7 @@ const SETTINGS: Words<Settings> = {
   retries: (retries) => one("retries", String(retries)),
   time_limit_ms: (limit_ms) => one("time_limit", limit_ms === null ? "unlimited" : formatDuration(limit_ms)),
   after: afterFacts,
+  array: (array) => one("array", sayArray(array)),
   restart: restartFacts,
   on_node_loss: (action) => one("on_node_loss", action),
   idle: (idle) => one("idle", formatIdle(idle)),

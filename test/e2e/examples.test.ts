@@ -18,6 +18,7 @@ const PLANNED = [
   "examples/gpu-train.yaml",
   "examples/placement.yaml",
   "examples/ports.yaml",
+  "examples/sweep.yaml",
 ];
 
 let cluster: Cluster;

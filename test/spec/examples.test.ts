@@ -11,6 +11,7 @@ const EXAMPLES: Record<string, string[]> = {
   "examples/hello.yaml": ["service greeter"],
   "examples/demo.yaml": ["service web", "job prepare", "job train", "job report", "daemon monitor"],
   "examples/gang.yaml": ["job ring"],
+  "examples/sweep.yaml": ["job one", "job report"],
   "examples/gpu-train.yaml": ["job train", "job evaluate", "job mourn"],
   "examples/gpu-share.yaml": ["service embed", "job finetune"],
   "examples/ports.yaml": ["service proxy"],

@@ -52,9 +52,9 @@ describe("a job of the command line", () => {
 
   test("has every error at once, with paths and no lines", () => {
     expect(
-      issues({ comand: ["x"], resources: { memory: 5, gpu: 4090 }, image: "nginx", array: "0-9" }, "My Job"),
+      issues({ comand: ["x"], resources: { memory: 5, gpu: 4090 }, image: "nginx", array: "9-0" }, "My Job"),
     ).toEqual([
-      "0:0 array: `array` is not built yet",
+      '0:0 array: "9-0" ends before it begins: 0 is below 9',
       "0:0 comand: `comand` is not a key here",
       "0:0 image: `image` is not built yet",
       '0:0 name: "My Job" is not a name',

@@ -1,6 +1,7 @@
 // Makes the row of a new run, and the row of a run that is to be cancelled. No other place does, so that a new column
 // has one first value.
 
+import { freshArray } from "./array";
 import type { RunRow } from "./rows-work";
 import type { Ms } from "../units";
 
@@ -21,13 +22,13 @@ export type NewRun = Pick<
   | "after"
   | "created_ms"
 > &
-  Partial<Pick<RunRow, "stdin" | "array">>;
+  Partial<Pick<RunRow, "stdin">>;
 
 /** Returns the row of a new run. It waits if it comes after something, and is queued otherwise. */
 export const newRun = (given: NewRun): RunRow => ({
   stdin: null,
-  array: null,
   ...given,
+  array: given.settings.array === undefined ? null : freshArray(given.settings.array),
   state: given.after.length > 0 ? "waiting" : "queued",
   reason: null,
   cancel: null,

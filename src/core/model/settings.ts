@@ -30,6 +30,7 @@ export const SETTINGS_EFFECTS = {
   retries: now("failures so far count; a run that has failed stays so"),
   time_limit_ms: now("counted from the start of what runs; one that is over already stops it now"),
   after: { effect: "next_run", how: "a run keeps what it waits for" },
+  array: { effect: "next_run", how: "a run keeps the elements that it began with" },
   idle: now("idle time that was counted so far counts; a slot that was left empty is filled again"),
 } satisfies {
   readonly [K in keyof Required<Settings>]: K extends "restart"
@@ -53,7 +54,9 @@ const isRule = (rule: EffectRule | Readonly<Record<string, EffectRule>>): rule i
 
 /** Returns the settings of an open run after those of its job were changed. What acts from the next run stays. */
 export function settingsInPlace(before: Settings, next: Settings): Settings {
-  const keys = Object.keys(SETTINGS_EFFECTS) as (keyof Settings)[];
-  const kept = keys.filter((key) => effectOf(key, null)?.effect === "next_run" && key in before);
-  return { ...next, ...Object.fromEntries(kept.map((key) => [key, before[key]])) };
+  const isKept = (key: string): boolean => effectOf(key, null)?.effect === "next_run";
+  const changed = Object.entries(next).filter(([key]) => !isKept(key));
+  const kept = Object.entries(before).filter(([key]) => isKept(key));
+  // A setting that may be missing is kept missing, too.
+  return Object.fromEntries([...changed, ...kept]) as unknown as Settings;
 }

@@ -24,6 +24,8 @@ export const settledAs = (slot: SlotRow | null): Settled | null =>
  */
 export function askedEnds(run: RunRow, slot: SlotRow | null | undefined, tasks: Iterable<TaskRow>): readonly TaskEnd[] {
   if ((run.settings.on_unknown_end ?? "ask") !== "ask" || run.cancel !== null) return [];
+  // Of the many elements of an array each counts as it ended, and nobody is asked about one.
+  if (run.array !== null) return [];
   const ends = unknownEnds(slot);
   if (ends.length === 0) return ends;
   for (const task of tasks) {

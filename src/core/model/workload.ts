@@ -1,5 +1,6 @@
 // What people ask for, as a trusted value. The parser in src/spec makes it; planner and agents obey it.
 
+import type { ArrayDecl } from "./array";
 import type { Bytes, Milli, Ms } from "../units";
 
 /** A GPU request such as `gpu: "A100,H100:80GB:2"`. Memory is in bytes; null leaves a bound open. */
@@ -191,6 +192,8 @@ export interface Settings {
   readonly retries: number;
   readonly time_limit_ms: Ms | null;
   readonly after: readonly After[];
+  /** The elements of a job. Missing: it is one task, or one gang. */
+  readonly array?: ArrayDecl;
   /** Missing: nothing happens. */
   readonly idle?: IdleSettings;
 }

@@ -2,6 +2,7 @@
 
 import { newRun } from "../../core/model/new-run";
 import type { RunAfter, RunRow, WorkloadRow } from "../../core/model/rows-work";
+import { settingsInPlace } from "../../core/model/settings";
 import { formatBytes } from "../../core/format";
 import { aboutRun } from "../../core/plan/events";
 import { sayRunEnd } from "../../core/plan/after";
@@ -31,7 +32,8 @@ export function repeatRun(draft: Draft, { context, run, who, uid }: Repeating): 
   }
   const spec = store.spec(run.spec_hash);
   const job = jobOf(draft, run);
-  const settings = job?.settings ?? run.settings;
+  // What acts from the next run on is not what this one had: it is the same run once more.
+  const settings = job === null ? run.settings : settingsInPlace(run.settings, job.settings);
   const decl = { name: run.name, kind: "job" as const, spec, settings };
   requireInputOf(context, run, who);
   requireGrants(who, [decl]);

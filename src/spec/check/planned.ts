@@ -55,7 +55,6 @@ export const PLANNED: readonly PlannedKey[] = [
     "Name and port under which it is reached from outside, through a proxy",
     "`ports` opens one on the node, and `orch show APP.SERVICE` tells node and port",
   ),
-  only("job", "array", "Many elements of one job", "a loop in the command, or several jobs"),
   only("job", "schedule", "Times at which a run is made, as in cron", "cron and `orch run`"),
   only("job", "timezone", "Time zone of `schedule`"),
   only("job", "overlap", "What a schedule does while an earlier run is alive"),

@@ -86,6 +86,7 @@ export function workloadFaults(fields: Fields, path: Path): Fault[] {
     ...countFaults(fields, path),
     ...argumentFaults(fields, path),
     ...waitFaults(fields, path),
+    ...arrayFaults(fields, path),
     ...cardFaults(fields, path),
     ...portFaults(fields, path),
   ];
@@ -131,6 +132,27 @@ function waitFaults(fields: Fields, path: Path): Fault[] {
   const key = counts.find(([, count]) => count > 0)?.[0] ?? "after";
   const message = `the job waits for ${sum} others, more than ${ASK_LIMITS.after_count}`;
   return [fault([...path, key], message, "let a job between wait for some of them")];
+}
+
+/** An element is one process on one node, of which many run at once. */
+function arrayFaults(fields: Fields, path: Path): Fault[] {
+  if (!has(fields, "array")) return [];
+  const at = [...path, "array"];
+  const faults: Fault[] = [];
+  if (get(fields, "exclusive") === true) {
+    faults.push(fault(at, "contradicts `exclusive: true`", "one element after the other is `array: 0-99%1`"));
+  }
+  const nodes = get(fields, "nodes");
+  if (typeof nodes === "number" && nodes > 1) {
+    faults.push(fault(at, `contradicts \`nodes: ${nodes}\`: an element runs on one node`, "remove one of them"));
+  }
+  const [port] = Object.keys(fieldsOf(get(fields, "ports")));
+  if (port !== undefined) {
+    faults.push(
+      fault([...path, "ports", port], "is a port of a job with `array`, whose elements have none", "remove it", "key"),
+    );
+  }
+  return faults;
 }
 
 const lengthOf = (value: unknown): number => (Array.isArray(value) ? value.length : 0);

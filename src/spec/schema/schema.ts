@@ -30,6 +30,7 @@ import { ASK_LIMITS } from "../limits";
 import { NAME, readName } from "../grammar/names";
 import { readAccount, readEnvName, readShell, readWorkdir } from "../grammar/process";
 import { ON_UNKNOWN_END } from "../../core/model/workload";
+import { hintArray, readArray } from "../grammar/array";
 import { readTimeLimit } from "../grammar/units";
 
 /** A list of ports is Compose's form. Ports have names here, by which tasks find them. */
@@ -165,6 +166,12 @@ export const job = block({
     whole(1, ASK_LIMITS.gang_members).prefault(1),
     "Size of a gang: that many members start together or none",
     2,
+  ),
+  array: key(
+    reads(text("a range of elements such as `0-99`", hintArray), readArray).optional(),
+    "Its elements by number, handed out a few at a time: `0-99%8` runs 8 at once, `0-99:2` every other one. " +
+      "Each finds its number as `ORCH_SLOT`, and `resources`, `retries` and `time_limit` are those of one",
+    "0-99%8",
   ),
   retries: key(
     whole(0, ASK_LIMITS.retries).prefault(0),

@@ -242,6 +242,20 @@ const CASES = {
     expect(run(4)?.after.map(({ name }) => name)).toEqual(["two"]);
   },
 
+  async array(effect) {
+    const elements = (number?: number): unknown => [run(number)?.array?.last, run(number)?.settings.array?.last];
+    await apply(job("array: 0-9"));
+    await change(job("array: 0-4%2"), ["array", effect]);
+    expect(elements()).toEqual([9, 9]);
+    await stage.call("POST", "/v1/workloads/lab/a/w/run", { body: {} });
+    expect(elements(2)).toEqual([4, 4]);
+    await change(job(""), ["array", effect]);
+    expect(elements(2)).toEqual([4, 4]);
+    await stage.call("POST", "/v1/workloads/lab/a/w/run", { body: {} });
+    await change(job("array: 0-4%2"), ["array", effect]);
+    expect(elements(3)).toEqual([undefined, undefined]);
+  },
+
   async idle(effect) {
     const asks = "resources: { gpu: 1, cpu: 1 }";
     const text = (idle: string): string => `jobs:\n  w: { run: sleep 9, user: alice, ${asks}${idle} }`;

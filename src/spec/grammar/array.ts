@@ -1,0 +1,19 @@
+// The elements of an array as people write them: `0-99`, `0-99%8`, `0-99:2`.
+
+import { type ArrayDecl, parseArray } from "../../core/model/array";
+import { invalid, parsed, quoted, type Parsed } from "../issue";
+
+/** Reads the elements of an array. */
+export function readArray(text: string): Parsed<ArrayDecl> {
+  const read = parseArray(text);
+  if (!("wrong" in read)) return parsed(read);
+  return invalid(`${quoted(text)} ${read.wrong}`, hintArray(text));
+}
+
+/** Returns what to write instead of a count of elements or a list of them, or null. */
+export function hintArray(input: unknown): string | null {
+  const text = typeof input === "number" || typeof input === "string" ? String(input) : "";
+  if (/^[1-9]\d{0,6}$/.test(text)) return `for so many: \`0-${Number(text) - 1}\``;
+  if (!/^\d[\d,:%-]*$/.test(text) || !text.includes(",")) return null;
+  return "elements are one range; `run` may look up what `$ORCH_SLOT` stands for";
+}
