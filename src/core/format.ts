@@ -103,6 +103,16 @@ function formatGpuMap({ count, models, vendor, share_bytes, linked }: GpuRequest
   return `{ ${parts.join(", ")} }`;
 }
 
+/** Formats how far an array is: `812/1000 done, 3 failed`. */
+export const formatProgress = ({ total, succeeded, failed }: ArrayProgress): string =>
+  `${succeeded + failed}/${total} done${failed > 0 ? `, ${failed} failed` : ""}`;
+
+interface ArrayProgress {
+  readonly total: number;
+  readonly succeeded: number;
+  readonly failed: number;
+}
+
 /** Formats how long is left until something happens, in whole seconds, rounded up: `8s`, `1m30s`; never less than 0. */
 export const formatRest = (rest_ms: Ms): string =>
   formatDuration(Math.max(0, Math.ceil(rest_ms / SECOND_MS) * SECOND_MS));

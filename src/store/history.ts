@@ -9,7 +9,7 @@ import type { EventRow } from "../core/model/rows-state";
 import { PARTS } from "../core/plan/events";
 import { eventIdFrom } from "./draft";
 import type { History } from "./store";
-import { ended_runs, ended_tasks, events, node_tests } from "./tables";
+import { ended_elements, ended_runs, ended_tasks, events, node_tests } from "./tables";
 
 /** The longest list of one answer. */
 const LIST_MAX = 10_000;
@@ -18,6 +18,7 @@ const BEHIND = "\uffff";
 
 const { archived_ms: _tasks, ...taskFields } = getTableColumns(ended_tasks);
 const { archived_ms: _runs, ...runFields } = getTableColumns(ended_runs);
+const { archived_ms: _elements, ...elementFields } = getTableColumns(ended_elements);
 const bounded = (limit: number): number => Math.max(0, Math.min(limit, LIST_MAX));
 
 export function historyOf(database: Database): History {
@@ -30,6 +31,12 @@ export function historyOf(database: Database): History {
     ...taskHistory(db),
     ...runHistory(db),
     ...eventHistory(db),
+    elements: (run_uid, page) =>
+      db
+        .select(elementFields)
+        .from(ended_elements)
+        .where(and(eq(ended_elements.run_uid, run_uid), eq(ended_elements.page, page)))
+        .get() ?? null,
     nodeTests: (node_id, limit) =>
       db
         .select()
@@ -52,6 +59,11 @@ type Db = ReturnType<typeof drizzle>;
  */
 const afterTask = (uid: string): SQL =>
   sql`(archived_ms, uid) < (select archived_ms, uid from ended_tasks as at where at.uid = ${uid})`;
+
+/** Returns the condition for batches that an element is in. */
+const withElement = (index: number): SQL =>
+  sql`exists (select 1 from json_each(${ended_tasks.batch}, '$.parts') as part
+    where ${index} between part.value ->> 0 and part.value ->> 1)`;
 
 function taskHistory(db: Db): Pick<History, "task" | "tasks" | "nodesOf"> {
   return {
@@ -85,12 +97,13 @@ function taskHistory(db: Db): Pick<History, "task" | "tasks" | "nodesOf"> {
       const [first, second] = found;
       return first !== undefined && (second === undefined || first.uid === uid_or_prefix) ? first : null;
     },
-    tasks({ app_uid, owner_uid, run, attempt, since_ms, before_uid, limit }) {
+    tasks({ app_uid, owner_uid, run, attempt, element, since_ms, before_uid, limit }) {
       const wanted: (SQL | undefined)[] = [
         app_uid === undefined ? undefined : eq(ended_tasks.app_uid, app_uid),
         owner_uid === undefined ? undefined : eq(ended_tasks.owner_uid, owner_uid),
         run === undefined ? undefined : eq(ended_tasks.run, run),
         attempt === undefined ? undefined : eq(ended_tasks.attempt, attempt),
+        element === undefined ? undefined : withElement(element),
         before_uid === undefined ? undefined : afterTask(before_uid),
         since_ms === undefined ? undefined : gte(ended_tasks.archived_ms, since_ms),
       ];

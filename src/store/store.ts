@@ -1,5 +1,6 @@
 // The interface of a store: live maps to read, and one way to write. Every durable change goes through `commit`.
 
+import type { ElementPage } from "../core/model/array";
 import type { Change, EventRow, State } from "../core/model/rows-state";
 import type { RunRow } from "../core/model/rows-work";
 import type { TaskRow } from "../core/model/rows-task";
@@ -124,11 +125,15 @@ export interface History {
     owner_uid?: string;
     run?: number;
     attempt?: number;
+    /** Only batches that the element with this index is in. */
+    element?: number;
     since_ms?: Ms;
     /** Only tasks that come after this one in the list. */
     before_uid?: string;
     limit: number;
   }): TaskRow[];
+  /** Returns a page of the elements of an array that has ended. */
+  elements(run_uid: string, page: number): ElementPage | null;
   /** Returns the ids of the nodes of each owner's newest attempt that has ended. */
   nodesOf(owner_uids: readonly string[]): ReadonlyMap<string, readonly string[]>;
   run(run_or_uid: number | string): RunRow | null;

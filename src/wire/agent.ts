@@ -142,6 +142,8 @@ const open = z.object({
     name: z.enum(["stdout", "stderr"]),
     offset: int,
     follow: z.boolean(),
+    /** Of an element of an array, by its number: `uid` is the batch that it is in. Missing: of the task itself. */
+    element: int.optional(),
     /** Only output of the last so many milliseconds; null is all. */
     since_age_ms: int.nullable(),
     /** Only the last so many lines of what is there. Missing: all. Sent only to an agent that has said `log_lines`. */

@@ -10,6 +10,7 @@ import type { list } from "./api/answers";
 import type { applyRequest, validateRequest } from "./api/apps";
 import type { approveRequest, drainRequest, forgetRequest, labelRequest, taintRequest } from "./api/nodes";
 import type { NameKind, NameView } from "./api/names";
+import type { ElementView } from "./api/arrays";
 import type { cancelRequest, runAgainRequest, RunAnswer, runRequest, settleRequest } from "./api/runs";
 import type { WatchEvent } from "./api/watch";
 import { eventsOf } from "./events";
@@ -67,6 +68,7 @@ const part = encodeURIComponent;
 const API = {
   access: () => import("./api/access"),
   answers: () => import("./api/answers"),
+  arrays: () => import("./api/arrays"),
   apps: () => import("./api/apps"),
   devices: () => import("./api/devices"),
   drains: () => import("./api/drains"),
@@ -296,6 +298,9 @@ function work(get: Get, post: Post, run: Run) {
     /** A run with its tasks, or with a page of them. */
     runInfo: (run: number | string, page: Page & { readonly values?: boolean } = {}) =>
       get(`/v1/runs/${part(String(run))}`, of(API.runs, "runDetail"), { ...page }),
+    /** The elements of an array: a page of them, or one. */
+    elements: (run: number | string, query: { state?: ElementView["state"]; slot?: number } & Page = {}) =>
+      get(`/v1/runs/${part(String(run))}/elements`, of(API.arrays, "elementsAnswer"), { ...query }),
     cancel: (run: number | string, body: z.infer<typeof cancelRequest> = { signal: null }) =>
       post(`/v1/runs/${part(String(run))}/cancel`, of(API.runs, "runView"), body),
     retry: (run: number | string) => post(`/v1/runs/${part(String(run))}/retry`, of(API.runs, "retryAnswer")),

@@ -271,6 +271,7 @@ function crash(desk: Desk): void {
 const historyOf = ({ ended_tasks, ended_runs, node_tests, graves }: Database): History => ({
   task: (uid) => ended_tasks.get(uid) ?? null,
   nodesOf: () => new Map(),
+  elements: () => null,
   tasks: () => [...ended_tasks.values()],
   run: (uid) => [...ended_runs.values()].find((run) => run.uid === uid || run.run === uid) ?? null,
   runs: () => [...ended_runs.values()],

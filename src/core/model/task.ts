@@ -1,7 +1,7 @@
 // The names and derived facts of a task, in the one form that people see everywhere. Names are made and parsed only
 // here.
 
-import type { ElementBatch } from "./array";
+import { type ElementBatch, isIn } from "./array";
 import { NO_RESULT, type EndCause, type TaskFinal } from "./end";
 import { isFinal } from "./lifecycle";
 import type { Observed, TaskIdentity, TaskRow } from "./rows-task";
@@ -111,14 +111,26 @@ const partOf = (slot?: string, member?: string, attempt?: string): NamedPart => 
   attempt: numberOr(attempt),
 });
 
+/** A part of something's tasks that a name means. `element`: the index of the element of an array, if it means one. */
+type MeantPart = NamedPart & { readonly element?: number | null };
+
+/** A task, or a slot that waits for one. */
+type Part = Pick<TaskIdentity, "slot" | "member" | "attempt"> & {
+  readonly batch?: Pick<ElementBatch, "parts" | "round"> | null;
+};
+
 /** Returns whether a task is one of those that a name means. A slot without a member is the slot that people see. */
-export const isPart = (
-  { slot, member, attempt }: NamedPart,
-  task: Pick<TaskIdentity, "slot" | "member" | "attempt">,
-): boolean =>
-  (slot === null || (member === null ? seenSlot(task) : task.slot) === slot) &&
-  (member === null || task.member === member) &&
-  (attempt === null || task.attempt === attempt);
+export function isPart({ slot, member, attempt, element = null }: MeantPart, task: Part): boolean {
+  if (element !== null) {
+    const { batch = null } = task;
+    return batch !== null && isIn(batch.parts, element) && (attempt === null || batch.round === attempt);
+  }
+  return (
+    (slot === null || (member === null ? seenSlot(task) : task.slot) === slot) &&
+    (member === null || task.member === member) &&
+    (attempt === null || task.attempt === attempt)
+  );
+}
 
 /** Returns whether a text can be the beginning of a uid. Fewer than 4 digits would match too many uids. */
 export const isUidStart = (text: string): boolean => /^[0-9a-f]{4,32}$/.test(text);

@@ -47,6 +47,7 @@ export const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/runs": PEOPLE,
   "PUT /v1/inputs/{sha256}": WORKERS,
   "GET /v1/runs/{run}": PEOPLE,
+  "GET /v1/runs/{run}/elements": PEOPLE,
   "POST /v1/runs/{run}/cancel": OWNERS,
   "POST /v1/runs/{run}/retry": OWNERS,
   "POST /v1/runs/{run}/settle": OWNERS,

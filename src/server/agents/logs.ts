@@ -20,6 +20,8 @@ export interface LogWish {
   /** Each line begins with its time. */
   readonly times: boolean;
   readonly offset: number;
+  /** The number of the element of an array whose output it is. Null: it is the task's. */
+  readonly element: number | null;
   /** Aborted when the reader is gone. */
   readonly gone: AbortSignal;
 }
@@ -39,7 +41,7 @@ export async function logOf(
 ): Promise<Response> {
   // A node has no output yet of a task that is still to begin: to follow is to wait for it.
   const task = wish.follow ? await begun(store, found, wish.gone) : found;
-  const name = taskName(task);
+  const name = nameOf(task, wish);
   const over = isFinal(task.observed.state);
   const follow = wish.follow && !over;
   const node = store.state.nodes.get(task.node_id);
@@ -49,6 +51,7 @@ export async function logOf(
     offset: wish.offset,
     follow,
     since_age_ms: wish.since_age_ms,
+    ...(wish.element === null ? {} : { element: wish.element }),
     ...(wish.tail_lines === null ? {} : { tail_lines: wish.tail_lines }),
     ...(wish.times ? { times: true } : {}),
   });
@@ -62,6 +65,10 @@ export async function logOf(
   if (first.is === "failed") return keptTail(task, wish, `${node?.name ?? "its node"}: ${first.why}`);
   return streamed(bytes, first, headersOf(name, offset));
 }
+
+/** Returns the name of the task, or of the element of it, whose output is wanted. */
+const nameOf = (task: TaskRow, { element }: LogWish): string =>
+  element === null ? taskName(task) : `${task.run}_${element}`;
 
 const tooOld = (node: string): RefusedError =>
   new RefusedError(
@@ -132,9 +139,9 @@ function streamed(bytes: AsyncIterator<Uint8Array>, first: First | null, headers
 }
 
 function keptTail(task: TaskRow, wish: LogWish, why: string): Response {
-  const name = taskName(task);
+  const name = nameOf(task, wish);
   const { observed } = task;
-  const tail = "tail" in observed ? observed.tail : null;
+  const tail = wish.element === null && "tail" in observed ? observed.tail : null;
   if (tail === null) {
     throw new RefusedError(
       "unavailable",

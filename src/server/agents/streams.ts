@@ -11,6 +11,8 @@ export interface LogRequest {
   readonly name: "stdout" | "stderr";
   readonly offset: number;
   readonly follow: boolean;
+  /** The number of the element of an array, of which `uid` is a batch. */
+  readonly element?: number;
   readonly since_age_ms: number | null;
   /** Only the last so many lines of what is there. */
   readonly tail_lines?: number;

@@ -1,18 +1,19 @@
 // Route that explains why something is where it is, or why it waits.
 
 import { z } from "zod";
-import { formatAge } from "../../core/format";
+import { formatAge, formatProgress } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import { calledAs, fullName, fullRunName, isPart, isWanted } from "../../core/model/task";
 import { overHint, sayOver } from "../../core/why/over";
-import { explainView } from "../../wire/api/plans";
+import { type BlockedView, explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
 import { RefusedError } from "../refused";
 import type { Principal } from "../access/auth";
 import { hintName, type Meant } from "../work/named";
 import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
+import { elementAt, isOver, progressOf, sayElementEnd } from "../views/elements";
 import { blockedView, placedView } from "../views/plan";
 import type { TaskView } from "../../wire/api/tasks";
 import { type TaskLook, taskView } from "../views/task";
@@ -23,7 +24,11 @@ function overText({ store }: Api, ref: string, meant: Meant, who: Principal, loo
   const { workload } = meant;
   if (meant.kind === "workload" && workload?.kind === "service" && workload.settings.replicas === 0)
     return `${ref} is to have 0 replicas: orch scale ${hintName(meant, who)}=1`;
-  const { run, slot, member, attempt } = meant;
+  const { run, slot, member, attempt, element } = meant;
+  if (run !== null && element !== null) {
+    const view = elementAt(store, run, element);
+    if (isOver(view)) return sayOver(ref, view.state, sayElementEnd(view));
+  }
   const last = tasksOf(store, meant)[0];
   const view = last === undefined ? null : taskView(last, look);
   // A run may have ended otherwise than its last task: one that no node took was rejected, and the run has failed.
@@ -55,14 +60,26 @@ function endOf({ reason, exit_code, signal }: Ended, last: TaskView | null): str
 function moreOf(api: Api, meant: Meant, who: Principal): string {
   const tasks = tasksOf(api.store, meant);
   const run = tasks[0]?.run ?? meant.run?.run ?? null;
+  const asked = meant.element === null ? String(run) : `${run}_${meant.slot}`;
   return overHint(
-    run === null ? hintName(meant, who) : String(run),
+    run === null ? hintName(meant, who) : asked,
     tasks.some(({ observed }) => observed.state !== "rejected"),
   );
 }
 
 /** The most slots that are told beside the first one. */
 const MOST_OTHERS = 100;
+
+/** Returns the view of what waits where no node stands in its way. */
+const queued = (part: Pick<BlockedView, "name" | "title" | "slot" | "summary">): z.infer<typeof explainView> => ({
+  ...part,
+  kind: "queued",
+  stuck: false,
+  smallest_change: null,
+  smallest_changes: [],
+  nodes: [],
+  others: [],
+});
 
 export const EXPLAIN_ROUTES = [
   route({
@@ -74,37 +91,37 @@ export const EXPLAIN_ROUTES = [
     handle({ api, params, who }): z.infer<typeof explainView> {
       const meant = meantBy(api.store, params.ref, who);
       const look = lookOf(api, who);
+      const { run, element } = meant;
+      const isElement = element !== null;
+      const over = (): RefusedError =>
+        new RefusedError("conflict", overText(api, params.ref, meant, who, look), moreOf(api, meant, who));
+      if (run !== null && isElement && isOver(elementAt(api.store, run, element))) throw over();
       const owners = new Set([meant.owner_uid, meant.workload?.uid]);
       const [blocked, ...more] = api.loop
         .blocked()
-        .filter((one) => owners.has(one.owner_uid) && (meant.slot === null || one.slot === meant.slot));
+        .filter((one) => owners.has(one.owner_uid) && (meant.slot === null || isElement || one.slot === meant.slot));
       const living = tasksOf(api.store, meant).filter((one) => !isFinal(one.observed.state));
       const task = living.find(isWanted) ?? living[0];
-      if (blocked !== undefined && (task === undefined || meant.task === null)) {
+      if (blocked !== undefined && (task === undefined || (meant.task === null && !isElement))) {
         const others = more.slice(0, MOST_OTHERS).map((one) => blockedView(one, look));
         return { ...blockedView(blocked, look), others };
       }
       if (task !== undefined) return { placed: placedView(api, task, look.wording) };
-      const pending = pendingOf(api, who, ({ owner_uid }) => owners.has(owner_uid)).find((one) => isPart(meant, one));
+      const pending = pendingOf(api, who, ({ owner_uid }) => owners.has(owner_uid)).find(
+        (one) => isElement || isPart(meant, one),
+      );
       if (pending !== undefined) {
         const view = pending.view();
-        const { name, run, workload, reason } = view;
-        const summary = reason ?? "waits for the next pass of the plan";
-        const title = view.app !== null || run === null ? name : `${calledAs(workload, { name, run })} (run ${run})`;
-        return {
-          name,
-          title,
-          slot: pending.slot,
-          kind: "queued",
-          stuck: false,
-          summary,
-          smallest_change: null,
-          smallest_changes: [],
-          nodes: [],
-          others: [],
-        };
+        const { name, workload, reason } = view;
+        const called = view.run === null ? name : `${calledAs(workload, { name, run: view.run })} (run ${view.run})`;
+        const title = view.app === null ? called : name;
+        return queued({ name, title, slot: pending.slot, summary: reason ?? "waits for the next pass of the plan" });
       }
-      throw new RefusedError("conflict", overText(api, params.ref, meant, who, look), moreOf(api, meant, who));
+      const progress = run === null || !isElement ? null : progressOf(run);
+      if (progress === null || run === null) throw over();
+      // Other elements run, and these have as many places as the array may have, or as there is room for.
+      const summary = `waits until the elements before it are over: ${formatProgress(progress)}`;
+      return queued({ name: params.ref, title: `${params.ref} (${run.name})`, slot: meant.slot ?? 0, summary });
     },
   }),
 ];

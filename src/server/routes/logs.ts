@@ -40,7 +40,10 @@ export const LOG_ROUTES = [
     async handle({ api, params, query: wish, who, touch, link, request }) {
       const meant = meantBy(api.store, params.ref, who);
       touch(meant, `the output of ${meant.task === null ? params.ref : fullName(meant.task)}`);
-      const task = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt })[0];
+      const tasks = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt });
+      // A node that took no element back has none of its output.
+      const task =
+        meant.element === null ? tasks[0] : (tasks.find(({ observed }) => observed.state !== "rejected") ?? tasks[0]);
       if (task === undefined || (wish.follow !== true && waitsToBegin(task))) {
         const [waiting] = pendingOf(api, who, ({ owner_uid }) => owner_uid === meant.owner_uid);
         const own = task === undefined ? null : reasonOf(task, lookOf(api, who));
@@ -61,6 +64,7 @@ export const LOG_ROUTES = [
           tail_lines: wish.tail ?? null,
           times: wish.times ?? false,
           offset: wish.offset ?? 0,
+          element: meant.element === null ? null : meant.slot,
           gone: request.signal,
           since_age_ms: wish.since_ms === undefined ? null : Math.max(0, api.store.now() - wish.since_ms),
         });

@@ -25,7 +25,7 @@ import { askNodes } from "../work/asking";
 import { neverIn } from "../work/dry";
 import { requirePerson } from "../access/people";
 import { requireGrants, requireLeases } from "../access/grants";
-import { notFound, RefusedError } from "../refused";
+import { RefusedError } from "../refused";
 import { requireRoom, withinReplicas } from "../work/require-room";
 import { route } from "./route";
 import { type Ended, flag, number, page, pageOf, short } from "../http/query";
@@ -33,7 +33,7 @@ import { cancelRun, requireInput, requireSatisfiable, makeRun, type Making, with
 import { repeatRun } from "../work/repeat";
 import { settleRun } from "../work/settle";
 import type { Principal } from "../access/auth";
-import { meantBy } from "../work/resolve";
+import { requireRun } from "../work/resolve";
 import { values } from "../views/environment";
 import { runInside, runLook, runView as viewOf } from "../views/run";
 import { shownRunState } from "../views/waits";
@@ -140,7 +140,7 @@ export const RUN_ROUTES = [
     summary: "One run with its tasks, the newest of them when they are many; by its number or its job's name",
     handle({ api, params, query, who }): z.infer<typeof runDetail> {
       const { state, history } = api.store;
-      const run = requireRun(api, params.run, who);
+      const run = requireRun(api.store, params.run, who);
       const living = state.tasks
         .values()
         .filter((task) => task.owner_uid === run.uid)
@@ -165,7 +165,7 @@ export const RUN_ROUTES = [
     async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runView>> {
       const signal = signalOf(body.signal);
       return commit((draft) => {
-        const found = requireRun(api, params.run, who);
+        const found = requireRun(api.store, params.run, who);
         const run = draft.state.runs.get(found.uid) ?? found;
         touch(run, `run ${run.run}`);
         const after = draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run;
@@ -179,11 +179,11 @@ export const RUN_ROUTES = [
     answer: retryAnswer,
     summary: "Runs a run again whose end nobody knows; of one that has ended it makes another run, as that one was",
     async handle({ api, params, who, touch, commit }): Promise<z.infer<typeof retryAnswer>> {
-      const { spec_hash } = requireRun(api, params.run, who);
+      const { spec_hash } = requireRun(api.store, params.run, who);
       if (api.store.hasSpec(spec_hash)) await askNodes(api, who.name, [{ spec: api.store.spec(spec_hash) }]);
       const uid = api.seed();
       return commit((draft) => {
-        const found = requireRun(api, params.run, who);
+        const found = requireRun(api.store, params.run, who);
         const run = draft.state.runs.get(found.uid) ?? found;
         if (!isFinal(run.state)) {
           return { ...settled({ api, ref: params.run, who, touch, draft }, "again"), retry_of: null };
@@ -236,7 +236,7 @@ interface Settling {
 }
 
 function settled({ api, ref, who, touch, draft }: Settling, as: Settled["as"]): RunView {
-  const found = requireRun(api, ref, who);
+  const found = requireRun(api.store, ref, who);
   const run = draft.state.runs.get(found.uid) ?? found;
   touch(run, `run ${run.run}`);
   settleRun(draft, run, as, who.name);
@@ -288,17 +288,6 @@ function programOf(script: string): string {
     .split(/\s+/)
     .find((one) => !/^[A-Za-z_]\w*=/.test(one) && one !== "exec" && one !== "time");
   return word === undefined || SHELL_WORDS.has(word) || /^[#{(]/.test(word) ? "sh" : word;
-}
-
-/** Returns the run that a text means: a run itself, the newest one of a job, or the one of a task. */
-function requireRun({ store }: Pick<Api, "store">, ref: string, who: Pick<Principal, "name" | "project">): RunRow {
-  const { run, task, kind } = meantBy(store, ref, who);
-  const found = run ?? (task === null ? null : store.history.run(task.owner_uid));
-  if (found !== null) return found;
-  throw notFound(
-    `${ref.slice(0, 100)} has no run: ${kind === "task" ? "it is no job's" : "it has never run, or is no job"}`,
-    "orch runs shows what there is",
-  );
 }
 
 function signalOf(text: string | null): string | null {

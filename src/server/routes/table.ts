@@ -5,6 +5,7 @@ import { openApi } from "./openapi";
 import { route, type Route } from "./route";
 import { APP_ROUTES } from "./apps";
 import { DEVICE_ROUTES } from "./devices";
+import { ELEMENT_ROUTES } from "./elements";
 import { EVENT_ROUTES } from "./events";
 import { EXPLAIN_ROUTES } from "./explain";
 import { INPUT_ROUTES } from "./inputs";
@@ -41,6 +42,7 @@ export const ROUTES: readonly Route[] = [
   ...TASK_ROUTES,
   ...LOG_ROUTES,
   ...RUN_ROUTES,
+  ...ELEMENT_ROUTES,
   ...NAME_ROUTES,
   ...INPUT_ROUTES,
   ...NODE_ROUTES,

@@ -17,6 +17,7 @@ import type { Principal } from "../access/auth";
 import { wordingFor } from "../access/wording";
 import type { Context } from "../context";
 import type { RunDetail, RunView } from "../../wire/api/runs";
+import { arrayView } from "./elements";
 import { environmentOf } from "./environment";
 import { waysView } from "./plan";
 import { firstOf, reasonOf, type TaskLook } from "./task";
@@ -101,6 +102,7 @@ export function runView(run: RunRow, look: RunLook): RunView {
     cause: run.cause,
     cancelled_by: run.cancel?.by ?? null,
     unknown,
+    array: arrayView(run, waits.tasks(run.uid)),
   };
 }
 

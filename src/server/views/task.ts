@@ -17,6 +17,7 @@ import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/model/workload";
 import type { TaskView } from "../../wire/api/tasks";
 import type { Wording } from "../access/wording";
+import { progressOf } from "./elements";
 import type { Waits } from "./waits";
 
 /** What a task is looked at with. */
@@ -43,7 +44,8 @@ export function taskView(task: TaskRow, look: TaskLook): TaskView {
     run: task.run,
     slot: seenSlot(task),
     member: task.member,
-    attempt: task.attempt,
+    attempt: task.batch?.round ?? task.attempt,
+    array: task.batch === null ? null : arrayOf(state.runs.get(task.owner_uid)),
     crashes: isFinal(observed.state) ? 0 : crashesOf(task, slot, now_ms, limits),
     node: state.nodes.get(task.node_id)?.name ?? null,
     desired: task.desired,
@@ -63,6 +65,8 @@ export function taskView(task: TaskRow, look: TaskLook): TaskView {
     finished_ms: "finished_ms" in observed ? observed.finished_ms : null,
   };
 }
+
+const arrayOf = (run: RunRow | undefined): TaskView["array"] => (run === undefined ? null : progressOf(run));
 
 const slotRowOf = ({ owner_uid, slot }: TaskRow, { slots }: State): SlotRow | undefined =>
   slots.get(slotKey(owner_uid, slot));
@@ -201,6 +205,8 @@ function isOutdated({ state, spec }: Waiting, task: TaskRow): boolean {
 
 /** Returns whether a member has succeeded in an attempt that is not to be made again. */
 function isDone({ state, waits }: Waiting, run: RunRow, member: number): boolean {
+  // What its newest batch did says nothing of the other elements.
+  if (run.array !== null) return false;
   const end = state.slots.get(slotKey(run.uid, 0))?.ends.find((one) => one.member === member);
   if (end?.state !== "succeeded") return false;
   return waits.blocked(run.uid, 0) === undefined || waits.tasks(run.uid).some((task) => task.attempt === end.attempt);
@@ -217,7 +223,7 @@ function pendingSlot(
   const key = slotKey(owner_uid, slot);
   const row = state.slots.get(key);
   const left_ms = left.get(key) ?? 0;
-  const attempt = (row?.attempts ?? 0) + 1;
+  const attempt = owner.row?.array?.round ?? (row?.attempts ?? 0) + 1;
   const view = (): TaskView => {
     const reason = wording(waits.say(owner_uid, slot, owner.row), owner);
     const blocked = waits.blocked(owner_uid, slot)?.kind ?? null;
@@ -297,6 +303,7 @@ function pendingView(
     slot: seenSlot({ slot, member }),
     member,
     attempt,
+    array: owner.row === null ? null : progressOf(owner.row),
     crashes: crashCount,
     node: null,
     desired: "run",

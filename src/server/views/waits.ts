@@ -72,7 +72,10 @@ export function waitsIn({ state, now_ms, blocked, queue, spec, limits }: WaitsFr
     between: (run) =>
       run.state === "running" &&
       tasks(run.uid).length === 0 &&
-      goesOn(run, state.slots.get(slotKey(run.uid, 0)), spec(run.spec_hash).members, limits),
+      // An array is over only with its last element, whose end is that of the run.
+      (run.array !== null
+        ? run.cancel === null
+        : goesOn(run, state.slots.get(slotKey(run.uid, 0)), spec(run.spec_hash).members, limits)),
     say(owner_uid, slot, run) {
       const found = why().get(slotKey(owner_uid, slot))?.summary ?? reasonIn(run);
       if (found !== null) return found;

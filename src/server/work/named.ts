@@ -21,6 +21,8 @@ export interface Meant extends NamedPart {
   readonly user: string;
   /** The name of the run, or of the workload with its app. */
   readonly name: string;
+  /** The index of an element in its array, if the name means one, else null. `slot` is its number then. */
+  readonly element: number | null;
   /** The task, if the reference is a task's id, else null. */
   readonly task: TaskRow | null;
 }
@@ -60,6 +62,7 @@ const NOTHING = {
   member: null,
   attempt: null,
   task_id: null,
+  array: false,
   node: null,
 };
 
@@ -88,6 +91,7 @@ export function nameView(found: NamedThing): NameView {
         member,
         attempt,
         task_id: task === null ? null : shortId(task.uid),
+        array: (run?.array ?? task?.batch ?? null) !== null,
       };
     }
   }

@@ -1,6 +1,7 @@
 // Resolves what people type: one rule for every command and every route. A text means a run, a task, a workload, an
 // app, a node or a card: by name, by number, or by the start of an id.
 
+import { indexOf, sayArray } from "../../core/model/array";
 import type { State } from "../../core/model/rows-state";
 import type { AppRow, RunRow } from "../../core/model/rows-work";
 import type { NodeRow } from "../../core/model/rows-node";
@@ -36,6 +37,17 @@ export function meantBy(known: Searched, ref: string, who: Pick<NameWish, "name"
   const found = resolve(known, ref, { name: who.name, project: who.project, kinds: WORK });
   if (!isWork(found)) throw new Error(`${found.kind} is no work`);
   return found;
+}
+
+/** Returns the run that a text means: a run itself, the newest one of a job, or the one of a task. */
+export function requireRun(known: Searched, ref: string, who: Pick<NameWish, "name" | "project">): RunRow {
+  const { run, task, kind } = meantBy(known, ref, who);
+  const found = run ?? (task === null ? null : known.history.run(task.owner_uid));
+  if (found !== null) return found;
+  throw notFound(
+    `${ref.slice(0, 100)} has no run: ${kind === "task" ? "it is no job's" : "it has never run, or is no job"}`,
+    "orch runs shows what there is",
+  );
 }
 
 function everything(known: Searched, ref: string, asked: NameWish): NamedThing[] {
@@ -75,6 +87,13 @@ function byName(known: Searched, ref: string, asked: NameWish): NamedThing[] {
 /** Returns what is meant of an owner's tasks. Throws RefusedError if the owner has no such part. */
 function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName, ref: string, asked: NameWish): Meant {
   if ((slot ?? member ?? attempt) === null) return of;
+  const array = of.run?.array ?? null;
+  if (array !== null && slot !== null) {
+    const element = member === null ? indexOf(array, slot) : null;
+    if (element !== null) return { ...of, kind: "task", slot, attempt, element };
+    const has = `its elements are ${sayArray(array)}`;
+    throw notFound(`there is no ${ref.slice(0, 100)}: ${has}`, `orch show ${hintName(of, asked)}`);
+  }
   const meant: Meant = { ...of, kind: "task", slot, member, attempt };
   if (tasksOf(known, meant).length > 0) return meant;
   const parts = partsOf(known, meant);
@@ -98,7 +117,7 @@ function partsOf({ state, spec }: Searched, { run, workload }: Meant): number[] 
   return workload?.kind === "daemon" ? first(state.cluster.next_ordinal) : [];
 }
 
-const WHOLE = { slot: null, member: null, attempt: null, task: null } as const;
+const WHOLE = { slot: null, member: null, attempt: null, element: null, task: null } as const;
 
 const ofRun = (run: RunRow): Meant => ({
   ...WHOLE,
@@ -194,6 +213,7 @@ function ofTask(state: State, task: TaskRow): Meant {
     slot,
     member,
     attempt,
+    element: null,
     task,
   };
 }
@@ -220,13 +240,17 @@ function cardsNamed(state: State, ref: string): NamedThing[] {
 
 const ENDED_LOOKED_AT = 1_000;
 
-/** Returns the tasks that are meant, newest first: living tasks and ended ones. */
+/**
+ * Returns the tasks that are meant, newest first: living tasks and ended ones. Of an element of an array they are the
+ * batches that it is in.
+ */
 export function tasksOf({ state, history }: Pick<Searched, "state" | "history">, meant: Meant): TaskRow[] {
   if (meant.task !== null) return [meant.task];
-  const { owner_uid, attempt } = meant;
+  const { owner_uid, attempt, element } = meant;
+  const part = element !== null ? { element } : attempt === null ? {} : { attempt };
   const all = [
     ...state.tasks.values().filter((task) => task.owner_uid === owner_uid),
-    ...history.tasks({ owner_uid, limit: ENDED_LOOKED_AT, ...(attempt === null ? {} : { attempt }) }),
+    ...history.tasks({ owner_uid, limit: ENDED_LOOKED_AT, ...part }),
   ];
   return all
     .filter((task) => isPart(meant, task))

@@ -20,6 +20,7 @@ export const nameView = z.object({
   member: int.nullable(),
   attempt: int.nullable(),
   task_id: z.string().nullable().describe("the short id of the task, if an id was typed"),
+  array: z.boolean().default(false).describe("whether its run is an array, and a part of it an element"),
   node: z.string().nullable(),
 });
 export type NameView = z.infer<typeof nameView>;

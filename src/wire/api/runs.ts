@@ -7,6 +7,7 @@ import { inputRef, sha256 } from "../nouns";
 import { int, ms } from "../scalars";
 import { environment } from "./answers";
 import { smallest_changes } from "./plans";
+import { arrayView } from "./arrays";
 import { blockedKind, endCause, taskView } from "./tasks";
 
 export const runView = z
@@ -51,6 +52,7 @@ export const runView = z
     unknown: int.describe(
       "how many of its members have an end that nobody knows: a person decides (`settle`, `retry`)",
     ),
+    array: arrayView.nullable().default(null).describe("of a run of many elements, how far it is"),
   })
   .meta({ id: "Run" });
 export type RunView = z.infer<typeof runView>;

@@ -5,6 +5,7 @@ import { END_CAUSES, type EndCause } from "../../core/model/end";
 import { TASK, type TaskState } from "../../core/model/lifecycle";
 import { KINDS } from "../../core/model/workload";
 import { int, ms } from "../scalars";
+import { arrayProgress } from "./arrays";
 
 /** A slot that waits for its task is pending. */
 export const taskState = z.enum(["pending", ...(Object.keys(TASK) as TaskState[])]);
@@ -31,7 +32,8 @@ export const taskView = z
     run: int.nullable().describe("of a job"),
     slot: int,
     member: int.describe("of a gang"),
-    attempt: int,
+    attempt: int.describe("of a task of an array: which one of each of its elements"),
+    array: arrayProgress.nullable().default(null).describe("how far the array is whose elements it runs"),
     crashes: int.describe(
       "how often its slot has crashed in a row under this version; 0 once this attempt runs stably",
     ),

@@ -173,6 +173,7 @@ describe("the progress of an app", () => {
     slot: 0,
     member: 0,
     attempt: 1,
+    array: null,
     crashes: 0,
     node: "box1",
     desired: "run" as const,

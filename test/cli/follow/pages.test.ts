@@ -31,6 +31,7 @@ const taskOf = (n: number): TaskView => ({
   slot: n,
   member: 0,
   attempt: 1,
+  array: null,
   crashes: 0,
   node: "box1",
   desired: "run",
@@ -76,6 +77,7 @@ const runOf = (n: number): RunView => ({
   cause: null,
   cancelled_by: null,
   unknown: 0,
+  array: null,
 });
 
 const TASKS = Array.from({ length: COUNT }, (_, n) => taskOf(n));
@@ -135,6 +137,7 @@ const nameOf = (ref: string): NameView => ({
   member: null,
   attempt: null,
   task_id: null,
+  array: false,
   node: null,
 });
 

@@ -1,0 +1,111 @@
+// What became of the elements of an array, from the pages of their states.
+
+import { countOf, type ElementEnd, type ElementRange, isIn, joined, numberAt, sayArray } from "../../core/model/array";
+import { attemptsIn, endIn, PAGE_ELEMENTS, pageKey, pageOf, statesIn } from "../../core/model/pages";
+import { isFinal } from "../../core/model/lifecycle";
+import type { RunRow } from "../../core/model/rows-work";
+import type { TaskRow } from "../../core/model/rows-task";
+import { isEnd } from "../../core/model/task";
+import type { Store } from "../../store/store";
+import type { ElementView } from "../../wire/api/arrays";
+import type { RunView } from "../../wire/api/runs";
+
+type Known = Pick<Store, "state" | "history">;
+type ArrayView = NonNullable<RunView["array"]>;
+
+/** Returns how much of a run's array is over, or null if it is none. */
+export function progressOf({ array }: RunRow): Pick<ArrayView, "total" | "succeeded" | "failed"> | null {
+  return array === null ? null : { total: countOf(array), succeeded: array.succeeded, failed: array.failed };
+}
+
+/** Returns how far a run's array is, or null if it is none. `tasks` are the living ones of the run. */
+export function arrayView(run: RunRow, tasks: readonly TaskRow[]): ArrayView | null {
+  const progress = progressOf(run);
+  if (run.array === null || progress === null) return null;
+  const running = tasks.reduce((sum, task) => sum + (isRunning(task) ? (task.batch?.places ?? 0) : 0), 0);
+  return { ...progress, elements: sayArray(run.array), again: run.array.again, running };
+}
+
+const isRunning = ({ observed: { state } }: TaskRow): boolean => state === "running" || state === "stopping";
+
+/** Which elements are asked for. */
+export interface ElementWish {
+  /** The first index that is looked at. */
+  readonly from: number;
+  readonly limit: number;
+  /** `failed`: all that are over and have not succeeded. */
+  readonly state?: ElementView["state"] | undefined;
+}
+
+/** An element with its index, behind which a list continues. */
+interface Found {
+  readonly index: number;
+  readonly view: ElementView;
+}
+
+/** Returns elements of a run in their order. A run that is no array has none. */
+export function elementsOf(known: Known, run: RunRow, { from, limit, state: wanted }: ElementWish): Found[] {
+  const { array } = run;
+  const found: Found[] = [];
+  if (array === null || limit < 1) return found;
+  const total = countOf(array);
+  const out = handedOut(known, run);
+  for (let page = pageOf(from); page * PAGE_ELEMENTS < total; page++) {
+    const states = statesIn(pageOfRun(known, run, page));
+    for (let index = Math.max(from, page * PAGE_ELEMENTS); index < total; index++) {
+      const state = states[index - page * PAGE_ELEMENTS];
+      if (state === undefined) break;
+      const view = viewOf(numberAt(array, index), state, () => whereIn(run, out, index));
+      if (!isWanted(view, wanted)) continue;
+      found.push({ index, view });
+      if (found.length === limit) return found;
+    }
+  }
+  return found;
+}
+
+/** Returns the element with an index that its array has. */
+export function elementAt(known: Known, run: RunRow, index: number): ElementView {
+  const [found] = elementsOf(known, run, { from: index, limit: 1 });
+  if (found === undefined) throw new Error(`run ${run.run} has no element with index ${index}`);
+  return found.view;
+}
+
+/** Returns whether an element has ended and is not tried again. */
+export const isOver = ({ state }: Pick<ElementView, "state">): boolean => state !== "pending" && state !== "assigned";
+
+/** Returns how an element ended: `exit 3`, `killed by KILL`, or its state; null if it is not over or has succeeded. */
+export function sayElementEnd({ state, exit_code, signal }: ElementView): string | null {
+  if (state === "succeeded" || !isOver({ state })) return null;
+  if (signal !== null) return `killed by ${signal}`;
+  return exit_code === null ? state : `exit ${exit_code}`;
+}
+
+const isWanted = ({ state }: ElementView, wanted: ElementWish["state"]): boolean =>
+  wanted === undefined ||
+  (wanted === "failed" ? isOver({ state }) && state !== "succeeded" && state !== "cancelled" : state === wanted);
+
+const pageOfRun = ({ state, history }: Known, { uid }: RunRow, page: number): { states: string } | undefined =>
+  state.runs.has(uid) ? state.elements.get(pageKey(uid, page)) : (history.elements(uid, page) ?? undefined);
+
+/** Returns the state of an element that has no end. */
+const whereIn = ({ state }: RunRow, out: readonly ElementRange[], index: number): ElementView["state"] =>
+  isFinal(state) ? "cancelled" : isIn(out, index) ? "assigned" : "pending";
+
+/** Returns the elements that nodes have. */
+function handedOut({ state }: Known, { uid }: RunRow): readonly ElementRange[] {
+  const living = state.tasks.values().filter((task) => task.owner_uid === uid && !isEnd(task.observed));
+  return living.reduce((parts: readonly ElementRange[], { batch }) => joined(parts, batch?.parts ?? []), []);
+}
+
+function viewOf(slot: number, state: string, where: () => ElementView["state"]): ElementView {
+  const end = endIn(state);
+  if (end !== null) return { slot, ...overOf(end), attempts: null };
+  return { slot, state: where(), exit_code: null, signal: null, attempts: attemptsIn(state) };
+}
+
+function overOf(end: ElementEnd): Pick<ElementView, "state" | "exit_code" | "signal"> {
+  if (typeof end === "number") return { state: end === 0 ? "succeeded" : "failed", exit_code: end, signal: null };
+  if (end === "unknown" || end === "lost" || end === "stopped") return { state: end, exit_code: null, signal: null };
+  return { state: "failed", exit_code: null, signal: end };
+}
