@@ -34,6 +34,7 @@ export function replicaOf(service: string, slot: number): TaskView {
     created_ms: 1,
     started_ms: 1,
     finished_ms: null,
+    elements: null,
     array: null,
     crashes: 0,
   };

@@ -78,7 +78,7 @@ async function runsNamed(client: Client, typed: string): Promise<Cancelled[]> {
     const hint = `Name another's by its number: orch cancel ${other?.run}`;
     throw new CliError(EXIT.failed, `no run of yours is called ${typed}`, hint);
   }
-  return own.map(({ kind, run, name, slot, state, ...named }) => {
+  return own.map(({ kind, run, name, slot, state, array, ...named }) => {
     if (run === null) throw new CliError(EXIT.failed, `${typed} is no job's`, endsService(workloadIn(named), home));
     if (kind === "run" && user !== null && state !== null && isFinal(state as RunState)) {
       throw new CliError(
@@ -87,7 +87,7 @@ async function runsNamed(client: Client, typed: string): Promise<Cancelled[]> {
         `orch show ${run} says how it ended`,
       );
     }
-    if (kind === "task" && slot !== null && slot > 0) {
+    if (kind === "task" && (array || (slot !== null && slot > 0))) {
       throw new CliError(EXIT.failed, `${name} is a part of run ${run}`, `The whole run: orch cancel ${run}`);
     }
     return { run, waits: state === "queued" };

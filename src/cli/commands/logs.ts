@@ -60,6 +60,7 @@ export const logs = command({
     ["orch logs", "of my last run"],
     ["orch logs -f recs.api", "all tasks of a workload, as they write"],
     ["orch logs -f --tail 0 recs.api", "only what they write from now on"],
+    ["orch logs 123_7", "of one element of an array"],
     ["orch logs recs.api.0 --attempt 1", "why the first one failed"],
   ],
   async run(context, { args: [typed], flags, shape }) {

@@ -28,6 +28,10 @@ const options = {
   time: text("--time <TIME>", "longest time it may run: 12h or 1-00:00:00; 0 is no limit (0)"),
   onUnknownEnd: word("--on-unknown-end <WHAT>", "if nobody knows how it ended; ask if left out", ON_UNKNOWN_END),
   nodes: whole("--nodes <N>", "so many at once, one a slot, all or none", 1),
+  array: text(
+    "--array <RANGE>",
+    "its elements by number, each with its own as $ORCH_SLOT: 0-99, 0-99%8 (8 at once), 0-99:2",
+  ),
   name: text("--name <NAME>", "what to call it"),
   pool: text("--pool <POOL>", "which nodes"),
   host: texts("--host <NODE>", "only on this node, or these: box1,box2 or 'box[1-3]' (again for more)"),
@@ -72,6 +76,7 @@ export const run = command({
     ["orch run --host box1 -- ./bench", "on that machine; --where zone=a chooses by the labels of nodes"],
     ["orch run recs.train -- --lr 3", "an app's job again, with more arguments; --env K=V adds variables"],
     ["orch run -- python3 - < script.py", "what is piped in is its input, at most 64 MiB"],
+    ["orch run --array 0-99%8 -- ./one.sh", "a hundred times, 8 at once; orch logs RUN_7 is what number 7 printed"],
     ["orch run -c 'make -j8 && ./bench'", "through the shell"],
   ],
   notes:
@@ -79,10 +84,12 @@ export const run = command({
     "could not start; 123 when nobody knows how it ended (orch retry, orch settle). 125 when orch failed or refused\n" +
     "it, with -d too, and when the job succeeded but not all of its output came here or could be written; 2 for a\n" +
     "wrong command line.\n" +
+    "Of an array nothing of what its elements print comes here, only how many are over; 1 if any has not succeeded.\n" +
+    "All that is asked for is of one element: --cpu, --gpu, --time.\n" +
     "What is not asked for gives way: of a node with cards, a run gets the share of its cores and memory that its\n" +
     "cards are of all cards there, or less.\n" +
-    "A pipe or a file as standard input is read to its end first, and kept: each attempt, and each member of\n" +
-    "--nodes, gets all of it. In a loop that reads its list from standard input, give -n, as with ssh, or take\n" +
+    "A pipe or a file as standard input is read to its end first, and kept: each attempt, each member of\n" +
+    "--nodes, and each element of --array gets all of it. In a loop that reads its list from standard input, give -n, as with ssh, or take\n" +
     "< /dev/null.\n" +
     "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   takesName: isJobName,

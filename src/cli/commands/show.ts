@@ -4,15 +4,19 @@ import { command, flag } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT, UsageError } from "../failure";
 import { workloadIn } from "../typed/names";
+import { firstFailed } from "../follow/array";
 import { block } from "../print/block";
+import { type ElementDetail, elementLines } from "../print/elements";
 import { nodeLines } from "../print/node";
 import { runLines } from "../print/run";
 import { appLines, workloadLines } from "../print/workload";
 import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
 import type { RunDetail } from "../../wire/api/runs";
+import type { NameView } from "../../wire/api/names";
 import type { NodeView } from "../../wire/api/nodes";
+import type { TaskView } from "../../wire/api/tasks";
 import { printOf } from "./node";
-import type { Client } from "../../wire/client";
+import { ApiError, type Client } from "../../wire/client";
 
 type Named = { readonly id?: unknown; readonly run?: unknown; readonly name?: unknown };
 type Document = Named & Readonly<Record<string, unknown>>;
@@ -24,6 +28,7 @@ export const show = command({
   examples: [
     ["orch show 123", "a run with its tasks"],
     ["orch show recs.api.0 --json", "a task"],
+    ["orch show 123_7", "what became of one element of an array"],
     ["orch show box1", "a node"],
     ["orch show GPU-5a0a2a31", "a card"],
   ],
@@ -31,24 +36,46 @@ export const show = command({
     const document = await lookUp(await context.client(), typed, values);
     if (shape === "json") context.json(document);
     else if (shape === "ids") context.print(nameOf(document));
-    else for (const line of linesOf(context, document)) context.print(line);
+    else for (const line of await linesOf(context, document)) context.print(line);
     return EXIT.done;
   },
 });
 
-function linesOf(context: Context, document: Document): string[] {
+async function linesOf(context: Context, document: Document): Promise<string[]> {
   // Only nodes have an agent.
   if ("agent_version" in document) return nodeLines(document as unknown as NodeView, printOf(context));
   // Only runs have waited.
-  if ("waited_ms" in document) return runLines(document as unknown as RunDetail, printOf(context));
+  if ("waited_ms" in document) {
+    const run = document as unknown as RunDetail;
+    return runLines(run, printOf(context), await firstFailed(await context.client(), run));
+  }
+  // Only elements count their attempts.
+  if ("attempts" in document) return elementLines(document as unknown as ElementDetail, printOf(context));
   if ("settings" in document) return workloadLines(document as unknown as WorkloadDetail, printOf(context));
   if ("revision" in document) return appLines(document as unknown as AppDetail, printOf(context));
   return block(document, context.style, context.host.out.columns);
 }
 
-function nameOf({ id, run, name }: Document): string {
-  const found = [id, run, name].find((one) => typeof one === "string" || typeof one === "number");
+function nameOf({ id, run, name, ...document }: Document): string {
+  const isElement = "attempts" in document;
+  // The number of a run means all of its elements.
+  const found = [id, ...(isElement ? [name] : [run, name])].find((one) => typeof one === "string" || typeof one === "number");
   return found === undefined ? "" : String(found);
+}
+
+async function element(client: Client, { name, run, slot }: NameView): Promise<Document> {
+  const { elements } = await client.elements(run ?? 0, slot === null ? {} : { slot });
+  return { name, run, ...elements[0], task: await newestTask(client, name) };
+}
+
+/** Returns the newest task that an element was handed out with, or null. */
+async function newestTask(client: Client, name: string): Promise<TaskView | null> {
+  try {
+    return await client.task(name);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === "not_found") return null;
+    throw error;
+  }
 }
 
 async function lookUp(client: Client, typed: string, values: boolean): Promise<Document> {
@@ -59,7 +86,7 @@ async function lookUp(client: Client, typed: string, values: boolean): Promise<D
     case "run":
       return client.runInfo(found.run ?? typed, values ? { values } : {});
     case "task":
-      return client.task(found.name);
+      return found.array && found.task_id === null ? element(client, found) : client.task(found.name);
     case "workload": {
       const { project, app, workload } = workloadIn(found);
       return client.workload(project, app, workload, values);

@@ -2,10 +2,11 @@
 
 import type { RunAnswer, RunDetail } from "../../wire/api/runs";
 import type { Client } from "../../wire/client";
+import { arrayOutcome, firstFailed } from "./array";
 import { followRun, type Followed } from "./attached";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
-import { exitOfRun, outcomeLine } from "./outcome";
+import { exitOfRun } from "./outcome";
 import { ownFault } from "./own-fault";
 import { complain } from "../print/complain";
 import { clean } from "../print/clean";
@@ -31,7 +32,8 @@ async function follow(context: Context, client: Client, run: number, since: numb
     // Who leaves waits for no request and no output that is under way.
     const followed = await Promise.race([following, aborted(leave.signal)]);
     if (followed === null) return sayLeft(context, run, interrupt);
-    return interrupt.cancelled() ? sayCancelled(context, followed.run) : sayOutcome(context, followed);
+    if (interrupt.cancelled()) return sayCancelled(context, followed.run);
+    return sayOutcome(context, followed, arrayOutcome(followed.run, await firstFailed(client, followed.run)));
   } finally {
     stopListening();
   }
@@ -55,8 +57,7 @@ function sayCancelled(context: Context, ended: RunDetail): number {
   return EXIT.interrupted;
 }
 
-function sayOutcome(context: Context, { run, isWhole }: Followed): number {
-  const line = outcomeLine(run);
+function sayOutcome(context: Context, { run, isWhole }: Followed, line: string | null): number {
   if (line !== null) context.note(`orch: ${clean(line)}`);
   const exit = exitOfRun(run);
   // Who reads the output of a job that succeeded takes it for all that the job wrote.

@@ -1,6 +1,7 @@
 // Follows a run until it has ended: copies the output of each of its tasks as it is written, also over broken
 // connections.
 
+import { arrayNotes } from "./array";
 import { readRun } from "./pages";
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
@@ -67,17 +68,20 @@ const isOver = ({ state, unknown }: Pick<RunView, "state" | "unknown">): boolean
 export async function followRun(following: Following): Promise<Followed | null> {
   const { client, run, context } = following;
   const saidWaiting = waitingNotes(context);
-  const copies = copiesOf(following, saidWaiting.waited);
+  const sayProgress = arrayNotes(context);
+  const isArray = (await planned(following))?.array != null;
+  const copies = copiesOf(following, saidWaiting.waited, isArray);
   const later = wholeOf(following.output ?? {});
   const look = async (output: OutputPart): Promise<RunDetail> => {
-    const detail = await readRun(client, run);
+    // An array has had many tasks, of which nothing is copied.
+    const detail = await (isArray ? client.runInfo(run) : readRun(client, run));
     for (const task of detail.tasks) copies.take(task, output);
     saidWaiting.look(detail);
+    sayProgress(detail);
     return detail;
   };
-  await planned(following);
   const isFirst = isOver(await look(following.output ?? {}));
-  if (!isFirst && !(await followChanges(following, copies, async () => isOver(await look(later))))) return null;
+  if (!isFirst && !(await followChanges(following, copies, sayProgress, async () => isOver(await look(later))))) return null;
   // The last tasks may have begun and ended between two events.
   const { tasks } = await look(later);
   await copies.finished();
@@ -89,7 +93,12 @@ export async function followRun(following: Following): Promise<Followed | null> 
  * Follows what changes until the run is over, or the following ends. Returns whether the run is over. While the run has
  * no task it is looked at as well: what it waits for then is found by passes of the plan, and is no change.
  */
-async function followChanges(following: Following, copies: Copies, look: () => Promise<boolean>): Promise<boolean> {
+async function followChanges(
+  following: Following,
+  copies: Copies,
+  seen: (run: RunView) => void,
+  look: () => Promise<boolean>,
+): Promise<boolean> {
   const { context, client, run, since, signal } = following;
   const later = wholeOf(following.output ?? {});
   const leave = new AbortController();
@@ -110,6 +119,7 @@ async function followChanges(following: Following, copies: Copies, look: () => P
       const isOfRun = (event.kind === "task" ? event.task.run : event.kind === "run" ? event.run.run : null) === run;
       if (isOfRun) looks.again();
       if (event.kind === "task" && isOfRun) copies.take(event.task, later);
+      if (event.kind === "run" && isOfRun) seen(event.run);
       if (event.kind === "run" && isOfRun && isOver(event.run)) return true;
     }
   } finally {
@@ -137,12 +147,14 @@ function looksAt(): { readonly dueIn: () => number; readonly done: () => void; r
 }
 
 /** Waits until the plan has placed the run or given the reason why it waits. A new run has neither. */
-async function planned({ client, run, signal }: Following): Promise<void> {
+async function planned({ client, run, signal }: Following): Promise<RunDetail | null> {
+  let seen: RunDetail | null = null;
   for (let looks = 0; looks < FIRST_LOOKS && !signal.aborted; looks++) {
-    const { state, reason } = await client.runInfo(run);
-    if (state !== "queued" || reason !== null) return;
+    seen = await client.runInfo(run);
+    if (seen.state !== "queued" || seen.reason !== null) return seen;
     await pause(FIRST_LOOK_MS, signal);
   }
+  return seen;
 }
 
 interface WaitingNotes {
@@ -177,7 +189,11 @@ type Taken = Pick<TaskView, "name"> & { readonly id: string };
 export const partOnly = ({ id, name }: Taken, why: string): CliError =>
   new CliError(EXIT.failed, `not all output of ${name} has come: ${why}`, `See: orch logs ${id}`);
 
-function copiesOf({ context, client, signal, quiet: silence }: Following, waited: () => boolean): Copies {
+function copiesOf(
+  { context, client, signal, quiet: silence }: Following,
+  waited: () => boolean,
+  isArray: boolean,
+): Copies {
   const begun = new Set<string>();
   const living = new Set<string>();
   const running: Promise<void>[] = [];
@@ -212,7 +228,8 @@ function copiesOf({ context, client, signal, quiet: silence }: Following, waited
     take(task, output) {
       if (task.id !== null && isFinal(task.state as TaskState)) living.delete(task.id);
       else if (task.id !== null) living.add(task.id);
-      if (task.id === null || begun.has(task.id) || !hasBegun(task)) return;
+      // The elements of an array may be many, and of what they print nothing is shown.
+      if (isArray || task.id === null || begun.has(task.id) || !hasBegun(task)) return;
       begun.add(task.id);
       const node = clean(task.node ?? "?");
       if (task.attempt > 1) context.note(`orch: attempt ${task.attempt} on ${node}`);

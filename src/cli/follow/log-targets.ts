@@ -1,6 +1,7 @@
 // The tasks that `orch logs` shows: one task, the newest attempts of a workload or run, or the caller's last run.
 
 import { compareText } from "../../core/canonical";
+import type { RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import type { NameKind, NameView } from "../../wire/api/names";
 import type { Client } from "../../wire/client";
@@ -42,8 +43,15 @@ const one = (task: LogTarget): Targets => ({
 const WITH_LOGS: readonly NameKind[] = [...WITH_TASKS, "app"];
 
 export async function logTargets(client: Client, typed: string | undefined, attempt: number | null): Promise<Targets> {
-  if (typed === undefined) return runTargets(client, await lastRun(client), attempt);
+  if (typed === undefined) {
+    const last = await lastRun(client);
+    if (last.array !== null) throw ofArray(last.run);
+    return runTargets(client, last.run, attempt);
+  }
   const found = await client.name(typed, { kinds: WITH_LOGS });
+  const isElement = found.array && found.kind === "task" && found.task_id === null;
+  if (isElement) return one({ id: found.name, name: found.name });
+  if (found.array && found.run !== null) throw ofArray(found.run);
   switch (found.kind) {
     case "run": {
       const run = found.run ?? 0;
@@ -55,7 +63,10 @@ export async function logTargets(client: Client, typed: string | undefined, atte
       const { app, workload } = found;
       const all = (await readTasks(client, { app: `${found.project}/${app}`, all: true })).items;
       const isOwn = (task: TaskView): boolean =>
-        task.app === app && task.project === found.project && (workload === null || task.workload === workload);
+        task.app === app &&
+        task.project === found.project &&
+        (workload === null || task.workload === workload) &&
+        task.elements === null;
       const own = all.filter(isOwn);
       const runs = [...new Set(own.map((task) => task.run))].filter((run) => run !== null).sort((a, b) => b - a);
       const [run, ...others] = workload === null ? [] : runs;
@@ -108,14 +119,22 @@ async function withOutput(client: Client, task: TaskView): Promise<TaskView> {
   return same.filter(hasBegun).toSorted((a, b) => (isNewer(a, b) ? -1 : 1))[0] ?? task;
 }
 
-async function lastRun(client: Client): Promise<number> {
+async function lastRun(client: Client): Promise<RunView> {
   const { user } = await client.me();
   const run = (await client.runs({ all: true, user, limit: 1 })).runs[0];
   if (run === undefined) {
     throw new CliError(EXIT.failed, "you have no run yet", "Name a task or workload: orch logs recs.api");
   }
-  return run.run;
+  return run;
 }
+
+/** Says that each element of an array has its own output. */
+const ofArray = (run: number): CliError =>
+  new CliError(
+    EXIT.usage,
+    `run ${run} is an array, and each of its elements has its own output`,
+    `Name one: orch logs ${run}_SLOT; which have failed: orch show ${run}`,
+  );
 
 const targetOf = ({ id, name }: TaskView): LogTarget => ({ id, name });
 

@@ -7,7 +7,7 @@ import type { RunDetail } from "../../wire/api/runs";
 
 type Ended = Pick<
   RunDetail,
-  "run" | "state" | "exit_code" | "signal" | "cause" | "cancelled_by" | "reason" | "unknown"
+  "run" | "state" | "exit_code" | "signal" | "cause" | "cancelled_by" | "reason" | "unknown" | "array"
 >;
 
 /**
@@ -22,11 +22,13 @@ const EXIT_OF_CAUSE: Partial<Record<EndCause, number>> = {
 
 /**
  * Returns the job's own exit code: 128 + n for a signal. A job that orch ended and that returned 0 has failed with 1. A
- * job without a code gets 130 if it was cancelled, else 125, which is orch's own failure alone.
+ * job without a code gets 130 if it was cancelled, else 125, which is orch's own failure alone. An array has no code of
+ * its own: it has failed with 1.
  */
-export function exitOfRun({ state, exit_code, signal, cause, unknown }: Ended): number {
+export function exitOfRun({ state, exit_code, signal, cause, unknown, array }: Ended): number {
   if (unknown > 0) return EXIT.unknown;
   if (state === "succeeded") return EXIT.done;
+  if (array !== null) return state === "cancelled" ? EXIT.interrupted : EXIT.failed;
   const limit = cause === null ? undefined : EXIT_OF_CAUSE[cause];
   if (limit !== undefined) return limit;
   if (signal !== null) return 128 + (linuxSignal(signal) ?? 0);

@@ -4,6 +4,7 @@ import { PER } from "./combine";
 import { hostsIn } from "./host-list";
 import type { SlurmOption } from "./slurm-option";
 import {
+  array,
   cards,
   dependency,
   exported,
@@ -44,6 +45,7 @@ const onHosts: Meaning = (typed) =>
   typed.includes("/") ? { why: "--host takes names, no file" } : { flags: [["--host", names(typed)]] };
 
 const ALL_OUTPUT = "all output is kept: orch logs";
+const output: Meaning = (typed) => ({ why: /%a/.test(typed) ? `${ALL_OUTPUT} RUN_7 for element 7` : ALL_OUTPUT });
 const SHARED = "processes of a run share its cores";
 const LOGIN: Meaning = () => ({ flags: [["--login"]] });
 export const WAITS = "without -d orch run waits until it ends, and gives its exit code";
@@ -82,7 +84,7 @@ const OF_ALL: readonly JobOption[] = [
   glued("--nice", (typed) => ({ flags: [["--priority", /^\d+$/.test(typed) ? `-${typed}` : "-100"]] })),
   valued("--priority", to("--priority")),
   glued("--get-user-env", LOGIN),
-  ...each(valued, ["-o --output", "-e --error", "--open-mode"], left(ALL_OUTPUT)),
+  ...each(valued, ["-o --output", "-e --error", "--open-mode"], output),
   valued("-i --input", left("standard input is given as < FILE")),
   valued("-q --qos", left("a qos has no counterpart: --pool names nodes, --priority orders runs")),
   valued("--time-min", left("there is no least time: --time is the longest")),
@@ -147,7 +149,7 @@ function sayingIts(option: JobOption): JobOption {
 export const SBATCH: readonly JobOption[] = [
   bare("-W --wait", silent),
   valued("--wrap", to("-c")),
-  valued("-a --array", left("arrays are not built yet: a loop, or several runs")),
+  valued("-a --array", array),
   bare("--parsable", left("-d prints the number alone")),
   ...each(bare, ["--requeue", "--no-requeue"], left("a lost run says so; orch retry runs it again")),
   ...each(valued, ["--batch", "--export-file"], silent).map(sayingIts),

@@ -41,7 +41,12 @@ export function runOfScript(script: string): ScriptRun {
   const loads = /^\s*(module|ml)\s/m.test(body);
   const why: string[] = [];
   if (/^\s*srun\b/m.test(body)) why.push("srun goes from the script: a run starts its programs itself");
-  if (/\bSLURM_\w+/.test(body)) why.push("$SLURM_JOB_ID is $ORCH_RUN there, and other variables of Slurm are not set");
+  const slurms = [...new Set(body.match(/\bSLURM_\w+/g))];
+  if (slurms.length > 0) {
+    const own = Object.entries(OWN).filter(([name]) => name === "SLURM_JOB_ID" || slurms.includes(name));
+    const said = own.map(([name, ours]) => `$${name} is $${ours} there`).join(", ");
+    why.push(`${said}, and other variables of Slurm are not set`);
+  }
   const reader = isShell ? READERS.exec(body)?.[1] : undefined;
   if (reader !== undefined) why.push(`${reader} in it takes < /dev/null, since standard input is the script`);
   return {
@@ -50,6 +55,13 @@ export function runOfScript(script: string): ScriptRun {
     why,
   };
 }
+
+/** What orch calls a variable of Slurm. */
+const OWN: Readonly<Record<string, string>> = {
+  SLURM_JOB_ID: "ORCH_RUN",
+  SLURM_ARRAY_JOB_ID: "ORCH_RUN",
+  SLURM_ARRAY_TASK_ID: "ORCH_SLOT",
+};
 
 /** Programs that read standard input to its end, and so the rest of a script that a shell reads from there. */
 const READERS = /^\s*(ssh|mpirun|mpiexec|ffmpeg|parallel)\s(?!.*<)/m;

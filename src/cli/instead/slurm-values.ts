@@ -1,5 +1,6 @@
 // The values of Slurm's options in the words of orch.
 
+import { parseArray } from "../../core/model/array";
 import { legalName } from "../../spec/grammar/names";
 import { PER, type Words } from "./combine";
 
@@ -92,6 +93,15 @@ export const exported = (typed: string): Becomes => ({
     .map((one) => ["--env", one]),
   why: /(^|,)ALL(,|$)/.test(typed) ? "the environment of here is not taken: --env names variables" : null,
 });
+
+/** `0-99%8` is written alike, and `7` is an array of one. A list of elements has no counterpart. */
+export function array(typed: string): Becomes {
+  const range = typed.replace(/^(\d+)(?=$|%)/, "$1-$1");
+  const read = parseArray(range);
+  if (!("wrong" in read)) return { flags: [["--array", range]] };
+  const why = typed.includes(",") ? "has several ranges, and --array takes one, such as 0-99" : read.wrong;
+  return { why: `${typed} ${why}`, never: true };
+}
 
 export function jobName(typed: string): Becomes {
   const legal = legalName(typed);

@@ -1,11 +1,14 @@
 // One run as `orch show` prints it: what it is, what it asks for, what it waited for, and each of its attempts.
 
-import { formatAge, formatBytes, formatCpu, formatDuration } from "../../core/format";
+import { formatAge, formatBytes, formatCpu, formatDuration, formatProgress } from "../../core/format";
 import { FLOOR, memoryOf, plainCpu } from "../../core/model/resources";
+import { isFinal, type TaskState } from "../../core/model/lifecycle";
+import type { ElementView } from "../../wire/api/arrays";
 import type { RunDetail } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
 import { paintState, type Style } from "./color";
+import { sayFailed } from "./elements";
 import { cores, timestamp } from "./figures";
 import { runWhy } from "./runs";
 import { table, type Column } from "./table";
@@ -19,7 +22,12 @@ export interface Print {
   readonly width: number | null;
 }
 
-export function runLines(run: RunDetail, { now_ms, style, width }: Print): string[] {
+/** Returns the lines of a run. `failed`: the first elements of an array that have failed. */
+export function runLines(
+  run: RunDetail,
+  { now_ms, style, width }: Print,
+  failed: readonly ElementView[] = [],
+): string[] {
   const lines = block(
     {
       run: `${run.run} (${run.name})`,
@@ -28,6 +36,8 @@ export function runLines(run: RunDetail, { now_ms, style, width }: Print): strin
       app: run.app,
       command: run.command,
       asked: askedOf(run),
+      elements: run.array === null ? null : elementsOf(run.array),
+      failed: failed.length === 0 ? null : sayFailed(failed, run.array?.failed ?? 0),
       node: run.nodes,
       workdir: run.workdir,
       labels: Object.entries(run.labels).map(([key, value]) => `${key}=${value}`),
@@ -44,15 +54,26 @@ export function runLines(run: RunDetail, { now_ms, style, width }: Print): strin
       finished: run.finished_ms === null ? null : timestamp(run.finished_ms),
       took: run.started_ms === null ? null : formatAge((run.finished_ms ?? now_ms) - run.started_ms),
       cancelled_by: run.cancelled_by,
-      logs: hasOutput(run) ? `orch logs ${run.run}` : null,
+      logs: hasOutput(run) ? `orch logs ${run.run}${run.array === null ? "" : `_${failed[0]?.slot ?? "SLOT"}`}` : null,
     },
     style,
     width,
   );
-  if (run.tasks.length > 0) lines.push("", ...table(attemptColumns(now_ms, style), run.tasks, width));
-  const paths = run.logs.filter(({ path }) => path !== null);
+  // An array has had many tasks. What became of its elements is said above.
+  const tasks = run.array === null ? run.tasks : run.tasks.filter(({ state }) => !isFinal(state as TaskState));
+  if (tasks.length > 0) lines.push("", ...table(attemptColumns(now_ms, style), tasks, width));
+  const paths = run.array === null ? run.logs.filter(({ path }) => path !== null) : [];
   if (paths.length > 0) lines.push("", ...paths.map(({ task, node, path }) => `files of ${task}: ${node}:${path}`));
   return lines;
+}
+
+/** Returns how far an array is: `0-99%8: 12/100 done, 1 failed, 8 running, 2 are tried again`. */
+function elementsOf(array: NonNullable<RunDetail["array"]>): string {
+  const more = [
+    ...(array.running > 0 ? [`${array.running} running`] : []),
+    ...(array.again > 0 ? [`${array.again} to be tried again`] : []),
+  ];
+  return [`${array.elements}: ${formatProgress(array)}`, ...more].join(", ");
 }
 
 /** Returns whether `orch logs` shows something: it has begun, and only who may read it is told where its logs are. */
@@ -116,6 +137,7 @@ function waitedOf({ waited_ms, waited_for, started_ms, finished_ms, reason }: Ru
 
 export const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
   { title: "ATTEMPT", align: "right", cell: ({ attempt }) => String(attempt) },
+  { title: "ELEMENTS", gives: [[3, 24]], cell: ({ elements }) => elements ?? "" },
   { title: "MEMBER", align: "right", cell: ({ member }) => (member === 0 ? "" : String(member)) },
   { title: "ID", gives: [[2, 0]], cell: ({ id }) => id?.slice(0, 10) ?? "-" },
   { title: "NODE", cut: "middle", gives: [[1, 16]], cell: ({ node }) => node ?? "-" },

@@ -9,7 +9,7 @@ import { age, ages } from "./figures";
 import { byName, foldedName, summary } from "./fold";
 import type { Listing } from "./listing";
 import type { Column } from "./table";
-import { askedName, taskWhy, waitsWhy } from "./tasks";
+import { askedName, elementsOver, taskWhy, waitsWhy } from "./tasks";
 
 export const runColumns = (now_ms: Ms, styled: Style): Column<RunView>[] => [
   { title: "RUN", align: "right", cell: (run) => String(run.run) },
@@ -42,6 +42,7 @@ export const runColumns = (now_ms: Ms, styled: Style): Column<RunView>[] => [
   },
   { title: "AGE", align: "right", cell: (run) => age(run.created_ms, now_ms) },
   { title: "TOOK", align: "right", cell: (run) => took(run, now_ms) },
+  { title: "ELEMENTS", gives: [[10, "below"]], cell: elementsOver },
   {
     title: "COMMAND",
     gives: [

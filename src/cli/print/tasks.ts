@@ -1,5 +1,6 @@
 // Tasks as `orch ps` shows them.
 
+import { formatProgress } from "../../core/format";
 import { isFinal, type TaskState } from "../../core/model/lifecycle";
 import { calledAs, nameFor } from "../../core/model/task";
 import type { Ms } from "../../core/units";
@@ -54,6 +55,10 @@ export const askedName = (
   { project, app, workload, run }: Pick<TaskView, "project" | "app" | "workload" | "run">,
   home: string | null,
 ): string => (run === null ? nameFor(home, project, `${app ?? ""}.${workload}`) : String(run));
+
+/** Returns how many elements of an array are over; of all else nothing. */
+export const elementsOver = ({ array }: Pick<TaskView, "array">): string =>
+  array === null ? "" : formatProgress(array);
 
 /**
  * Returns which try a task is. A job's attempts count one by one. The numbers of a service's or a daemon's attempts
@@ -142,6 +147,7 @@ export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Col
           .map(([name, port]) => `${name}:${port}`)
           .join(" "),
     },
+    { title: "ELEMENTS", gives: [[2, "below"]], cell: elementsOver },
     { title: "WHY", prose: true, cell: (task) => waitsWhy(taskWhy(task), task.blocked, askedName(task, home)) },
   ];
 }

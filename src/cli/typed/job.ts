@@ -10,6 +10,7 @@ export interface JobFlags {
   readonly memory: string | null;
   readonly time: string | null;
   readonly nodes: number | null;
+  readonly array: string | null;
   readonly pool: string | null;
   /** Names of the only nodes, and expressions on the labels of nodes. */
   readonly host: readonly string[];
@@ -36,7 +37,7 @@ export async function jobOf(
   flags: JobFlags,
   env: Readonly<Record<string, string>>,
 ): Promise<Record<string, unknown>> {
-  const { gpu, cpu, memory, time, nodes, priority, label, limit, workdir, activate, login, onUnknownEnd } = flags;
+  const { gpu, cpu, memory, time, nodes, array, priority, label, limit, workdir, activate, login, onUnknownEnd } = flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
     workdir,
@@ -47,6 +48,7 @@ export async function jobOf(
     time_limit: time,
     on_unknown_end: onUnknownEnd,
     nodes,
+    array,
     priority,
     place: placeOf(flags),
     after: listed(flags.after),
@@ -86,6 +88,7 @@ const FLAG_OF: readonly (readonly [path: string, flag: string])[] = [
   ["time_limit", "--time"],
   ["on_unknown_end", "--on-unknown-end"],
   ["nodes", "--nodes"],
+  ["array", "--array"],
   ["priority", "--priority"],
   ["place.pool", "--pool"],
   ["place.hosts", "--host"],

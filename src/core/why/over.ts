@@ -11,3 +11,20 @@ export const sayNeverBegan = (name: string, why: string | null): string =>
 /** Returns the commands that say more. `asked` is what they are asked for. What never began has no output. */
 export const overHint = (asked: string, began: boolean): string =>
   began ? `orch show ${asked} says how it ended, orch logs ${asked} what it printed` : `orch show ${asked} says more`;
+
+interface Element {
+  readonly state: string;
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+}
+
+/** Returns whether an element of an array has ended and is not tried again. */
+export const isElementOver = ({ state }: Pick<Element, "state">): boolean =>
+  state !== "pending" && state !== "assigned";
+
+/** Returns how an element ended: `exit 3`, `killed by KILL`, `lost`; null if it is not over or has succeeded. */
+export function sayElementEnd({ state, exit_code, signal }: Element): string | null {
+  if (state === "succeeded" || !isElementOver({ state })) return null;
+  if (signal !== null) return `killed by ${signal}`;
+  return exit_code === null ? state : `exit ${exit_code}`;
+}

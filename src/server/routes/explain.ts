@@ -5,7 +5,7 @@ import { formatAge, formatProgress } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import { calledAs, fullName, fullRunName, isPart, isWanted } from "../../core/model/task";
-import { overHint, sayOver } from "../../core/why/over";
+import { isElementOver, overHint, sayElementEnd, sayOver } from "../../core/why/over";
 import { type BlockedView, explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
 import { RefusedError } from "../refused";
@@ -13,7 +13,7 @@ import type { Principal } from "../access/auth";
 import { hintName, type Meant } from "../work/named";
 import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
-import { elementAt, isOver, progressOf, sayElementEnd } from "../views/elements";
+import { elementAt, progressOf } from "../views/elements";
 import { blockedView, placedView } from "../views/plan";
 import type { TaskView } from "../../wire/api/tasks";
 import { type TaskLook, taskView } from "../views/task";
@@ -27,7 +27,7 @@ function overText({ store }: Api, ref: string, meant: Meant, who: Principal, loo
   const { run, slot, member, attempt, element } = meant;
   if (run !== null && element !== null) {
     const view = elementAt(store, run, element);
-    if (isOver(view)) return sayOver(ref, view.state, sayElementEnd(view));
+    if (isElementOver(view)) return sayOver(ref, view.state, sayElementEnd(view));
   }
   const last = tasksOf(store, meant)[0];
   const view = last === undefined ? null : taskView(last, look);
@@ -95,7 +95,7 @@ export const EXPLAIN_ROUTES = [
       const isElement = element !== null;
       const over = (): RefusedError =>
         new RefusedError("conflict", overText(api, params.ref, meant, who, look), moreOf(api, meant, who));
-      if (run !== null && isElement && isOver(elementAt(api.store, run, element))) throw over();
+      if (run !== null && isElement && isElementOver(elementAt(api.store, run, element))) throw over();
       const owners = new Set([meant.owner_uid, meant.workload?.uid]);
       const [blocked, ...more] = api.loop
         .blocked()

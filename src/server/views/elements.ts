@@ -6,6 +6,7 @@ import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
 import { isEnd } from "../../core/model/task";
+import { isElementOver } from "../../core/why/over";
 import type { Store } from "../../store/store";
 import type { ElementView } from "../../wire/api/arrays";
 import type { RunView } from "../../wire/api/runs";
@@ -71,19 +72,9 @@ export function elementAt(known: Known, run: RunRow, index: number): ElementView
   return found.view;
 }
 
-/** Returns whether an element has ended and is not tried again. */
-export const isOver = ({ state }: Pick<ElementView, "state">): boolean => state !== "pending" && state !== "assigned";
-
-/** Returns how an element ended: `exit 3`, `killed by KILL`, or its state; null if it is not over or has succeeded. */
-export function sayElementEnd({ state, exit_code, signal }: ElementView): string | null {
-  if (state === "succeeded" || !isOver({ state })) return null;
-  if (signal !== null) return `killed by ${signal}`;
-  return exit_code === null ? state : `exit ${exit_code}`;
-}
-
 const isWanted = ({ state }: ElementView, wanted: ElementWish["state"]): boolean =>
   wanted === undefined ||
-  (wanted === "failed" ? isOver({ state }) && state !== "succeeded" && state !== "cancelled" : state === wanted);
+  (wanted === "failed" ? isElementOver({ state }) && state !== "succeeded" && state !== "cancelled" : state === wanted);
 
 const pageOfRun = ({ state, history }: Known, { uid }: RunRow, page: number): { states: string } | undefined =>
   state.runs.has(uid) ? state.elements.get(pageKey(uid, page)) : (history.elements(uid, page) ?? undefined);

@@ -33,6 +33,11 @@ export const taskView = z
     slot: int,
     member: int.describe("of a gang"),
     attempt: int.describe("of a task of an array: which one of each of its elements"),
+    elements: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe("of a task that runs elements of an array: their numbers, such as `0-99`"),
     array: arrayProgress.nullable().default(null).describe("how far the array is whose elements it runs"),
     crashes: int.describe(
       "how often its slot has crashed in a row under this version; 0 once this attempt runs stably",

@@ -19,8 +19,10 @@ describe("a finished run", () => {
     cancelled_by: null,
     reason: null,
     unknown: 0,
+    array: null,
   } as const;
   const CANCELLED = { ...FAILED, state: "cancelled", cancelled_by: "alice", reason: "cancelled by alice" } as const;
+  const ARRAY = { total: 9, succeeded: 8, failed: 1, again: 0, running: 0, elements: "0-8" };
   const ENDS: readonly (readonly [
     what: string,
     end: Parameters<typeof exitOfRun>[0],
@@ -28,6 +30,14 @@ describe("a finished run", () => {
     line: string | null,
   ])[] = [
     ["succeeded", { ...FAILED, state: "succeeded", exit_code: 0 }, 0, null],
+    ["succeeded with all elements", { ...FAILED, state: "succeeded", array: ARRAY }, 0, null],
+    ["failed with an element", { ...FAILED, exit_code: 7, array: ARRAY }, 1, null],
+    [
+      "was cancelled with its elements",
+      { ...CANCELLED, signal: "TERM", array: ARRAY },
+      130,
+      "run 1 cancelled by alice, killed by TERM",
+    ],
     [
       "waits for a person",
       { ...FAILED, state: "running", unknown: 1, reason: "waits for a person: nobody knows how it ended on n1" },
@@ -173,6 +183,7 @@ describe("the progress of an app", () => {
     slot: 0,
     member: 0,
     attempt: 1,
+    elements: null,
     array: null,
     crashes: 0,
     node: "box1",

@@ -228,8 +228,8 @@ describe("what is typed first", () => {
     ],
     [
       "sbatch -e err.txt --array=0-9 --foo --export=FOO,X=1 a.sh",
-      "sbatch is Slurm's: all output is kept: orch logs; arrays are not built yet: a loop, or several runs; " +
-        "--foo has no counterpart. Did you mean: orch run -d --env FOO --env X=1 -- bash a.sh",
+      "sbatch is Slurm's: all output is kept: orch logs; " +
+        "--foo has no counterpart. Did you mean: orch run -d --array 0-9 --env FOO --env X=1 -- bash a.sh",
     ],
     ["sbatch --wrap=a.py", "sbatch is Slurm's. Did you mean: orch run -d -c a.py"],
     [

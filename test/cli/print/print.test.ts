@@ -13,11 +13,13 @@ import { nodeLines } from "../../../src/cli/print/node";
 import { nodeColumns } from "../../../src/cli/print/nodes";
 import { planLines } from "../../../src/cli/print/plan";
 import { cores, share } from "../../../src/cli/print/figures";
+import { type ElementDetail, elementLines } from "../../../src/cli/print/elements";
 import { runLines } from "../../../src/cli/print/run";
 import { queueColumns, queued, queueListing, runColumns } from "../../../src/cli/print/runs";
 import { listing } from "../../../src/cli/print/listing";
 import { table } from "../../../src/cli/print/table";
 import { taskColumns, taskListing } from "../../../src/cli/print/tasks";
+import { elementView } from "../../../src/wire/api/arrays";
 import { appView } from "../../../src/wire/api/apps";
 import { gpuView } from "../../../src/wire/api/devices";
 import { nodeView } from "../../../src/wire/api/nodes";
@@ -67,8 +69,17 @@ const printers: Readonly<Record<string, (given: never, width: number | null) => 
     allBlockedLines([{ ...given, smallest_changes: given.smallest_changes ?? [] }], PLAIN, width),
   // Times are printed in the local time zone: only what has none is held here.
   show: (given: never) => block(given, PLAIN),
-  run: (given: unknown, width) =>
-    runLines(runDetail.parse(given), { now_ms: NOW_MS, style: PLAIN, width }).map((line) =>
+  element: ({ task, name, run, ...view }: ElementDetail, width) =>
+    elementLines(
+      { ...elementView.parse(view), name, run, task: task === null ? null : taskView.parse(task) },
+      { style: PLAIN, width },
+    ),
+  run: ({ failed = [], ...given }: { failed?: unknown[] }, width) =>
+    runLines(
+      runDetail.parse(given),
+      { now_ms: NOW_MS, style: PLAIN, width },
+      failed.map((one) => elementView.parse(one)),
+    ).map((line) =>
       line.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "(its own time zone)"),
     ),
   apps: ({ apps }: { apps: unknown[] }, width) => table(appColumns(NOW_MS), appView.array().parse(apps), width),

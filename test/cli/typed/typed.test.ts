@@ -134,6 +134,7 @@ describe("a job", () => {
     memory: null,
     time: null,
     nodes: null,
+    array: null,
     pool: null,
     host: [],
     where: [],
@@ -189,6 +190,7 @@ describe("a job", () => {
       memory: "8GiB",
       time: "12h",
       nodes: 2,
+      array: "0-9%2",
       pool: "big",
       host: ["box1,box2", "box3"],
       where: ["zone in (a, b)", "!old"],
@@ -214,6 +216,7 @@ describe("a job", () => {
       time_limit: "12h",
       on_unknown_end: "retry",
       nodes: 2,
+      array: "0-9%2",
       priority: -5,
       place: {
         pool: "big",
