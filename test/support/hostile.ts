@@ -43,13 +43,18 @@ interface Def {
 
 const defOf = (schema: z.ZodType): Def => (schema as unknown as { def: Def }).def;
 
+/** What fits where no text does but a hash. */
+const HASH = "0".repeat(64);
+
 /** Returns a value of the schema. `text` gives its texts and its keys, `n` chooses among the options of a union. */
 export function hostileAnswer(schema: z.ZodType, text: () => string, n: number): unknown {
   const def = defOf(schema);
   const inner = (one: z.ZodType | undefined): unknown => (one === undefined ? null : hostileAnswer(one, text, n));
   switch (def.type) {
-    case "string":
-      return text();
+    case "string": {
+      const said = text();
+      return schema.safeParse(said).success ? said : HASH;
+    }
     case "number":
     case "int":
       return schema.safeParse(1).success ? 1 : 0;

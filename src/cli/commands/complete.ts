@@ -32,7 +32,12 @@ const jobs = asked(async (client) =>
   ),
 );
 const runs = asked(async (client) => (await client.runs({ limit: MOST_NAMES })).runs.map(({ run }) => String(run)));
-const tasks = asked(async (client) => (await client.tasks({ limit: MOST_NAMES })).tasks.map(({ name }) => name));
+/** A task that runs elements of an array is typed by its id. */
+const tasks = asked(async (client) =>
+  (await client.tasks({ limit: MOST_NAMES })).tasks.map(({ id, name, elements }) =>
+    elements === null || id === null ? name : id.slice(0, 10),
+  ),
+);
 const users = asked(async (client) => (await client.users()).users.map(({ name }) => name));
 const tokens = asked(async (client) => (await client.tokens()).tokens.map(({ id }) => id));
 /** The contexts are this person's own files. */

@@ -89,8 +89,8 @@ export const run = command({
     "What is not asked for gives way: of a node with cards, a run gets the share of its cores and memory that its\n" +
     "cards are of all cards there, or less.\n" +
     "A pipe or a file as standard input is read to its end first, and kept: each attempt, each member of\n" +
-    "--nodes, and each element of --array gets all of it. In a loop that reads its list from standard input, give -n, as with ssh, or take\n" +
-    "< /dev/null.\n" +
+    "--nodes and each element of --array gets all of it. In a loop that reads its list from standard input, give\n" +
+    "-n, as with ssh, or take < /dev/null.\n" +
     "A lost connection never ends the job. Ctrl-C asks whether to cancel or detach; without a terminal it cancels.",
   takesName: isJobName,
   // Slurm's, where a time and numbers follow.

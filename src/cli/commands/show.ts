@@ -59,7 +59,9 @@ async function linesOf(context: Context, document: Document): Promise<string[]> 
 function nameOf({ id, run, name, ...document }: Document): string {
   const isElement = "attempts" in document;
   // The number of a run means all of its elements.
-  const found = [id, ...(isElement ? [name] : [run, name])].find((one) => typeof one === "string" || typeof one === "number");
+  const found = [id, ...(isElement ? [name] : [run, name])].find(
+    (one) => typeof one === "string" || typeof one === "number",
+  );
   return found === undefined ? "" : String(found);
 }
 

@@ -30,7 +30,10 @@ export function arrayNotes(context: Context): (run: Pick<RunView, "run" | "array
 }
 
 /** Returns the first elements of a run that have failed, and none if it is no array. */
-export async function firstFailed(client: Client, { run, array }: Pick<RunView, "run" | "array">): Promise<ElementView[]> {
+export async function firstFailed(
+  client: Client,
+  { run, array }: Pick<RunView, "run" | "array">,
+): Promise<ElementView[]> {
   if (array === null || array.failed === 0) return [];
   return (await client.elements(run, { state: "failed", limit: FAILED_NAMED })).elements;
 }
@@ -42,7 +45,7 @@ export function arrayOutcome(run: RunDetail, first: readonly ElementView[]): str
   if (array === null) return outcomeLine(run);
   if (state === "failed" && worst !== undefined) {
     const some = `${array.failed} of ${array.total} elements failed: ${sayFailed(first, array.failed)}`;
-    return `run ${run.run} failed: ${some}. See: orch logs ${run.run}_${worst.slot}`;
+    return `run ${run.run} failed: ${some}; see: orch logs ${run.run}_${worst.slot}`;
   }
   return `${outcomeLine(run) ?? `run ${run.run} ${state}`}: ${formatProgress(array)}`;
 }

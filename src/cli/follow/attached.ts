@@ -81,7 +81,8 @@ export async function followRun(following: Following): Promise<Followed | null> 
     return detail;
   };
   const isFirst = isOver(await look(following.output ?? {}));
-  if (!isFirst && !(await followChanges(following, copies, sayProgress, async () => isOver(await look(later))))) return null;
+  if (!isFirst && !(await followChanges(following, copies, sayProgress, async () => isOver(await look(later)))))
+    return null;
   // The last tasks may have begun and ended between two events.
   const { tasks } = await look(later);
   await copies.finished();

@@ -37,7 +37,8 @@ export async function jobOf(
   flags: JobFlags,
   env: Readonly<Record<string, string>>,
 ): Promise<Record<string, unknown>> {
-  const { gpu, cpu, memory, time, nodes, array, priority, label, limit, workdir, activate, login, onUnknownEnd } = flags;
+  const { gpu, cpu, memory, time, nodes, array, priority, label, limit, workdir, activate, login, onUnknownEnd } =
+    flags;
   return withoutNulls({
     ...("shell" in asked ? { run: asked.shell } : { command: [...asked.argv] }),
     workdir,

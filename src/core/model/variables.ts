@@ -18,8 +18,8 @@ export const VARIABLES = {
   ORCH_SLOT: {
     when: "always",
     means:
-      "The number of the replica, of the gang's member, or of the array's element: the first two from 0. A service that was scaled down may lack numbers " +
-      "below its highest, which come back first; an `exclusive` one always has 0 to N - 1",
+      "The number of the array's element; else of the replica or of the gang's member, from 0. A service that was " +
+      "scaled down may lack numbers below its highest, which come back first; an `exclusive` one always has 0 to N - 1",
   },
   ORCH_ATTEMPT: { when: "always", means: "Which attempt of the slot this is, or of the array's element, from 1" },
   ORCH_TASK: { when: "always", means: "The task's short id. All its processes are known by it, so leave it as it is" },

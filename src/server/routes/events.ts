@@ -41,10 +41,10 @@ function subjectNamed({ store }: Api, ref: string, { name, project }: Pick<Princ
 
 /**
  * Returns whether the events of the whole run are told. Those of an app's job name a slot, which is the same in all
- * runs of the job, so that the run's number tells more than a part such as `123_0`.
+ * runs of the job, so that the run's number tells more than a part such as `123_0`. Elements of arrays have no events of their own.
  */
-const isWholeRun = ({ kind, task, workload, run }: Meant): boolean =>
-  kind === "run" || (task === null && workload === null && run?.app !== null);
+const isWholeRun = ({ kind, task, workload, run, element }: Meant): boolean =>
+  kind === "run" || element !== null || (task === null && workload === null && run?.app !== null);
 
 /** Returns a look-up of runs by number that asks for each once. */
 function runsOf(store: Pick<Store, "state" | "history">): (run: number) => RunRow | null {
@@ -64,7 +64,8 @@ function subjectIn(found: NamedThing): string | null {
   if (found.kind === "app") return `${found.app.project}/${found.app.name}`;
   if (found.kind === "node") return found.node.name;
   if (found.kind === "card") return null;
-  const { task, run, workload, project, slot, member, attempt } = found;
+  const { task, run, workload, project, slot, member, attempt, element } = found;
+  if (element !== null && run !== null) return `${project}/${run.run}`;
   if (task !== null) return `${project}/${taskName(task)}`;
   const tries = attempt === null || attempt === 1 ? "" : `#${attempt}`;
   if (workload !== null) {

@@ -33,7 +33,7 @@ import { cancelRun, requireInput, requireSatisfiable, makeRun, type Making, with
 import { repeatRun } from "../work/repeat";
 import { settleRun } from "../work/settle";
 import type { Principal } from "../access/auth";
-import { requireRun } from "../work/resolve";
+import { requireRun, requireWholeRun } from "../work/resolve";
 import { values } from "../views/environment";
 import { runInside, runLook, runView as viewOf } from "../views/run";
 import { shownRunState } from "../views/waits";
@@ -165,7 +165,7 @@ export const RUN_ROUTES = [
     async handle({ api, params, body, who, touch, commit }): Promise<z.infer<typeof runView>> {
       const signal = signalOf(body.signal);
       return commit((draft) => {
-        const found = requireRun(api.store, params.run, who);
+        const found = requireWholeRun(api.store, params.run, who);
         const run = draft.state.runs.get(found.uid) ?? found;
         touch(run, `run ${run.run}`);
         const after = draft.state.runs.has(run.uid) ? cancelRun(draft, run, who.name, signal) : run;
@@ -179,11 +179,11 @@ export const RUN_ROUTES = [
     answer: retryAnswer,
     summary: "Runs a run again whose end nobody knows; of one that has ended it makes another run, as that one was",
     async handle({ api, params, who, touch, commit }): Promise<z.infer<typeof retryAnswer>> {
-      const { spec_hash } = requireRun(api.store, params.run, who);
+      const { spec_hash } = requireWholeRun(api.store, params.run, who);
       if (api.store.hasSpec(spec_hash)) await askNodes(api, who.name, [{ spec: api.store.spec(spec_hash) }]);
       const uid = api.seed();
       return commit((draft) => {
-        const found = requireRun(api.store, params.run, who);
+        const found = requireWholeRun(api.store, params.run, who);
         const run = draft.state.runs.get(found.uid) ?? found;
         if (!isFinal(run.state)) {
           return { ...settled({ api, ref: params.run, who, touch, draft }, "again"), retry_of: null };
@@ -236,7 +236,7 @@ interface Settling {
 }
 
 function settled({ api, ref, who, touch, draft }: Settling, as: Settled["as"]): RunView {
-  const found = requireRun(api.store, ref, who);
+  const found = requireWholeRun(api.store, ref, who);
   const run = draft.state.runs.get(found.uid) ?? found;
   touch(run, `run ${run.run}`);
   settleRun(draft, run, as, who.name);

@@ -9,7 +9,7 @@ import type { TaskRow } from "../../core/model/rows-task";
 import { isFinal } from "../../core/model/lifecycle";
 import { saySlots, slotsOf } from "../../core/model/slots";
 import { isPart, isUidStart, parseApp, parseName, taskName, withUid, type WorkName } from "../../core/model/task";
-import { notFound } from "../refused";
+import { notFound, RefusedError } from "../refused";
 import { hintName, isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
 import { removedBefore } from "./removed";
 import { noSuch, ofOtherKind, several } from "./unresolved";
@@ -37,6 +37,14 @@ export function meantBy(known: Searched, ref: string, who: Pick<NameWish, "name"
   const found = resolve(known, ref, { name: who.name, project: who.project, kinds: WORK });
   if (!isWork(found)) throw new Error(`${found.kind} is no work`);
   return found;
+}
+
+/** Returns the run that a text means to change. Throws RefusedError if it means a part of an array, as an element. */
+export function requireWholeRun(known: Searched, ref: string, who: Pick<NameWish, "name" | "project">): RunRow {
+  const run = requireRun(known, ref, who);
+  const { element, task } = meantBy(known, ref, who);
+  if (element === null && (task?.batch ?? null) === null) return run;
+  throw new RefusedError("conflict", `${ref.slice(0, 100)} is a part of run ${run.run}`, `The whole run is ${run.run}`);
 }
 
 /** Returns the run that a text means: a run itself, the newest one of a job, or the one of a task. */

@@ -79,9 +79,7 @@ const printers: Readonly<Record<string, (given: never, width: number | null) => 
       runDetail.parse(given),
       { now_ms: NOW_MS, style: PLAIN, width },
       failed.map((one) => elementView.parse(one)),
-    ).map((line) =>
-      line.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "(its own time zone)"),
-    ),
+    ).map((line) => line.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "(its own time zone)")),
   apps: ({ apps }: { apps: unknown[] }, width) => table(appColumns(NOW_MS), appView.array().parse(apps), width),
   runs: ({ runs }: { runs: unknown[] }, width) => table(runColumns(NOW_MS, PLAIN), runView.array().parse(runs), width),
   queue: ({ runs, slots }: { runs: unknown[]; slots: unknown[] }, width) =>

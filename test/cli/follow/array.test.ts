@@ -1,0 +1,147 @@
+// An attached array tells how far it is, and at its end which elements have failed: against a real server without
+// nodes, whose rows are written by hand.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { dispatch } from "../../../src/cli/dispatch";
+import type { ArrayRun } from "../../../src/core/model/array";
+import { pageWith } from "../../../src/core/model/pages";
+import type { RunRow } from "../../../src/core/model/rows-work";
+import { parseListen } from "../../../src/server/http/listen";
+import { closePort, openPort } from "../../../src/server/socket";
+import { NO_LAWS } from "../../support/moment";
+import { waitUntil } from "../../support/wait";
+import { makeStage, type Stage } from "../../server/stage";
+import { stage as cliStage } from "../stage";
+
+let stage: Stage;
+let port: ReturnType<typeof openPort>;
+beforeEach(async () => {
+  stage = await makeStage({ laws: NO_LAWS });
+  const { api, app, tls } = stage;
+  port = openPort(app, api.quotas, api.sessions.handlers, parseListen("127.0.0.1:0"), tls);
+});
+afterEach(async () => {
+  await closePort(port);
+  await stage.close();
+});
+
+interface Command {
+  readonly code: Promise<number>;
+  readonly out: () => string;
+  readonly err: () => string;
+}
+
+function orch(...argv: string[]): Command {
+  const env = { ORCH_URL: `https://127.0.0.1:${port.port}`, ORCH_TOKEN: stage.tokens["alice"] ?? "" };
+  const { host, out, err } = cliStage({ env, cwd: "/tmp" });
+  return { code: dispatch(argv, host), out, err };
+}
+
+const said = async ({ code, out, err }: Command): Promise<unknown> => [await code, out() + err()];
+
+/** Begins an attached array of twenty elements, and returns it once it waits. */
+async function begun(): Promise<Command & { readonly row: RunRow }> {
+  const command = orch("run", "--array", "0-19%8", "--wait-for-nodes", "--name", "sweep", "--", "./one");
+  const row = await waitUntil("the run", () => stage.api.store.state.runs.values().next().value ?? null);
+  await waitUntil("the wait", () => command.err().includes("cannot run on any node"));
+  return { ...command, row };
+}
+
+/** Writes how far the array is. */
+async function goes({ row }: { readonly row: RunRow }, part: Partial<ArrayRun>): Promise<void> {
+  await stage.api.store.commit("test", (draft) => {
+    const array = { ...row.array!, ...part };
+    draft.put([{ table: "runs", key: row.uid, row: { ...row, state: "running", started_ms: 1, array } }]);
+  });
+}
+
+/** Writes the end of the array, with the states of its elements. */
+async function ends({ row }: { readonly row: RunRow }, state: "succeeded" | "failed", states: string[]): Promise<void> {
+  await stage.api.store.commit("test", (draft) => {
+    const succeeded = states.filter((one) => one === "0").length;
+    const array = { ...row.array!, succeeded, failed: states.length - succeeded };
+    const over = { ...row, state, started_ms: 1, finished_ms: 2, array, reason: null };
+    draft.put([
+      { table: "runs", key: row.uid, row: null },
+      { table: "ended_runs", key: row.uid, row: over },
+      { table: "ended_elements", key: `${row.uid}/0`, row: pageWith(row.uid, 0, states) },
+    ]);
+  });
+}
+
+const all = (...failed: readonly (readonly [at: number, state: string])[]): string[] =>
+  failed.reduce((states, [at, state]) => states.with(at, state), Array<string>(20).fill("0"));
+
+describe("an attached array", () => {
+  test("tells each further tenth and the first failure, and names the failed ones at its end", async () => {
+    const array = await begun();
+    for (const [part, line] of [
+      [{ succeeded: 4 }, "4/20 done"],
+      [{ succeeded: 4, failed: 1 }, "5/20 done, 1 failed"],
+      [{ succeeded: 9, failed: 1 }, "10/20 done, 1 failed"],
+    ] as const) {
+      await goes(array, part);
+      await waitUntil(line, () => array.err().includes(`run 1: ${line}\n`));
+    }
+    // This is less than a tenth, and told with what follows.
+    await goes(array, { succeeded: 10, failed: 1 });
+    await ends(array, "failed", all([3, "1"], [7, "KILL"], [8, "2"], [9, "lost"], [12, "unknown"], [19, "1"]));
+    expect(await array.code).toBe(1);
+    expect(array.out()).toBe("");
+    expect(array.err()).not.toContain("11/20");
+    expect(array.err()).toEndWith(
+      "orch: run 1: 20/20 done, 6 failed\n" +
+        "orch: run 1 failed: 6 of 20 elements failed: 3 (exit 1), 7 (killed by KILL), 8 (exit 2), 9 (lost), " +
+        "12 (unknown), …; see: orch logs 1_3\n",
+    );
+  });
+  test("that has succeeded says so, with code 0", async () => {
+    const array = await begun();
+    await ends(array, "succeeded", all());
+    expect(await array.code).toBe(0);
+    expect(array.err()).toEndWith("orch: run 1 succeeded: 20/20 done\n");
+  });
+});
+
+test("an element is shown, and an array as a whole has no output and cannot be cancelled by an element", async () => {
+  const array = await begun();
+  expect(await said(orch("cancel", "1_0"))).toEqual([
+    1,
+    "orch: 1_0 is a part of run 1. The whole run: orch cancel 1\n",
+  ]);
+  await ends(array, "failed", all([7, "3"]));
+  await array.code;
+  expect(await said(orch("show", "1_7"))).toEqual([
+    0,
+    ["element: 1_7", "state:   failed, exit 3", "array:   orch show 1", ""].join("\n"),
+  ]);
+  const shown = orch("show", "1_7", "--json");
+  expect(await shown.code).toBe(0);
+  expect(JSON.parse(shown.out())).toEqual({
+    name: "1_7",
+    run: 1,
+    slot: 7,
+    state: "failed",
+    exit_code: 3,
+    signal: null,
+    attempts: null,
+    task: null,
+  });
+  expect(await said(orch("show", "1_7", "-q"))).toEqual([0, "1_7\n"]);
+  const whole = orch("show", "1");
+  expect(await whole.code).toBe(0);
+  expect(whole.out()).toContain("elements: 0-19%8: 20/20 done, 1 failed\nfailed:   7 (exit 3)\n");
+  for (const which of [["1"], [], ["-f", "1"]]) {
+    expect(await said(orch("logs", ...which))).toEqual([
+      2,
+      "orch: run 1 is an array, and each of its elements has its own output. " +
+        "Name one: orch logs 1_SLOT; which have failed: orch show 1\n",
+    ]);
+  }
+});
+
+test("a wrong range is told by its flag", async () => {
+  const wrong = orch("run", "--array", "9-0", "--", "./one");
+  expect(await wrong.code).toBe(2);
+  expect(wrong.err()).toBe('orch: --array: "9-0" ends before it begins: 0 is below 9\n');
+});
