@@ -69,7 +69,12 @@ function taskHistory(db: Db): Pick<History, "task" | "tasks" | "nodesOf"> {
   return {
     nodesOf(owner_uids) {
       const rows = db
-        .select({ owner: ended_tasks.owner_uid, attempt: ended_tasks.attempt, node: ended_tasks.node_id })
+        .select({
+          owner: ended_tasks.owner_uid,
+          attempt: ended_tasks.attempt,
+          node: ended_tasks.node_id,
+          is_batch: sql<number>`${ended_tasks.batch} is not null`,
+        })
         .from(ended_tasks)
         .where(sql`owner_uid in (select value from json_each(${JSON.stringify(owner_uids)}))`)
         .orderBy(desc(ended_tasks.archived_ms))
@@ -78,9 +83,10 @@ function taskHistory(db: Db): Pick<History, "task" | "tasks" | "nodesOf"> {
       const newest = new Map<string, number>();
       for (const { owner, attempt } of rows) newest.set(owner, Math.max(newest.get(owner) ?? 0, attempt));
       const nodes = new Map<string, string[]>();
-      for (const { owner, attempt, node } of rows) {
+      for (const { owner, attempt, node, is_batch } of rows) {
         const known = nodes.get(owner) ?? [];
-        if (newest.get(owner) === attempt && !known.includes(node)) nodes.set(owner, [...known, node]);
+        const counts = is_batch === 1 || newest.get(owner) === attempt;
+        if (counts && !known.includes(node)) nodes.set(owner, [...known, node]);
       }
       return nodes;
     },

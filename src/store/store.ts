@@ -134,7 +134,7 @@ export interface History {
   }): TaskRow[];
   /** Returns a page of the elements of an array that has ended. */
   elements(run_uid: string, page: number): ElementPage | null;
-  /** Returns the ids of the nodes of each owner's newest attempt that has ended. */
+  /** Returns the ids of the nodes of each owner's newest attempt that has ended; of an array all that had elements. */
   nodesOf(owner_uids: readonly string[]): ReadonlyMap<string, readonly string[]>;
   run(run_or_uid: number | string): RunRow | null;
   runs(filter: {

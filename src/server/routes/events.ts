@@ -41,7 +41,7 @@ function subjectNamed({ store }: Api, ref: string, { name, project }: Pick<Princ
 
 /**
  * Returns whether the events of the whole run are told. Those of an app's job name a slot, which is the same in all
- * runs of the job, so that the run's number tells more than a part such as `123_0`. Elements of arrays have no events of their own.
+ * runs of the job, so that the run's number tells more than a part such as `123_0`. Elements of arrays have none.
  */
 const isWholeRun = ({ kind, task, workload, run, element }: Meant): boolean =>
   kind === "run" || element !== null || (task === null && workload === null && run?.app !== null);

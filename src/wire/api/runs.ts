@@ -34,7 +34,10 @@ export const runView = z
     nodes: z
       .array(z.string())
       .nullable()
-      .describe("where the tasks of its newest attempt are or were; null in a stream of changes"),
+      .describe(
+        "where the tasks of its newest attempt are or were, of an array where its elements are; null in a stream of " +
+          "changes",
+      ),
     command: z
       .string()
       .nullable()

@@ -34,7 +34,10 @@ async function endedArray(): Promise<void> {
       ...uids.map((uid, n) => {
         const batch = { parts: parts[n]!, round: rounds[n]!, places: 2, told: 5, label: String(n) };
         const observed = buildFinal({ state: n === 1 ? "rejected" : "succeeded" });
-        const row = { ...buildTask(run, agent.node_id, { attempt: n + 1, batch, observed }), uid };
+        const row = {
+          ...buildTask(run, n === 1 ? "elsewhere" : agent.node_id, { attempt: n + 1, batch, observed }),
+          uid,
+        };
         return { table: "ended_tasks", key: uid, row } as const;
       }),
     ]);
@@ -57,7 +60,9 @@ test("its elements are listed by state, page by page, or one by its number", asy
   ]);
   const { status, body } = await get("/v1/runs/12/elements?slot=20");
   expect([status, body.error?.message]).toEqual([404, "run 12 has no element 20: they are 10-19"]);
-  expect((await get("/v1/runs/12")).body["array"]).toEqual({
+  const run = (await get("/v1/runs/12")).body;
+  expect(run["nodes"]).toEqual(["elsewhere", "n1"]);
+  expect(run["array"]).toEqual({
     elements: "10-19",
     total: 10,
     succeeded: 7,
