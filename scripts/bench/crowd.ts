@@ -70,6 +70,8 @@ function pretendDriver(): Driver {
       changed();
       return Promise.resolve();
     },
+    batch: () => null,
+    reader: () => null,
     signal: end,
     kill: async (uid) => end(uid, "KILL"),
     end: () => undefined,

@@ -27,6 +27,8 @@ import { forgetFence, openFence } from "./link/fence";
 import { hasIdentity, readIdentity, trustOf, type AgentIdentity } from "./link/identity";
 import { hasAsked, joinCluster, type JoinOptions } from "./link/join";
 import { createInputs, type FetchPart } from "./tasks/inputs";
+import { elementLog, keptReader } from "./tasks/element-logs";
+import type { ElementReader } from "./tasks/element-reader";
 import { readLog } from "./tasks/logs";
 import { forgetOwed } from "./tasks/owed";
 import { clocksNow } from "./tasks/moments";
@@ -347,14 +349,14 @@ async function watchMachine(
 /** Returns the function that reads the logs that the server asks for. */
 const logsOf =
   (data: string, driver: Driver): Reader =>
-  (what, signal, begins) =>
-    readLog(what, {
-      dirOf: (uid) => dirOfTask(data, uid),
-      begins,
-      clocks: clocksNow,
-      signal,
-      living: (uid) => MAY_WRITE.has(driver.seen().get(uid)?.process.is ?? "none"),
-    });
+  (what, signal, begins) => {
+    const dirOf = (uid: string): string | null => dirOfTask(data, uid);
+    const living = (uid: string): boolean => MAY_WRITE.has(driver.seen().get(uid)?.process.is ?? "none");
+    const { uid, element } = what;
+    const reader = (): ElementReader | null => driver.reader(uid) ?? keptReader(data, uid);
+    const whose = element === undefined ? { living } : elementLog(element, reader(), living);
+    return readLog(what, { dirOf, begins, clocks: clocksNow, signal, ...whose });
+  };
 
 /** The states of a task's process in which it may write, or will. */
 const MAY_WRITE: ReadonlySet<string> = new Set<Seen["process"]["is"]>(["beginning", "alive"]);

@@ -180,6 +180,8 @@ function makeDriver(
         }
         starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve)));
       }),
+    batch: () => null,
+    reader: () => null,
     signal: async (uid, signal) => keeper.signal(machine, uid, signal, "agent"),
     kill: async (uid) => keeper.signal(machine, uid, "KILL", "agent"),
     end: (uid) => {

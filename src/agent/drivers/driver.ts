@@ -1,9 +1,11 @@
 // A driver runs tasks for the agent's loop: it starts, signals and looks at them. Everything on disk about tasks
 // belongs to the store, for every driver. All calls may be repeated, since a claim never executes twice.
 
+import type { BatchSoFar } from "../../core/agent/results";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Seen, TaskRecord } from "../../core/model/record";
 import type { BootMs } from "../../core/units";
+import type { ElementReader } from "../tasks/element-reader";
 import type { StoredTasks } from "../tasks/store";
 
 export interface Driver {
@@ -27,7 +29,14 @@ export interface Driver {
   silent(): string | null;
   /** Resolves when the task runs or is over. Rejects, after a while, if nothing was begun. */
   start(record: TaskRecord): Promise<void>;
-  /** Sends a signal to the task's own process and its group. */
+  /**
+   * Returns how a batch stands, or null if the task is none. Once its end is written down, these are all results that
+   * there will be.
+   */
+  batch(record: TaskRecord): BatchSoFar | null;
+  /** Returns what reads the journal of a batch that is not acknowledged, or null. */
+  reader(uid: string): ElementReader | null;
+  /** Sends a signal to the task's own process and its group. A batch begins nothing more, and each element gets it. */
   signal(uid: string, signal: string): Promise<void>;
   /** Sends SIGKILL to everything that belongs to the task. Does not wait for its end. */
   kill(uid: string): Promise<void>;

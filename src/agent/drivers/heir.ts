@@ -1,7 +1,6 @@
 // The agent is the heir of a keeper that died: for the tasks that live on it does what their keeper did. It caps and
 // marks their output, and when a main process has ended, it ends what that process left.
 
-import { join } from "node:path";
 import type { BootMs } from "../../core/units";
 import { bootMs } from "../../os/clock";
 import { killGroup, removeGroup } from "../../os/cgroup/group";
@@ -19,13 +18,14 @@ const CLEAR_FOR_MS = 60_000;
 
 /** A living task without a keeper. */
 interface Inherited {
-  readonly growth: Growth;
+  /** The output of the task, or of each element that runs. */
+  readonly growths: readonly Growth[];
   readonly group: Group;
 }
 
 export interface HeirOptions {
-  /** The directory of the tasks. */
-  readonly tasks: string;
+  /** Returns the directories in which what runs of a task has its output. */
+  readonly outputs: (uid: string) => readonly string[];
   /** The cap of each stream of a task's output. */
   readonly cap_bytes: number;
   readonly say: (line: string) => void;
@@ -52,9 +52,9 @@ export class Heir {
 
   /** Does for a task without a keeper what the keeper did, again and again, since nobody else does it. */
   take(uid: string, group: Group): void {
-    const { tasks, cap_bytes } = this.#options;
+    const { outputs, cap_bytes } = this.#options;
     if (!this.#inherited.has(uid)) {
-      this.#inherited.set(uid, { growth: resumeGrowth(join(tasks, uid), cap_bytes), group });
+      this.#inherited.set(uid, { growths: outputs(uid).map((dir) => resumeGrowth(dir, cap_bytes)), group });
     }
     this.#watch();
   }
@@ -103,7 +103,7 @@ export class Heir {
   #lookAtAll(): void {
     const { say } = this.#options;
     lookAtAll(
-      [...this.#inherited.values()].map(({ growth }) => growth),
+      [...this.#inherited.values()].flatMap(({ growths }) => growths),
       (why) => say(`output could not be watched: ${why}`),
     );
     const all = new Processes();
@@ -119,7 +119,7 @@ export class Heir {
     if (this.#inherited.size + this.#unlooked.size === 0) this.close();
   }
 
-  #end(uid: string, { growth, group }: Inherited, all: Processes): void {
+  #end(uid: string, { growths, group }: Inherited, all: Processes): void {
     const { say, look, over } = this.#options;
     const now = look(uid, all);
     if (now.seen.process.is === "alive" && now.left === undefined) {
@@ -133,7 +133,9 @@ export class Heir {
     if (last.seen.process.is === "alive") return;
     removeGroup(group);
     over(uid, last);
-    capAtEnd(growth.dir, growth.cap_bytes, (why) => say(`output could not be capped: ${why}`));
+    for (const { dir, cap_bytes } of growths) {
+      capAtEnd(dir, cap_bytes, (why) => say(`output could not be capped: ${why}`));
+    }
   }
 
   /**

@@ -38,3 +38,17 @@ export function answer(keeper: Keeper, uid: string, answered: StartAnswer): void
   keeper.asked.get(uid)?.resolve(answered);
   keeper.asked.delete(uid);
 }
+
+/** Returns whether a keeper has a task, was asked to begin it, or has not said yet what it has. */
+export const mayKeep = ({ version, uids, asked }: Keeper, uid: string): boolean =>
+  version === "" || uids.has(uid) || asked.has(uid);
+
+/** Says which keepers hang, or null if none does. */
+export function sayHanging(hanging: readonly Keeper[]): string | null {
+  if (hanging.length === 0) return null;
+  const tasks = hanging.reduce((sum, { uids }) => sum + uids.size, 0);
+  const pids = hanging.map(({ pid }) => pid).join(", ");
+  const unknown = hanging.some(({ version }) => version === "");
+  const kept = unknown ? "tasks" : `${tasks} ${tasks === 1 ? "task" : "tasks"}`;
+  return `its keeper (PID ${pids}) does not answer, and keeps ${kept}: nobody hears of their ends`;
+}

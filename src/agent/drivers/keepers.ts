@@ -9,12 +9,12 @@ import { messageOf } from "../../os/errors";
 import { connectLines } from "../../os/files/lines";
 import { parseFromKeeper, type FromKeeper, type TaskOrder } from "../keeper/messages";
 import { places } from "../tasks/taskdir";
-import { answer, newKeeper, tell, type Keeper, type StartAnswer } from "./keeper-peer";
+import { answer, mayKeep, newKeeper, sayHanging, tell, type Keeper, type StartAnswer } from "./keeper-peer";
 import { isKeeperAlive, startKeeper, type KeeperCommand } from "./keeper-process";
 
 export interface KeepersOptions extends KeeperCommand {
   readonly say: (line: string) => void;
-  readonly told: (message: Extract<FromKeeper, { is: "started" | "ended" }>) => void;
+  readonly told: (message: Extract<FromKeeper, { is: "started" | "elements" | "ended" }>) => void;
   /** Called when a keeper is gone, with the tasks that it still kept. */
   readonly gone: (uids: readonly string[]) => void;
   /**
@@ -104,10 +104,7 @@ export class Keepers {
    * answered yet.
    */
   keeps(uid: string): boolean {
-    for (const keeper of this.#keepers) {
-      if (keeper.version === "" || keeper.uids.has(uid) || keeper.asked.has(uid)) return true;
-    }
-    return false;
+    return [...this.#keepers].some((keeper) => mayKeep(keeper, uid));
   }
 
   /** Returns whether a keeper was asked to begin a task and has not answered yet, or has it. */
@@ -123,13 +120,7 @@ export class Keepers {
 
   /** Returns which keepers hang, or null: what they keep goes on, and its end is not told until they answer. */
   silent(): string | null {
-    const hanging = [...this.#keepers].filter(({ unanswered }) => (unanswered ?? 0) > MOST_UNANSWERED);
-    if (hanging.length === 0) return null;
-    const tasks = hanging.reduce((sum, { uids }) => sum + uids.size, 0);
-    const pids = hanging.map(({ pid }) => pid).join(", ");
-    const unknown = hanging.some(({ version }) => version === "");
-    const kept = unknown ? "tasks" : `${tasks} ${tasks === 1 ? "task" : "tasks"}`;
-    return `its keeper (PID ${pids}) does not answer, and keeps ${kept}: nobody hears of their ends`;
+    return sayHanging([...this.#keepers].filter(({ unanswered }) => (unanswered ?? 0) > MOST_UNANSWERED));
   }
 
   #ping(): void {
@@ -158,6 +149,11 @@ export class Keepers {
     if (!keeper.silent) this.#options.say(`a keeper does not answer; another one is started for new tasks`);
     keeper.silent = true;
     return { is: "refused", why: "its keeper does not answer" };
+  }
+
+  /** Has a batch begin no further element, by whichever keeper may have it. */
+  halt(uid: string): void {
+    for (const keeper of this.#keepers) if (mayKeep(keeper, uid)) tell(keeper, { do: "halt", uid });
   }
 
   lease(heard_boot_ms: number): void {
@@ -196,6 +192,8 @@ export class Keepers {
         keeper.uids.add(message.uid);
         this.#options.told(message);
         return answer(keeper, message.uid, { is: "begun" });
+      case "elements":
+        return this.#options.told(message);
       case "ended":
         keeper.uids.delete(message.uid);
         this.#options.told(message);

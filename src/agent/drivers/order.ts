@@ -1,6 +1,7 @@
 // Makes a keeper's order from a record: the command as argv, the limits, the account and the environment.
 
 import type { Assignment } from "../../core/model/record";
+import { shareOf } from "../../core/model/promised";
 import { shortId } from "../../core/model/task";
 import type { VariableName } from "../../core/model/variables";
 import { kernelText } from "../../os/proc";
@@ -52,6 +53,9 @@ const SHELLS: Readonly<Record<string, string>> = { sh: "/bin/sh", bash: "/bin/ba
 /** The variable that marks whatever a task begins as its own. */
 const MARK = "ORCH_TASK" satisfies VariableName;
 
+/** The variables that each element of a batch gets from its keeper. */
+const OF_ELEMENTS = ["ORCH_SLOT", "ORCH_ATTEMPT"] as const satisfies readonly VariableName[];
+
 /** Returns how the environment of a task's processes marks them. */
 export const markerOf = (uid: string): string => `${MARK}=${shortId(uid)}`;
 
@@ -61,9 +65,11 @@ export function orderOf(
   access: DeviceAccess,
   log_cap_bytes: number,
 ): TaskOrder {
-  const { uid, name, command, promised, stop, lease_ms, workdir, login, stdin } = assignment;
+  const { uid, name, command, promised, stop, lease_ms, workdir, login, stdin, batch, time_limit_ms } = assignment;
   const { account: who, switched } = account;
   const env = { ...environmentOf(assignment, who, access.variables) };
+  if (batch !== undefined) for (const name of OF_ELEMENTS) delete env[name];
+  const one = batch === undefined ? promised : shareOf(promised, 1, batch.places);
   const mark = (env[MARK] ??= shortId(uid));
   const plain = command.kind === "argv" ? command.argv : [SHELLS[command.shell] ?? command.shell, "-c", command.script];
   const argv = login === true ? loginArgv(who.shell, command, plain, leadOf(assignment)) : plain;
@@ -77,9 +83,9 @@ export function orderOf(
     marker: `${MARK}=${mark}`,
     account: switched ? { name: who.name, uid: who.uid, gid: who.gid } : null,
     limits: {
-      cpu_milli: promised.cpu_milli,
+      cpu_milli: one.cpu_milli,
       pids: (pids ??= pidsOfTask()),
-      memory_bytes: promised.memory_limited ? promised.memory_bytes : null,
+      memory_bytes: one.memory_limited ? one.memory_bytes : null,
       ...(assignment.oom === "any" ? { oom_kills_all: true } : {}),
     },
     denied: access.denied,
@@ -90,5 +96,6 @@ export function orderOf(
     log_cap_bytes,
     ...(stdin === undefined ? {} : { stdin_bytes: stdin.bytes }),
     held: promised,
+    ...(batch === undefined ? {} : { batch: { ...batch, time_limit_ms } }),
   };
 }

@@ -4,24 +4,38 @@
 import { HOUSE_LIMITS } from "../../core/limits";
 import type { Orphan } from "../../core/model/rows-node";
 import type { Promised } from "../../core/model/promised";
+import type { BatchSoFar } from "../../core/agent/results";
 import type { Seen, TaskRecord } from "../../core/model/record";
 import type { BootMs } from "../../core/units";
 import { bootMs, breathe } from "../../os/clock";
 import { removeLeftGroups } from "../../os/cgroup/keeper-group";
 import { Processes } from "../../os/process/find";
-import { isAlive } from "../../os/proc";
+import { bootId, isAlive } from "../../os/proc";
 import { selfCommand } from "../../os/self";
 import type { Accounts } from "../machine/account";
 import type { DeviceAccess } from "../devices/access";
 import { readJournals, type Noted } from "../tasks/living";
 import { makeRunDir, runDirOf, runName, runRoot } from "../machine/rundir";
+import type { ElementReader } from "../tasks/element-reader";
 import type { StoredTasks, TaskFiles } from "../tasks/store";
+import type { FromKeeper } from "../keeper/messages";
+import { Batches } from "./batches";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
-import { places } from "../tasks/taskdir";
+import type { Attempt } from "../tasks/taskdir";
 import { Heir } from "./heir";
 import { Keepers } from "./keepers";
-import { lookAtAttempt, lookAtNote, lookedAlive, lookedEnded, type Looked, type Search } from "./look";
+import {
+  lookAtAttempt,
+  lookAtBatch,
+  lookAtNote,
+  lookedAlive,
+  lookedBatch,
+  lookedEnded,
+  type Looked,
+  type Search,
+} from "./look";
+import { markerOf } from "./order";
 import { createStarts } from "./starts";
 
 export interface ProcessDriverOptions {
@@ -63,6 +77,9 @@ class ProcessDriver implements Driver {
   readonly #ending;
   readonly #heir;
   readonly #starts;
+  readonly #batches;
+  /** The batches that shall begin nothing more. */
+  readonly #halted = new Set<string>();
   /** The tasks that were here when this agent began. A keeper that is silent from the first may begin one of them. */
   #found: ReadonlySet<string> = new Set();
   #all: Processes | null = null;
@@ -72,8 +89,9 @@ class ProcessDriver implements Driver {
     this.#options = options;
     this.#run = run;
     this.#ending = createEnding(options.say);
+    this.#batches = new Batches(options.data);
     this.#heir = new Heir({
-      tasks: places(options.data).tasks,
+      outputs: (uid) => this.#batches.outputs(uid),
       cap_bytes: options.log_cap_bytes ?? HOUSE_LIMITS.log_bytes,
       say: options.say,
       look: (uid, all) => this.#look(uid, false, all),
@@ -85,18 +103,16 @@ class ProcessDriver implements Driver {
       version: options.version,
       say: options.say,
       command: options.keeper_command ?? [...selfCommand(), "keeper"],
-      told: (message) => {
-        const { uid } = message;
-        if (message.is === "ended") return this.#put(uid, lookedEnded(message.exit));
-        const { pid, start, started_ms } = message;
-        this.#put(uid, lookedAlive({ pid, start }, started_ms, this.#groupOf(uid)));
-      },
+      told: (message) => this.#told(message),
       gone: (uids) => {
         if (uids.length > 0) options.say(`a keeper is gone; ${uids.length} tasks are looked at by their files`);
         this.#lookAtAll(uids);
       },
       unclear: (uid) => this.#lookAtAll([uid]),
-      known: () => this.#lookAtAll(this.#looked.keys()),
+      known: () => {
+        for (const uid of this.#halted) this.#keepers.halt(uid);
+        this.#lookAtAll(this.#looked.keys());
+      },
     });
     this.#starts = createStarts(options, {
       isClaimed: (uid) => this.#seen.get(uid)?.claimed === true,
@@ -114,6 +130,7 @@ class ProcessDriver implements Driver {
   async find({ uids, records, unreadable }: StoredTasks): Promise<readonly Orphan[]> {
     this.#noted = readJournals(runRoot(), this.#run);
     this.#found = new Set([...uids, ...records.keys()]);
+    this.#batches.find(uids, records);
     const orphans = new Map<string, Orphan>();
     let all = new Processes();
     for (const [at, uid] of uids.entries()) {
@@ -131,6 +148,19 @@ class ProcessDriver implements Driver {
       orphans.set(uid, { uid, name, pid, held: held as Promised | null });
     }
     return [...orphans.values()];
+  }
+
+  #told(message: Extract<FromKeeper, { is: "started" | "elements" | "ended" }>): void {
+    const { uid } = message;
+    if (message.is === "ended") return this.#put(uid, lookedEnded(message.exit));
+    const was = this.#seen.get(uid)?.process;
+    if (message.is === "started" && !this.#batches.has(uid)) {
+      const { pid, start, started_ms } = message;
+      return this.#put(uid, lookedAlive({ pid, start }, started_ms, this.#groupOf(uid)));
+    }
+    const started_ms = message.is === "started" ? message.started_ms : was?.is === "alive" ? was.started_ms : null;
+    if (started_ms === null) return this.look(uid);
+    this.#put(uid, lookedBatch(started_ms, this.#groupOf(uid), this.#batches.look(uid).places));
   }
 
   #orphanOf(uid: string, { handle }: Looked): Orphan {
@@ -165,11 +195,24 @@ class ProcessDriver implements Driver {
     const was = this.#seen.get(uid)?.process.is;
     const recent = was === "alive" || was === "beginning";
     const search: Search = (leader) => (kept ? [] : this.#heir.outliving(uid, { leader, recent }, all));
+    if (this.#batches.has(uid)) return lookAtBatch(this.#attemptOfBatch(uid), kept, search, this.#batches.look(uid));
     const note = this.#noted.survivors.find((one) => one.uid === uid);
     if (note !== undefined) return lookAtNote(note, search);
     const attempt = this.#options.store.attempt(uid);
     const looked = lookAtAttempt(attempt, kept, search);
     return attempt === null || attempt.claimed === "unknown" ? (this.#knownOf(uid, search) ?? looked) : looked;
+  }
+
+  /** Returns the claim of a batch. Of one that has begun it is made up, where it is gone or cannot be read. */
+  #attemptOfBatch(uid: string): Attempt | null {
+    const attempt = this.#options.store.attempt(uid);
+    const before = this.#seen.get(uid)?.process;
+    const isKnown = before?.is === "alive" || this.wasBegun(uid);
+    if (!isKnown || (attempt !== null && attempt.claimed !== "unknown")) return attempt;
+    const known = this.#groupOf(uid);
+    const group = known.length > 0 ? known : (this.#noted.notes.get(uid)?.group ?? []);
+    const at_ms = before?.is === "alive" ? before.started_ms : 0;
+    return { claimed: "start", boot_id: bootId(), at_ms, group, process: null, exit: null, told: null, code: null };
   }
 
   /** Returns what is known of a task without its claim, which is gone or cannot be read; null if it has not begun. */
@@ -186,6 +229,8 @@ class ProcessDriver implements Driver {
   #put(uid: string, looked: Looked): void {
     // A keeper tells an end before the disk takes it, and until then the claim shows less.
     if (this.#seen.get(uid)?.process.is === "ended" && looked.seen.process.is !== "ended") return;
+    // Its last results are there before its end is seen.
+    if (looked.seen.process.is === "ended" && this.#batches.has(uid)) this.#batches.look(uid);
     this.#looked.set(uid, looked);
     this.#seen.set(uid, looked.seen);
     if (looked.seen.process.is === "alive" && !this.#keepers.keeps(uid)) this.#heir.take(uid, looked.group);
@@ -215,7 +260,23 @@ class ProcessDriver implements Driver {
   }
 
   start({ assignment }: TaskRecord): Promise<void> {
+    this.#batches.know(assignment);
     return this.#starts.start(assignment);
+  }
+
+  batch(record: TaskRecord): BatchSoFar | null {
+    return this.#batches.soFar(record, () => this.#options.store.wasClaimed(record.assignment.uid));
+  }
+
+  reader(uid: string): ElementReader | null {
+    return this.#batches.reader(uid);
+  }
+
+  /** A batch begins nothing more, whatever of it is ended. */
+  #halt(uid: string): void {
+    if (!this.#batches.has(uid)) return;
+    this.#halted.add(uid);
+    this.#keepers.halt(uid);
   }
 
   async signal(uid: string, signal: string): Promise<void> {
@@ -235,10 +296,13 @@ class ProcessDriver implements Driver {
 
   #victim(uid: string): Victim | null {
     const handle = this.#looked.get(uid)?.handle ?? null;
-    if (handle === null) return null;
-    const group = this.#groupOf(uid);
+    const isBatch = this.#batches.has(uid) && this.#looked.get(uid)?.seen.process.is === "alive";
+    if (handle === null && !isBatch) return null;
+    this.#halt(uid);
+    const known = this.#groupOf(uid);
     // After the keeper's report of the start, only the claim has the group.
-    return { handle, group: group.length > 0 ? group : (this.#options.store.attempt(uid)?.group ?? []) };
+    const group = known.length > 0 ? known : (this.#options.store.attempt(uid)?.group ?? []);
+    return { handle, group, marker: markerOf(uid) };
   }
 
   lease(heard_ms: BootMs): void {
@@ -249,6 +313,8 @@ class ProcessDriver implements Driver {
     this.#seen.delete(uid);
     this.#looked.delete(uid);
     this.#heir.drop(uid);
+    this.#batches.drop(uid);
+    this.#halted.delete(uid);
   }
 
   onChange(listener: () => void): void {

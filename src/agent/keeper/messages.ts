@@ -1,8 +1,9 @@
 // The messages between agent and keeper, one JSON object a line. A keeper may be older than its agent, so fields are
 // only added, and a message that is not understood is reported and dropped.
 
+import type { BatchOrder } from "../../core/model/array";
 import type { TaskExit } from "../../core/model/end";
-import type { BootMs } from "../../core/units";
+import type { BootMs, Ms } from "../../core/units";
 import type { GroupLimits } from "../../os/cgroup/limits";
 import type { DeviceNumber } from "../../os/device-deny";
 import { fieldsOf, isTexts, type JsonObject } from "../../os/files/json";
@@ -39,12 +40,30 @@ export interface TaskOrder {
   readonly stdin_bytes?: number;
   /** The task's promise, which is reported if its directory is lost. */
   readonly held: unknown;
+  /**
+   * The elements that the task consists of. What the order says of limits and variables is then said of each of them.
+   * Missing: the task is one process. Keepers of earlier releases do not know the field.
+   */
+  readonly batch?: ElementsOrder;
 }
+
+/** How the keeper runs the elements of a batch. */
+export interface ElementsOrder extends BatchOrder {
+  /** How long each of them may run. Null: as long as it wants. */
+  readonly time_limit_ms: Ms | null;
+}
+
+/** The order of a task that is a batch. */
+export type OrderOfBatch = TaskOrder & { readonly batch: ElementsOrder };
+
+export const isOfBatch = (order: TaskOrder): order is OrderOfBatch => order.batch !== undefined;
 
 export type ToKeeper =
   | { readonly do: "start"; readonly order: TaskOrder }
   /** `heard_boot_ms` is the time since boot at which the newest answered heartbeat was sent. */
   | { readonly do: "lease"; readonly heard_boot_ms: number }
+  /** Has a batch begin no further element. What runs goes on. */
+  | { readonly do: "halt"; readonly uid: string }
   /** Asks whether the keeper still answers. */
   | { readonly do: "ping" };
 
@@ -52,6 +71,7 @@ export type FromKeeper =
   /** `pings`: the keeper answers pings. Keepers of earlier releases do not know them. */
   | { readonly is: "here"; readonly version: string; readonly uids: readonly string[]; readonly pings?: true }
   | { readonly is: "alive" }
+  /** Of a batch, which has no main process, `pid` is 0 and `start` empty. */
   | {
       readonly is: "started";
       readonly uid: string;
@@ -61,6 +81,8 @@ export type FromKeeper =
     }
   /** This order executed nothing. `dropped`: the keeper counted the task as its own meanwhile, and no longer does. */
   | { readonly is: "refused"; readonly uid: string; readonly why: string; readonly dropped?: true }
+  /** How many results the journal of a batch has, and how many of its places are not given up. */
+  | { readonly is: "elements"; readonly uid: string; readonly ended: number; readonly open: number }
   | { readonly is: "ended"; readonly uid: string; readonly exit: TaskExit };
 
 /** Returns a message as it travels: its moments on both clocks, since an agent of an earlier release knows one. */
@@ -97,11 +119,18 @@ export function parseToKeeper(value: unknown): KeeperAsked {
       ? { is: "asked", message: { do: "lease", heard_boot_ms } }
       : notUnderstood("a lease without a time");
   }
+  if (told["do"] === "halt") {
+    const { uid } = told;
+    return isText(uid) ? { is: "asked", message: { do: "halt", uid } } : notUnderstood("a halt of no batch");
+  }
   if (told["do"] === "ping") return { is: "asked", message: { do: "ping" } };
   if (told["do"] !== "start") return notUnderstood(`not a question: ${brief(value)}`);
   const order = fieldsOf(told["order"]);
   const wrong = Object.entries(ORDER).find(([name, isRight]) => !isRight(order[name]))?.[0];
   if (wrong !== undefined) return notUnderstood(`an order without a valid ${wrong}`, order["uid"]);
+  // A lease would have to be enforced for each element, and nobody needs that.
+  if (order["batch"] !== undefined && order["lease_ms"] !== null)
+    return notUnderstood("an order of an exclusive batch", order["uid"]);
   return { is: "asked", message: { do: "start", order: order as unknown as TaskOrder } };
 }
 
@@ -137,6 +166,10 @@ function fromKeeper(told: JsonObject): FromKeeper | null {
       const { why, dropped } = told;
       return typeof why === "string" ? { is, uid, why, ...(dropped === true ? { dropped } : {}) } : null;
     }
+    case "elements": {
+      const { ended, open } = told;
+      return isCount(ended) && isCount(open) ? { is, uid, ended, open } : null;
+    }
     case "ended": {
       const now = clocksNow();
       const exit = parseExit(told["exit"], now, now);
@@ -155,6 +188,8 @@ const isNullOr =
   (is: (value: unknown) => boolean) =>
   (value: unknown): boolean =>
     value === null || is(value);
+const isPart = (value: unknown): boolean =>
+  Array.isArray(value) && value.length === 2 && value.every(isCount) && Number(value[0]) <= Number(value[1]);
 const isDevice = (value: unknown): boolean => {
   const { major, minor } = fieldsOf(value);
   return isCount(major) && isCount(minor);
@@ -190,4 +225,16 @@ const ORDER: Readonly<Record<keyof TaskOrder, (value: unknown) => boolean>> = {
   log_cap_bytes: isNumber,
   stdin_bytes: (value) => value === undefined || isCount(value),
   held: () => true,
+  batch: (value) => {
+    if (value === undefined) return true;
+    const { parts, round, places, first, step, begins_for_ms, time_limit_ms } = fieldsOf(value);
+    return (
+      Array.isArray(parts) &&
+      parts.every(isPart) &&
+      [round, places, step].every((one) => isCount(one) && one > 0) &&
+      isCount(first) &&
+      isNumber(begins_for_ms) &&
+      isNullOr(isNumber)(time_limit_ms)
+    );
+  },
 };

@@ -7,7 +7,7 @@ import { PROTOCOL, signedText } from "../../wire/agent";
 import { noteOf } from "./leaving";
 import type { ServerLink, ServerHandlers, Message } from "./link";
 import { tellChanges } from "./machine";
-import { inventoryPages, withinOneCommit } from "./pages";
+import { inventoryPages, resultCounts, withinOneCommit } from "./pages";
 import { flush, startBeating } from "./work";
 
 export const GREETING: ServerHandlers<"challenge" | "more" | "welcome" | "refused"> = {
@@ -75,6 +75,7 @@ function sayHello(link: ServerLink, nonce: string, before: Fence | null): void {
 function sendInventory(link: ServerLink): void {
   const { entries, unreadable } = link.options.loop.inventory();
   link.told.inventoried = entries.filter((entry) => "finished_age_ms" in entry.reported).map((entry) => entry.uid);
+  link.told.results = resultCounts(entries);
   link.inventory.pages = inventoryPages(withinOneCommit(entries), unreadable);
   sendMore(link, { type: "more", pages: 0 });
 }
@@ -97,6 +98,7 @@ async function begin(link: ServerLink, { name, findings, heartbeat_ms }: Message
   health.override(findings);
   startBeating(link, heartbeat_ms);
   tests.connect((said) => link.send(said));
+  loop.hasResults(link.told.results);
   await loop.acknowledged(link.told.inventoried);
   flush(link);
   tellChanges(link);

@@ -88,8 +88,9 @@ export interface ToldState {
   /** The number of the newest finding that was sent. */
   finding_n: number;
   leave: Leave | null;
-  /** The uids of the ended tasks that the inventory listed. */
+  /** The uids of the ended tasks that the inventory listed, and how many results of each batch it brought. */
   inventoried: string[];
+  results: ReadonlyMap<string, number>;
 }
 
 export type InventoryPage = Extract<ToServer, { type: "inventory" }>;

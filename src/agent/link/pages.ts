@@ -1,6 +1,7 @@
 // Splits reports into pages, each small enough for one message. The server commits an inventory at once, so a long
 // inventory leaves out the last output of some tasks; their logs still have it.
 
+import { endOfPage } from "../../core/agent/results";
 import type { TaskReport } from "../../core/model/record";
 import type { Orphan } from "../../core/model/rows-node";
 import type { InventoryPage } from "./link";
@@ -17,22 +18,32 @@ const PAGE_CHARS = 1024 * 1024;
  */
 const WORDS_CHARS = 3 * 1024 * 1024;
 
+/** The most results of batches in one message, as characters of JSON. */
+const RESULTS_CHARS = 160 * 1024;
+
 /** Returns pages in order, none of them too large for one message. */
 export function* pagesOf(entries: Iterable<TaskReport>): Generator<TaskReport[]> {
   let page: TaskReport[] = [];
-  let chars = 0;
+  let [chars, told] = [0, 0];
   for (const entry of entries) {
     const size = JSON.stringify(entry).length;
-    if (page.length > 0 && (page.length >= PAGE_ENTRIES || chars + size > PAGE_CHARS)) {
+    const results = entry.results === undefined ? 0 : size;
+    const isFull = page.length >= PAGE_ENTRIES || chars + size > PAGE_CHARS || told + results > RESULTS_CHARS;
+    if (page.length > 0 && isFull) {
       yield page;
       page = [];
-      chars = 0;
+      [chars, told] = [0, 0];
     }
     page.push(entry);
     chars += size;
+    told += results;
   }
   if (page.length > 0) yield page;
 }
+
+/** Returns how many results of each batch the server has once it has these entries. */
+export const resultCounts = (entries: readonly TaskReport[]): ReadonlyMap<string, number> =>
+  new Map(entries.flatMap(({ uid, results }) => (results === undefined ? [] : [[uid, endOfPage(results)] as const])));
 
 /** Returns the messages of a whole inventory. The last of them says that it is the last. */
 export function inventoryPages(entries: readonly TaskReport[], unreadable: readonly Orphan[]): InventoryPage[] {

@@ -71,7 +71,7 @@ export class ServerSession {
       refusal: null,
       silent_ms: 0,
       skew: createSkew(),
-      told: { machine: "", finding_n: 0, leave: null, inventoried: [] },
+      told: { machine: "", finding_n: 0, leave: null, inventoried: [], results: new Map() },
       inventory: { pages: [], granted: 0 },
       reports: { seq: 0, unacked: [], waiting: new Map(), flushing: false },
       fetches: { n: 0, answered: null },

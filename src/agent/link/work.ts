@@ -6,7 +6,7 @@ import type { TaskReport } from "../../core/model/record";
 import type { Ms } from "../../core/units";
 import type { ServerLink, ServerHandlers, Message } from "./link";
 import { tellChanges } from "./machine";
-import { pagesOf } from "./pages";
+import { pagesOf, resultCounts } from "./pages";
 
 const RESEND_AFTER_MS = 5_000;
 
@@ -68,7 +68,10 @@ async function acknowledge(link: ServerLink, seq: number): Promise<void> {
   // A server that acknowledges one after the other is slow, and has lost none of them.
   if (done.length > 0) for (const one of reports.unacked) one.sent_ms = options.clock();
   if (reports.waiting.size > 0 && link.phase === "live") flush(link);
-  const finals = done.flatMap((one) => one.entries).filter((entry) => "finished_age_ms" in entry.reported);
+  const entries = done.flatMap((one) => one.entries);
+  const counts = resultCounts(entries);
+  if (counts.size > 0) options.loop.hasResults(counts);
+  const finals = entries.filter((entry) => "finished_age_ms" in entry.reported);
   await options.loop.acknowledged(finals.map((entry) => entry.uid));
 }
 

@@ -50,6 +50,8 @@ export interface AgentLoop {
   knows(uid: string): boolean;
   /** Returns the whole inventory as of now. */
   inventory(): { readonly entries: readonly TaskReport[]; readonly unreadable: readonly Orphan[] };
+  /** Notes how many results of batches the server has on disk, by uid. */
+  hasResults(counts: ReadonlyMap<string, number>): void;
   /** Removes the records of these tasks from the loop, since the server has their ends on disk. */
   acknowledged(uids: readonly string[]): Promise<void>;
   /** Drops tasks that are accepted and not begun, and loads the ends again that another timeline had acknowledged. */
@@ -73,6 +75,8 @@ export async function createAgentLoop(options: AgentLoopOptions): Promise<AgentL
   loop.wake();
   return loop;
 }
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** Returns the tasks that may still begin. */
 const awaitingStart = (records: ReadonlyMap<string, TaskRecord>, seen: ReadonlyMap<string, Seen>): Assignment[] =>
@@ -101,7 +105,7 @@ class Loop implements AgentLoop {
     this.#options = options;
     this.#begun_ms = clock();
     this.#records = records;
-    this.#reports = createReports(records, store);
+    this.#reports = createReports(records, store, driver);
     this.#acts = createActs({ store, driver, records, reports: this.#reports, clock, say, done: () => this.wake() });
     this.#unrecorded = createUnrecorded({ store, driver, orphans, stopped, hasRecord: (uid) => records.has(uid) });
     driver.onChange(() => this.wake());
@@ -148,11 +152,13 @@ class Loop implements AgentLoop {
     if (changed.length > 0) report(changed);
     const ends = this.#unrecorded.ends(now_ms);
     if (ends.length > 0) report(ends);
+    this.#wakeAt(Math.min(decided.wake_at_ms ?? NEVER, this.#reports.due_ms() ?? NEVER), now_ms);
+  }
+
+  #wakeAt(at_ms: BootMs, now_ms: BootMs): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer =
-      decided.wake_at_ms === null
-        ? null
-        : setTimeout(() => this.wake(), Math.min(Math.max(decided.wake_at_ms - now_ms, 5), 60_000));
+    const in_ms = Math.min(Math.max(at_ms - now_ms, 5), 60_000);
+    this.#timer = at_ms === NEVER ? null : setTimeout(() => this.wake(), in_ms);
   }
 
   #situation(): Situation {
@@ -264,6 +270,12 @@ class Loop implements AgentLoop {
       entries: [...this.#reports.all(this.#situation()), ...this.#unrecorded.told()],
       unreadable: this.#unrecorded.unknown(),
     };
+  }
+
+  hasResults(counts: ReadonlyMap<string, number>): void {
+    this.#reports.hasResults(counts);
+    // What the server lacks of them follows.
+    this.wake();
   }
 
   async acknowledged(uids: readonly string[]): Promise<void> {

@@ -1,12 +1,18 @@
 // What the agent reports of the tasks that it has records of: all of them in an inventory, and every change from then
 // on. An attempt that the agent made by itself is reported only once the end that it follows is on disk.
 
+import { RESULTS_PAGE, resultBytes } from "../../core/agent/results";
 import type { BlockedStart } from "../../core/agent/step";
 import { reportOf } from "../../core/agent/report";
 import { successorUid } from "../../core/fresh";
 import type { Assignment, Reported, Seen, TaskRecord, TaskReport } from "../../core/model/record";
-import type { BootMs } from "../../core/units";
+import { MIB, type BootMs, type Bytes } from "../../core/units";
+import type { Driver } from "../drivers/driver";
 import type { TaskStore } from "../tasks/store";
+import { createBatchReports } from "./batch-reports";
+
+/** The results of batches in a whole inventory. What does not fit follows in reports. */
+const INVENTORY_RESULTS: Bytes = 2 * MIB;
 
 /** The facts that a report is made of, beside the records. */
 export interface Situation {
@@ -31,7 +37,12 @@ export interface TaskReports {
    * Returns the reports of tasks whose state differs from the last report. `busy` are tasks with an action under way.
    */
   changed(situation: Situation, busy: ReadonlySet<string>): readonly TaskReport[];
+  /** Returns the reports of all tasks, for an inventory. */
   all(situation: Situation): readonly TaskReport[];
+  /** When the results of batches are the next news by time alone, or null. */
+  due_ms(): BootMs | null;
+  /** Notes how many results of batches the server has, by uid. */
+  hasResults(counts: ReadonlyMap<string, number>): void;
   of(record: TaskRecord, situation: Situation): TaskReport;
   drop(uid: string): void;
   /** Forgets what was reported, since another timeline has heard nothing of it. */
@@ -58,9 +69,28 @@ interface Told {
 }
 
 /** Returns whether the mark of a report is made of the record and of what is seen of its task, and of nothing else. */
-const isPlain = ({ end }: TaskRecord, seen: Seen | undefined): boolean => end !== null || seen?.process.is === "alive";
+const isPlain = ({ assignment, end }: TaskRecord, seen: Seen | undefined): boolean =>
+  assignment.batch === undefined && (end !== null || seen?.process.is === "alive");
 
-export function createReports(records: ReadonlyMap<string, TaskRecord>, store: Pick<TaskStore, "tail">): TaskReports {
+/** Returns the entries of an inventory. `of` gives one whose results take at most so much room. */
+function withinInventory(
+  records: readonly TaskRecord[],
+  of: (record: TaskRecord, room: Bytes) => TaskReport,
+): TaskReport[] {
+  let left = INVENTORY_RESULTS;
+  return records.map((record) => {
+    const entry = of(record, Math.min(left, RESULTS_PAGE));
+    left -= resultBytes(entry.results?.results ?? []);
+    return entry;
+  });
+}
+
+export function createReports(
+  records: ReadonlyMap<string, TaskRecord>,
+  store: Pick<TaskStore, "tail">,
+  driver: Pick<Driver, "batch">,
+): TaskReports {
+  const batches = createBatchReports(driver);
   const told = new Map<string, Told>();
   /** Successors of attempts whose end is not on disk. The server would not know whose such a successor is. */
   const early = new Set<string>();
@@ -68,12 +98,13 @@ export function createReports(records: ReadonlyMap<string, TaskRecord>, store: P
   for (const { end, assignment } of records.values()) {
     if (end === null && assignment.identity.attempt < assignment.grant_until) early.add(nextUid(assignment));
   }
-  const of = (record: TaskRecord, { seen, ...context }: Situation): TaskReport =>
-    reportOf(record, seen.get(record.assignment.uid), {
-      ...context,
-      records,
-      tail: (uid) => store.tail(uid),
-    });
+  const of = (record: TaskRecord, { seen, ...context }: Situation, room?: Bytes): TaskReport =>
+    reportOf(
+      record,
+      seen.get(record.assignment.uid),
+      { ...context, records, tail: (uid) => store.tail(uid) },
+      batches.contextOf(record, room),
+    );
 
   return {
     ahead(uid) {
@@ -84,6 +115,8 @@ export function createReports(records: ReadonlyMap<string, TaskRecord>, store: P
     },
     changed(situation, busy) {
       const entries: TaskReport[] = [];
+      const { now_ms } = situation;
+      batches.begin();
       for (const record of records.values()) {
         const { uid } = record.assignment;
         if (early.has(uid)) continue;
@@ -93,21 +126,35 @@ export function createReports(records: ReadonlyMap<string, TaskRecord>, store: P
         const before = told.get(uid);
         if (before !== undefined && before.record === record && before.seen === seen && isPlain(record, seen)) continue;
         const entry = of(record, situation);
-        const mark = markOf(entry.reported);
+        const { reported, results } = entry;
+        const mark = markOf(reported);
+        const isSame = before?.mark === mark;
         told.set(uid, { mark, record, seen });
-        if (before?.mark !== mark) entries.push(entry);
+        if (isSame && (results === undefined || !batches.isDue(record, results, now_ms))) continue;
+        if (results !== undefined) batches.sent(uid, results, now_ms);
+        entries.push(entry);
       }
       // The end that made a successor comes before the successor, also if the two are sent in different messages.
       return entries.toSorted((a, b) => (a.identity?.attempt ?? 0) - (b.identity?.attempt ?? 0));
     },
-    all: (situation) =>
-      [...records.values()]
-        .filter(({ assignment }) => !early.has(assignment.uid))
-        .map((record) => of(record, situation)),
+    all(situation) {
+      const all = [...records.values()].filter(({ assignment }) => !early.has(assignment.uid));
+      const entries = withinInventory(all, (record, room) => of(record, situation, room));
+      for (const { uid, results } of entries) if (results !== undefined) batches.sent(uid, results, situation.now_ms);
+      return entries;
+    },
+    due_ms: () => batches.due_ms,
+    hasResults(counts) {
+      for (const [uid, count] of counts) if (records.has(uid)) batches.acknowledged(uid, count);
+    },
     of,
     drop(uid) {
       told.delete(uid);
+      batches.drop(uid);
     },
-    newTimeline: () => told.clear(),
+    newTimeline() {
+      told.clear();
+      batches.newTimeline();
+    },
   };
 }

@@ -106,3 +106,6 @@ export function resultsWithoutEnd(read: ElementsRead, elements: readonly number[
     return index === undefined ? [] : [[index, rebooted ? "lost" : "unknown", 0, why] as const];
   });
 }
+
+/** The name of the directory of what runs in a place. */
+export const placeDir = (place: number): string => `place.${place}`;

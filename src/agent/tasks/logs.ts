@@ -31,6 +31,11 @@ export interface TaskLogOptions {
   readonly signal: AbortSignal;
   /** Receives the offset at which the reading begins. */
   readonly begins?: (offset: number) => void;
+  /**
+   * Returns where the output is within the directory of the task: that of one element of a batch; null if there is none
+   * yet. Missing: it is the task's own.
+   */
+  readonly outputIn?: (dir: string) => string | null;
 }
 
 const CHUNK_BYTES = 64 * 1024;
@@ -90,7 +95,10 @@ interface Output {
   readonly opened: OpenedToRead;
 }
 
-type Place = Pick<TaskLogOptions, "dirOf"> & Pick<TaskLogQuery, "uid">;
+type Place = Pick<TaskLogOptions, "dirOf" | "outputIn"> & Pick<TaskLogQuery, "uid">;
+
+const placeOf = ({ uid }: TaskLogQuery, { dirOf, outputIn }: TaskLogOptions): Place =>
+  outputIn === undefined ? { uid, dirOf } : { uid, dirOf, outputIn };
 
 /**
  * Reads in the directory of a task. It is moved to the ended ones as soon as the server has the task's end, which may
@@ -112,15 +120,29 @@ const attemptIn = (place: Place): Attempt | null => readIn(place, readAttempt, (
 const openOutput = (place: Place, name: TaskLogQuery["name"]): Output =>
   readIn(
     place,
-    (dir) => ({ marks: readMarks(dir, name), opened: openToReadTask(dir, FILES[name]) }),
+    (dir) => openIn(dir, name, place.outputIn),
     ({ opened }) => opened.is === "missing",
   );
 
+const NO_MARKS: Marks = { base: 0, from: 0, at: [] };
+
+/** The directory in which an element runs becomes the next one's, so it is asked for again once the file is open. */
+function openIn(dir: string, name: TaskLogQuery["name"], outputIn: TaskLogOptions["outputIn"]): Output {
+  for (let at = outputIn === undefined ? dir : outputIn(dir); at !== null;) {
+    const output = { marks: readMarks(at, name), opened: openToReadTask(at, FILES[name]) };
+    const now = outputIn === undefined ? at : outputIn(dir);
+    if (now === at) return output;
+    if (output.opened.is === "open") closeFile(output.opened.fd);
+    at = now;
+  }
+  return { marks: NO_MARKS, opened: { is: "missing" } };
+}
+
 /** Returns the offset of the first byte that was asked for. */
-async function firstOffset(query: TaskLogQuery, { dirOf, clocks }: TaskLogOptions): Promise<number> {
-  const { uid, name, since_age_ms, tail_lines } = query;
-  const boot_id = since_age_ms === null ? "" : (attemptIn({ dirOf, uid })?.boot_id ?? "");
-  const { marks, opened } = openOutput({ dirOf, uid }, name);
+async function firstOffset(query: TaskLogQuery, place: Place, { clocks }: TaskLogOptions): Promise<number> {
+  const { name, since_age_ms, tail_lines } = query;
+  const boot_id = since_age_ms === null ? "" : (attemptIn(place)?.boot_id ?? "");
+  const { marks, opened } = openOutput(place, name);
   try {
     const since = since_age_ms === null ? 0 : offsetSince(marks, boot_id, since_age_ms, clocks());
     return Math.max(query.offset, since, tail_lines === undefined ? 0 : await offsetOfLast(opened, tail_lines, marks));
@@ -151,10 +173,10 @@ function timeAt(marks: Marks, offset: number): WallMs | null {
  * its output was read.
  */
 export async function* readLog(query: TaskLogQuery, options: TaskLogOptions): AsyncGenerator<Uint8Array> {
-  const place = { dirOf: options.dirOf, uid: query.uid };
-  let offset = await firstOffset(query, options);
+  const place = placeOf(query, options);
+  let offset = await firstOffset(query, place, options);
   options.begins?.(offset);
-  let marks: Marks = { base: 0, from: 0, at: [] };
+  let marks = NO_MARKS;
   const stamper = query.times === true ? createStamper() : null;
   /** Puts times before the lines of output that begins at an offset; null: they are said now, and are no output. */
   const timed = (bytes: Uint8Array, at: number | null, written_ms: WallMs): Uint8Array =>

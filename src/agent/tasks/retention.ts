@@ -7,7 +7,7 @@ import { breathe } from "../../os/clock";
 import { messageOf } from "../../os/errors";
 import { removeTreeSlowly } from "../../os/files/disk";
 import { replaceFile } from "../../os/files/durable";
-import { diskBytesOf, lookAt, namesIn } from "../../os/files/files";
+import { diskBytesOf, isWritable, lookAt, namesIn } from "../../os/files/files";
 import { allBytes } from "../../os/files/filesystem";
 import { fieldsOf, parsedJson } from "../../os/files/json";
 import { isTaskFile, readTaskFile } from "../../os/files/task-files";
@@ -60,10 +60,22 @@ export function mostEndedBytes(ended: string): number {
   return all > 0 ? Math.min(MOST_ENDED_BYTES, all / MOST_ENDED_PART) : MOST_ENDED_BYTES;
 }
 
-/** Returns the bytes of the disk that an ended task's files take. */
-export function endedBytes(dir: string): number {
-  return namesIn(dir).reduce((sum, name) => sum + diskBytesOf(join(dir, name)), 0);
+/**
+ * Returns the bytes of the disk that an ended task's files take, and those in the directories of its elements. Other
+ * work gets its turn meanwhile.
+ */
+export async function endedBytes(dir: string): Promise<number> {
+  let bytes = 0;
+  for (const [at, name] of namesIn(dir).entries()) {
+    if (at % CHUNK === CHUNK - 1) await breathe();
+    const path = join(dir, name);
+    bytes += diskBytesOf(path);
+    if (lookAt(path)?.isDirectory() === true && isWritable(path) === null) bytes += bytesIn(path);
+  }
+  return bytes;
 }
+
+const bytesIn = (dir: string): number => namesIn(dir).reduce((sum, name) => sum + diskBytesOf(join(dir, name)), 0);
 
 interface Aged {
   readonly uid: string;
@@ -118,9 +130,12 @@ export async function sweepEnded(data: string, now: Clocks = clocksNow(), most_b
   for (const uid of namesIn(ended).filter(isUid)) {
     if (++at % CHUNK === 0) await breathe();
     const dir = join(ended, uid);
-    if (isOld(uid)) await remove(uid, dir);
-    else
-      aged.push({ uid, dir, since_ms: seen.get(uid) ?? 0, at_ms: lookAt(dir)?.mtimeMs ?? 0, bytes: endedBytes(dir) });
+    if (isOld(uid)) {
+      await remove(uid, dir);
+      continue;
+    }
+    const bytes = await endedBytes(dir);
+    aged.push({ uid, dir, since_ms: seen.get(uid) ?? 0, at_ms: lookAt(dir)?.mtimeMs ?? 0, bytes });
   }
   const removed = new Set(beyond(aged, most_bytes ?? mostEndedBytes(ended)));
   for (const { uid, dir } of removed) {

@@ -94,7 +94,7 @@ export function openTaskStore(data: string, say: (line: string) => void, run: st
     // With it an earlier release, and an agent of another timeline, finds the end.
     if (text !== null && exists(dirOf(uid))) await appendTaskLinesSlowly(dirOf(uid), FILES.record, text);
     await moveAway(dirOf(uid), join(ended, uid));
-    sweeping.added(join(ended, uid));
+    await sweeping.added(join(ended, uid));
   };
   const moveEnded = async (uid: string): Promise<void> => {
     await disk.run(() => keepEnded(uid));
@@ -163,7 +163,7 @@ async function moveAway(from: string, to: string): Promise<void> {
 
 interface Sweeping {
   /** Counts what an ended task takes of the disk. The oldest ones go at once when all take too much. */
-  readonly added: (dir: string) => void;
+  readonly added: (dir: string) => Promise<void>;
   readonly stop: () => void;
 }
 
@@ -189,8 +189,9 @@ function keepSweeping(data: string, disk: Disk, say: (line: string) => void): Sw
   sweep();
   const timer = setInterval(sweep, SWEEP_EVERY_MS);
   return {
-    added(dir) {
-      bytes += endedBytes(dir);
+    async added(dir) {
+      const added = await endedBytes(dir);
+      bytes += added;
       if (bytes > most_bytes) sweep();
     },
     stop: () => clearInterval(timer),

@@ -3,8 +3,8 @@
 
 import { compareText } from "../canonical";
 import type { Orphan } from "../model/rows-node";
-import type { Amounts, Promised } from "../model/promised";
-import type { Seen, TaskRecord } from "../model/record";
+import { shareOf, type Amounts, type Promised } from "../model/promised";
+import type { Assignment, Seen, TaskRecord } from "../model/record";
 import type { Bytes } from "../units";
 
 /**
@@ -14,6 +14,13 @@ import type { Bytes } from "../units";
 export function holds(record: TaskRecord, seen: Seen | undefined): boolean {
   if (seen === undefined || seen.process.is === "none") return false;
   return record.end === null || seen.process.is === "alive" || seen.process.is === "beginning";
+}
+
+/** Returns what a task holds: its promise, and of a batch what its places need that are not given up. */
+export function heldBy({ promised, batch }: Assignment, seen: Seen | undefined): Promised {
+  const places = seen?.process.is === "alive" ? seen.process.places : undefined;
+  if (batch === undefined || places === undefined || places >= batch.places) return promised;
+  return shareOf(promised, places, batch.places);
 }
 
 interface Room {
@@ -127,12 +134,13 @@ export function admit(input: AdmissionInput): AdmittedTasks {
   const admitted = new Set<string>();
   for (const record of input.records.values()) {
     const { uid } = record.assignment;
-    const held = holds(record, input.seen.get(uid));
+    const seen = input.seen.get(uid);
+    const held = holds(record, seen);
     if (record.end !== null && !held) continue;
     // The start of such a task may have been ordered. Nobody else gets its room before the outcome is known.
     const starts = input.busy.has(uid) && input.reserved.has(uid);
     if (starts) admitted.add(uid);
-    if (starts || held) take(room, busy, record.assignment.name, record.assignment.promised);
+    if (starts || held) take(room, busy, record.assignment.name, heldBy(record.assignment, seen));
     else if (record.stop === null) waiting.push(record);
   }
   for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.name, orphan.held);

@@ -3,7 +3,7 @@
 
 import { formatAge, formatBytes } from "../format";
 import { isStartTrouble, NO_RESULT, type EndCause, type TaskExit, type RecordEnd } from "../model/end";
-import type { Asked, StopReason, TaskRecord } from "../model/record";
+import type { Asked, Assignment, StopReason, TaskRecord } from "../model/record";
 import { SECOND_MS, type BootMs, type Bytes, type Ms } from "../units";
 
 /** A stop that is in force. */
@@ -19,7 +19,7 @@ export interface Stop extends StopReason {
  */
 export function stopOf(record: TaskRecord, started_ms: BootMs, now_ms: BootMs): Stop | null {
   const { assignment, verdict } = record;
-  const limit = assignment.time_limit_ms;
+  const limit = ownLimitOf(assignment);
   const own: Stop[] = [];
   if (limit !== null) own.push({ ...assignment.stop, at_ms: limitAt(record, started_ms, limit), ...OVER_LIMIT });
   if (verdict !== null) own.push({ ...assignment.stop, at_ms: verdict.at_ms, by: "device_fault", why: verdict.why });
@@ -29,6 +29,10 @@ export function stopOf(record: TaskRecord, started_ms: BootMs, now_ms: BootMs): 
 }
 
 const OVER_LIMIT = { by: "time_limit", why: "time limit reached" } as const;
+
+/** Returns the time limit of a task as a whole. That of a batch is one of each of its elements, and its keeper's. */
+export const ownLimitOf = ({ batch, time_limit_ms }: Assignment): Ms | null =>
+  batch === undefined ? time_limit_ms : null;
 
 /** Returns when a task's time limit stops it. A limit that was changed meanwhile stops nothing in the past. */
 export const limitAt = ({ limit_ms }: Pick<TaskRecord, "limit_ms">, started_ms: BootMs, limit: Ms): BootMs =>

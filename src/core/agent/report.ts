@@ -1,9 +1,11 @@
 // What an agent reports of a task: a function of its record and of what the agent sees. Times are ages.
 
+import { heldBy } from "./admit";
 import { endWithoutResult, ownEnd } from "./ending";
+import { endOfPage, pageOf, type BatchSoFar } from "./results";
 import type { TaskExit, RecordEnd, ReportedEnd, Tail } from "../model/end";
 import { bareReport, type Reported, type Seen, type TaskRecord, type TaskReport } from "../model/record";
-import type { BootMs, Ms } from "../units";
+import type { BootMs, Bytes, Ms } from "../units";
 
 export interface ReportContext {
   readonly now_ms: BootMs;
@@ -15,20 +17,46 @@ export interface ReportContext {
   readonly tail: (uid: string) => Tail | null;
 }
 
-/** Returns the entry of a report or inventory for one record. */
-export function reportOf(record: TaskRecord, seen: Seen | undefined, context: ReportContext): TaskReport {
-  const { uid, name, identity, grant_until, promised, lease_ms, unix_user, seal } = record.assignment;
+/** What is told of a batch with its state: results from number `from` on, in so many bytes. */
+export interface ResultsToTell {
+  readonly so_far: BatchSoFar;
+  readonly from: number;
+  readonly room?: Bytes | undefined;
+}
+
+/**
+ * Returns the entry of a report or inventory for one record. The end of a batch is told with the last of its results:
+ * until then it is told as one that still runs.
+ */
+export function reportOf(
+  record: TaskRecord,
+  seen: Seen | undefined,
+  context: ReportContext,
+  batch: ResultsToTell | null = null,
+): TaskReport {
+  const { uid, name, identity, grant_until, lease_ms, unix_user, seal } = record.assignment;
+  const results = batch === null ? null : pageOf(batch.so_far, batch.from, batch.room);
+  const lacks = batch !== null && results !== null && endOfPage(results) < batch.so_far.results.length;
   return {
     uid,
     name,
     identity,
     grant_until,
-    held: promised,
+    held: heldBy(record.assignment, seen),
     exclusive: lease_ms !== null,
     unix_user,
     ...(seal === undefined ? {} : { seal }),
-    reported: reportedOf(record, seen, context),
+    reported: lacks && record.end !== null ? untilAllIsTold(record, context) : reportedOf(record, seen, context),
+    ...(results === null ? {} : { results }),
   };
+}
+
+/** Returns the state of a batch that is over, as it is told while the server lacks some of its results. */
+function untilAllIsTold({ stop, end, accepted_ms }: TaskRecord, { now_ms }: ReportContext): Reported {
+  const started_age_ms = Math.max(0, Math.round(now_ms - (end?.started_ms ?? accepted_ms)));
+  return stop === null
+    ? { state: "running", pid: 0, started_age_ms }
+    : { state: "stopping", pid: null, started_age_ms };
 }
 
 function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportContext): Reported {
@@ -46,7 +74,8 @@ function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportC
   if (record.stop !== null) {
     return { state: "stopping", pid: alive?.handle.pid ?? null, started_age_ms: age(alive?.started_ms ?? null) };
   }
-  if (alive !== null) return { state: "running", pid: alive.handle.pid, started_age_ms: age(alive.started_ms) ?? 0 };
+  if (alive !== null)
+    return { state: "running", pid: alive.handle.pid ?? 0, started_age_ms: age(alive.started_ms) ?? 0 };
   // An attempt that was claimed as stopped has not begun, and its end follows.
   if (seen?.claimed === true && seen.process.is !== "none") return { state: "starting" };
   const prepared = !record.go && context.reserved.has(uid) && !context.fetching.has(uid);

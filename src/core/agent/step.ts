@@ -5,7 +5,7 @@ import { admit, type AdmissionDevice } from "./admit";
 import type { Orphan } from "../model/rows-node";
 import type { Amounts } from "../model/promised";
 import { BLAME_WITHIN_MS } from "../model/findings";
-import { endOfExit, endWithoutResult, limitAt, stopOf } from "./ending";
+import { endOfExit, endWithoutResult, limitAt, ownLimitOf, stopOf } from "./ending";
 import { formatDuration } from "../format";
 import type { EndCause, RecordEnd } from "../model/end";
 import { successorUid } from "../fresh";
@@ -217,12 +217,13 @@ function hasLease(view: AgentView, record: TaskRecord): boolean {
  * is carried through although the limit is raised meanwhile.
  */
 function stepAlive(view: AgentView, record: TaskRecord, started_ms: BootMs, wakeAt: Wake): Action | null {
-  const { uid, time_limit_ms } = record.assignment;
+  const { uid } = record.assignment;
+  const limit = ownLimitOf(record.assignment);
   const asked = view.signalled.get(uid);
   const begun = asked === undefined ? null : { ...record.assignment.stop, ...asked };
   const stop = stopOf(record, started_ms, view.now_ms) ?? begun;
   if (stop === null) {
-    if (time_limit_ms !== null) wakeAt(limitAt(record, started_ms, time_limit_ms));
+    if (limit !== null) wakeAt(limitAt(record, started_ms, limit));
     return null;
   }
   const { by, why } = stop;
@@ -269,7 +270,9 @@ function successorOf(view: AgentView, record: TaskRecord, result: RecordEnd, ran
   const { assignment } = record;
   const { attempt } = assignment.identity;
   const crashed = result.state !== "stopped" && result.state !== "rejected";
-  if (!crashed || record.stop !== null || !assignment.restart.offline || attempt >= assignment.grant_until) return null;
+  // What is to be tried again of a batch is the server's to say.
+  const mayFollow = crashed && record.stop === null && assignment.batch === undefined;
+  if (!mayFollow || !assignment.restart.offline || attempt >= assignment.grant_until) return null;
   const streak = ran_ms >= assignment.stable_ms ? 1 : assignment.streak + 1;
   if (assignment.restart.attempts !== null && streak > assignment.restart.attempts) return null;
   const uid = successorUid(assignment.uid, attempt + 1);

@@ -26,6 +26,21 @@ export interface Promised extends Amounts {
   readonly ports: readonly PortPromise[];
 }
 
+/**
+ * Returns what is left of a promise for a number of equal places when only some of them are in use. Cards and ports
+ * stay whole.
+ */
+export function shareOf(promised: Promised, places: number, all: number): Promised {
+  const part = (amount: number): number => Math.ceil((amount / all) * places);
+  return {
+    ...promised,
+    cpu_milli: part(promised.cpu_milli),
+    memory_bytes: part(promised.memory_bytes),
+    disk_bytes: part(promised.disk_bytes),
+    countables: Object.fromEntries(Object.entries(promised.countables).map(([name, count]) => [name, part(count)])),
+  };
+}
+
 /** The promise of nothing at all. */
 export const NO_PROMISE: Promised = {
   cpu_milli: 0,

@@ -140,10 +140,11 @@ export interface TaskRecord {
 
 /**
  * A driver's handle of a living task. It has fields that only the driver reads, such as the start time of a process.
- * `pid` is shown to people, and finds the task's processes on cards.
+ * `pid` is shown to people, and finds the task's processes on cards. Null: no process stands for the task, as with a
+ * batch.
  */
 export interface TaskHandle {
-  readonly pid: number;
+  readonly pid: number | null;
 }
 
 /** The end of a task that is claimed so that it never executes, as the claim itself keeps it. */
@@ -158,7 +159,13 @@ export interface Seen {
     | { readonly is: "none"; readonly told?: EndOfClaim }
     /** A living keeper has claimed the task and has yet to report whether it began. That report will come. */
     | { readonly is: "beginning" }
-    | { readonly is: "alive"; readonly handle: TaskHandle; readonly started_ms: BootMs }
+    /** `places`: how many places of a batch are not given up. */
+    | {
+        readonly is: "alive";
+        readonly handle: TaskHandle;
+        readonly started_ms: BootMs;
+        readonly places?: number | undefined;
+      }
     | ({ readonly is: "ended" } & TaskExit)
     /**
      * The task was claimed, but it is not alive and its exit is not recorded. `rebooted`: it was claimed on an earlier
@@ -191,6 +198,7 @@ export type Action =
 export type Reported =
   | { readonly state: "preparing"; readonly prepared: boolean; readonly reason: string | null }
   | { readonly state: "starting" }
+  /** `pid` is 0 if no process stands for the task. */
   | { readonly state: "running"; readonly pid: number; readonly started_age_ms: Ms }
   | { readonly state: "stopping"; readonly pid: number | null; readonly started_age_ms: Ms | null }
   | ReportedEnd;

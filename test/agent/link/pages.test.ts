@@ -1,7 +1,7 @@
 // Reports in pages: none is lost, none is out of order, and no page or inventory is more than the server takes.
 
 import { describe, expect, test } from "bun:test";
-import { pagesOf, withinOneCommit } from "../../../src/agent/link/pages";
+import { pagesOf, resultCounts, withinOneCommit } from "../../../src/agent/link/pages";
 import { HOUSE_LIMITS } from "../../../src/core/limits";
 import type { TaskReport } from "../../../src/core/model/record";
 import { TRANSACTION_BYTES } from "../../../src/store/batch";
@@ -47,6 +47,19 @@ describe("pages", () => {
     expect(pages.flat()).toEqual(entries);
     expect(pages.filter((page) => bytesOf(page) > HOUSE_LIMITS.message_bytes * 0.9)).toEqual([]);
   });
+});
+
+test("results of batches come in messages of less than 256 KiB", () => {
+  const why = "x".repeat(1_000);
+  const results = Array.from({ length: 100 }, (_, index) => [index, 1, 5, why] as const);
+  const entries = Array.from({ length: 9 }, (_, n) => ({
+    ...ended(n, null),
+    results: { from: 4, results, places: 1 },
+  }));
+  const pages = [...pagesOf(entries)];
+  expect(pages.flat()).toEqual(entries);
+  expect(pages.filter((page) => bytesOf(page) > 256 * 1024)).toEqual([]);
+  expect(resultCounts(entries)).toEqual(new Map(entries.map(({ uid }) => [uid, 104])));
 });
 
 describe("one inventory", () => {

@@ -81,3 +81,28 @@ test("of many reports few are on their way, the rest waits and is merged, and no
   expect(new Set(states.values())).toEqual(new Set(["running"]));
   expect(said.flatMap(({ entries }) => entries).length).toBeLessThan(2 * COUNT);
 });
+
+test("what the server has of a batch is noted with each acknowledgement, and before its end is", async () => {
+  const noted: unknown[] = [];
+  const link = {
+    phase: "live",
+    reports: { seq: 0, unacked: [], waiting: new Map(), flushing: false },
+    options: {
+      clock: () => 1,
+      loop: {
+        hasResults: (counts: ReadonlyMap<string, number>) => void noted.push([...counts]),
+        acknowledged: (uids: readonly string[]) => Promise.resolve(void noted.push(uids)),
+      },
+    },
+    send: () => undefined,
+  } as unknown as ServerLink;
+  const results = { from: 3, results: [[7, 0, 1] as const, [9, 1, 1] as const], places: 1 };
+  const entry = { ...BARE, reported: { state: "running", pid: 0, started_age_ms: 1 } as const };
+  report(link, [
+    { ...entry, uid: uidOf(1), results },
+    { ...entry, uid: uidOf(2) },
+  ]);
+  await waitUntil("the report", () => link.reports.unacked.length === 1);
+  await WORK.ack(link, { type: "ack", stamp: STAMP, seq: 1 });
+  expect(noted).toEqual([[[uidOf(1), 5]], []]);
+});

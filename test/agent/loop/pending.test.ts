@@ -182,7 +182,7 @@ test("a start that takes long has been failing since it failed, and not since it
     return Promise.reject(new Error("no keeper"));
   };
   const driver = { ...tasks.driver, start };
-  const reports = createReports(records, tasks.store);
+  const reports = createReports(records, tasks.store, tasks.driver);
   const over = Promise.withResolvers<void>();
   const clock = (): number => now_ms;
   const say = (): void => undefined;

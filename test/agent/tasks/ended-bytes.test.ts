@@ -44,8 +44,21 @@ test("the oldest ended tasks go until the rest takes less than the bound", async
   expect(kept().length).toBeLessThan(8);
   expect(kept()).toContain(1);
   expect(kept()).not.toContain(8);
-  expect(left).toBe(kept().reduce((sum, n) => sum + endedBytes(join(places(data).ended, uidOf(n))), 0));
+  const bytes = await Promise.all(kept().map((n) => endedBytes(join(places(data).ended, uidOf(n)))));
+  expect(left).toBe(bytes.reduce((sum, one) => sum + one, 0));
   expect(left).toBeLessThanOrEqual(7 * MIB);
+});
+
+test("what the elements of a batch have written counts, and goes with it", async () => {
+  for (const n of [1, 2]) put(n, NOW_MS - n * 1_000, 10);
+  const dir = join(places(data).ended, uidOf(2));
+  for (const name of ["7", "8.2", "place.0"]) {
+    mkdirSync(join(dir, name));
+    writeFileSync(join(dir, name, "stdout"), "x".repeat(MIB));
+  }
+  expect(await endedBytes(dir)).toBeGreaterThanOrEqual(3 * MIB);
+  await sweepEnded(data, STILL_NOW, 2 * MIB);
+  expect(kept()).toEqual([1]);
 });
 
 test("the bound is 2 GiB, or a tenth of a small file system", () => {

@@ -317,7 +317,7 @@ describe("tasks", () => {
     return [record, ...ended].map((one) => {
       const records = new Map([[uid, one]]);
       const situation = { ...view, records, lacking: new Map<string, string>(), blocked };
-      return createReports(records, tasks.store).of(one, situation).reported;
+      return createReports(records, tasks.store, tasks.driver).of(one, situation).reported;
     });
   }
 
