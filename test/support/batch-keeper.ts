@@ -53,7 +53,7 @@ export class BatchKeeper {
 
   #greet(peer: LinePeer) {
     this.#peer = peer;
-    peer.send({ is: "here", version: this.#version, uids: this.#kept });
+    peer.send({ is: "here", version: this.#version, uids: this.#kept, pings: true });
     return { message: (line: unknown) => this.#hear(line), closed: () => undefined };
   }
 
@@ -61,6 +61,7 @@ export class BatchKeeper {
     const asked = parseToKeeper(line);
     if (asked.is !== "asked") throw new Error(asked.why);
     this.heard.push(asked.message);
+    if (asked.message.do === "ping") this.say({ is: "alive" });
     if (asked.message.do !== "start") return;
     const { uid } = asked.message.order;
     this.#kept.push(uid);

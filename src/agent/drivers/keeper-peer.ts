@@ -1,5 +1,6 @@
 // One keeper, as its agent knows it: what it keeps, whether it answers, and what it was asked.
 
+import { within } from "../../os/clock";
 import type { LinePeer } from "../../os/files/lines";
 import type { ToKeeper } from "../keeper/messages";
 
@@ -18,6 +19,8 @@ export interface Keeper {
   unanswered: number | null;
   /** Starts that wait for their answer, by uid. A repeated start waits for the same answer. */
   readonly asked: Map<string, PromiseWithResolvers<StartAnswer>>;
+  /** What is called at the next answers to pings, one at each. */
+  readonly heard: (() => void)[];
 }
 
 const NOBODY: LinePeer = { send: () => undefined, close: () => undefined };
@@ -30,6 +33,7 @@ export const newKeeper = (pid: string): Keeper => ({
   silent: false,
   unanswered: null,
   asked: new Map(),
+  heard: [],
 });
 
 export const tell = (keeper: Keeper, message: ToKeeper): void => keeper.peer.send(message);
@@ -37,6 +41,21 @@ export const tell = (keeper: Keeper, message: ToKeeper): void => keeper.peer.sen
 export function answer(keeper: Keeper, uid: string, answered: StartAnswer): void {
   keeper.asked.get(uid)?.resolve(answered);
   keeper.asked.delete(uid);
+}
+
+/** How long it is waited for a keeper to hear that a batch begins nothing more. */
+const HEARD_MS = 250;
+
+/** Has a keeper begin no further element of a batch. Resolves when it has heard that, and after a while in any case. */
+export async function halt(keeper: Keeper, uid: string): Promise<void> {
+  tell(keeper, { do: "halt", uid });
+  // It takes one message after the other, so the answer to this one says that it has taken the one before.
+  tell(keeper, { do: "ping" });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  keeper.heard.push(resolve);
+  await within(HEARD_MS, promise, undefined);
+  const at = keeper.heard.indexOf(resolve);
+  if (at >= 0) keeper.heard.splice(at, 1);
 }
 
 /** Returns whether a keeper has a task, was asked to begin it, or has not said yet what it has. */

@@ -9,7 +9,7 @@ import { messageOf } from "../../os/errors";
 import { connectLines } from "../../os/files/lines";
 import { parseFromKeeper, type FromKeeper, type TaskOrder } from "../keeper/messages";
 import { places } from "../tasks/taskdir";
-import { answer, mayKeep, newKeeper, sayHanging, tell, type Keeper, type StartAnswer } from "./keeper-peer";
+import { answer, halt, mayKeep, newKeeper, sayHanging, tell, type Keeper, type StartAnswer } from "./keeper-peer";
 import { isKeeperAlive, startKeeper, type KeeperCommand } from "./keeper-process";
 
 export interface KeepersOptions extends KeeperCommand {
@@ -151,9 +151,9 @@ export class Keepers {
     return { is: "refused", why: "its keeper does not answer" };
   }
 
-  /** Has a batch begin no further element, by whichever keeper may have it. */
-  halt(uid: string): void {
-    for (const keeper of this.#keepers) if (mayKeep(keeper, uid)) tell(keeper, { do: "halt", uid });
+  /** Has a batch begin no further element, by whichever keeper may have it. Resolves when that is heard, or in vain. */
+  async halt(uid: string): Promise<void> {
+    await Promise.all([...this.#keepers].filter((keeper) => mayKeep(keeper, uid)).map((keeper) => halt(keeper, uid)));
   }
 
   lease(heard_boot_ms: number): void {
@@ -187,7 +187,7 @@ export class Keepers {
         for (const uid of message.uids) keeper.uids.add(uid);
         return greeted();
       case "alive":
-        return;
+        return keeper.heard.shift()?.();
       case "started":
         keeper.uids.add(message.uid);
         this.#options.told(message);

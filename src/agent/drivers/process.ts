@@ -9,6 +9,7 @@ import type { Seen, TaskRecord } from "../../core/model/record";
 import type { BootMs } from "../../core/units";
 import { bootMs, breathe } from "../../os/clock";
 import { removeLeftGroups } from "../../os/cgroup/keeper-group";
+import { messageOf } from "../../os/errors";
 import { Processes } from "../../os/process/find";
 import { bootId, isAlive } from "../../os/proc";
 import { selfCommand } from "../../os/self";
@@ -110,7 +111,7 @@ class ProcessDriver implements Driver {
       },
       unclear: (uid) => this.#lookAtAll([uid]),
       known: () => {
-        for (const uid of this.#halted) this.#keepers.halt(uid);
+        for (const uid of this.#halted) this.#haltSoon(uid);
         this.#lookAtAll(this.#looked.keys());
       },
     });
@@ -273,23 +274,30 @@ class ProcessDriver implements Driver {
   }
 
   /** A batch begins nothing more, whatever of it is ended. */
-  #halt(uid: string): void {
+  async #halt(uid: string): Promise<void> {
     if (!this.#batches.has(uid)) return;
     this.#halted.add(uid);
-    this.#keepers.halt(uid);
+    await this.#keepers.halt(uid);
+  }
+
+  #haltSoon(uid: string): void {
+    this.#halt(uid).catch((error: unknown) => this.#options.say(`task ${uid}: halt: ${messageOf(error)}`));
   }
 
   async signal(uid: string, signal: string): Promise<void> {
+    await this.#halt(uid);
     const victim = this.#victim(uid);
     if (victim !== null) this.#ending.signal(victim, signal);
   }
 
   async kill(uid: string): Promise<void> {
+    await this.#halt(uid);
     const victim = this.#victim(uid);
     if (victim !== null) this.#ending.kill(victim);
   }
 
   end(uid: string): void {
+    this.#haltSoon(uid);
     const victim = this.#victim(uid);
     if (victim !== null) this.#ending.stop(victim);
   }
@@ -298,7 +306,6 @@ class ProcessDriver implements Driver {
     const handle = this.#looked.get(uid)?.handle ?? null;
     const isBatch = this.#batches.has(uid) && this.#looked.get(uid)?.seen.process.is === "alive";
     if (handle === null && !isBatch) return null;
-    this.#halt(uid);
     const known = this.#groupOf(uid);
     // After the keeper's report of the start, only the claim has the group.
     const group = known.length > 0 ? known : (this.#options.store.attempt(uid)?.group ?? []);

@@ -188,8 +188,10 @@ const isNullOr =
   (is: (value: unknown) => boolean) =>
   (value: unknown): boolean =>
     value === null || is(value);
-const isPart = (value: unknown): boolean =>
-  Array.isArray(value) && value.length === 2 && value.every(isCount) && Number(value[0]) <= Number(value[1]);
+const isPart = (value: unknown): boolean => {
+  const [from, to] = Array.isArray(value) && value.length === 2 ? (value as unknown[]) : [];
+  return isCount(from) && isCount(to) && from <= to;
+};
 const isDevice = (value: unknown): boolean => {
   const { major, minor } = fieldsOf(value);
   return isCount(major) && isCount(minor);
