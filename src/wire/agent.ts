@@ -150,8 +150,6 @@ const open = z.object({
     tail_lines: int.optional(),
     /** Each line begins with its time, as `timeText` writes it. Sent only to an agent that has said `log_lines`. */
     times: z.literal(true).optional(),
-    /** The number of the element of a batch whose output is read. Missing: it is the task's own. */
-    element: int.optional(),
   }),
 });
 /**

@@ -62,7 +62,7 @@ export class Batches {
     if (reader === null) return null;
     if (isNew) reader.look();
     const results = end === null ? reader.read.results : reader.resultsAtEnd(end, claimed);
-    return { results, places: reader.read.open };
+    return { results, places: reader.read.open, only: reader.read.only };
   }
 
   reader(uid: string): ElementReader | null {

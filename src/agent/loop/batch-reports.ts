@@ -12,9 +12,8 @@ import type { Driver } from "../drivers/driver";
 const TELL_EVERY_MS = 100;
 
 /** What was told of a batch last. */
-interface Told {
+interface Told extends Pick<BatchResults, "places" | "only"> {
   readonly upto: number;
-  readonly places: number;
   readonly at_ms: BootMs;
 }
 
@@ -50,7 +49,11 @@ export function createBatchReports(driver: Pick<Driver, "batch">): BatchReports 
     },
     isDue({ assignment: { uid }, end }, results, now_ms) {
       const last = told.get(uid);
-      const isSame = last !== undefined && last.upto === endOfPage(results) && last.places === results.places;
+      const isSame =
+        last !== undefined &&
+        last.upto === endOfPage(results) &&
+        last.places === results.places &&
+        last.only === results.only;
       // The acknowledgement of the last ones brings the next ones.
       if (isSame || (last !== undefined && last.upto > hasOf(uid))) return false;
       const at_ms = last === undefined || end !== null ? now_ms : last.at_ms + TELL_EVERY_MS;
@@ -62,7 +65,8 @@ export function createBatchReports(driver: Pick<Driver, "batch">): BatchReports 
       return due_ms;
     },
     sent(uid, results, now_ms) {
-      told.set(uid, { upto: endOfPage(results), places: results.places, at_ms: now_ms });
+      const { places, only } = results;
+      told.set(uid, { upto: endOfPage(results), places, only, at_ms: now_ms });
     },
     acknowledged(uid, upto) {
       has.set(uid, Math.max(hasOf(uid), upto));

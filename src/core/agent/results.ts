@@ -11,10 +11,13 @@ export const RESULTS_PAGE: Bytes = 128 * 1024;
 /** More than the JSON of a result has, without its text. */
 const RESULT_BYTES: Bytes = 48;
 
-/** What is known of a batch: its results in the order of their numbers, and how many of its places are in use. */
+/** What is known of a batch: its results in the order of their numbers, and what is left of it. */
 export interface BatchSoFar {
   readonly results: readonly ElementResult[];
+  /** How many places are not given up. */
   readonly places: number;
+  /** How many of its elements begin at all; null if that is not decided. */
+  readonly only: number | null;
 }
 
 /** The most bytes of a character. */
@@ -32,7 +35,7 @@ const withinWire = ([index, end, ran_ms, why]: ElementResult): ElementResult =>
   why === undefined ? [index, end, ran_ms] : [index, end, ran_ms, cutText(why, HOUSE_LIMITS.text_chars)];
 
 /** Returns the results from number `from` on that fit into so many bytes. */
-export function pageOf({ results, places }: BatchSoFar, from: number, room: Bytes = RESULTS_PAGE): BatchResults {
+export function pageOf({ results, places, only }: BatchSoFar, from: number, room: Bytes = RESULTS_PAGE): BatchResults {
   const page: ElementResult[] = [];
   let left = room;
   for (let n = from; n < results.length && page.length < HOUSE_LIMITS.batch_elements; n++) {
@@ -41,7 +44,7 @@ export function pageOf({ results, places }: BatchSoFar, from: number, room: Byte
     if (left < 0) break;
     page.push(result);
   }
-  return { from, results: page, places };
+  return { from, results: page, places, only };
 }
 
 /** Returns the number of the first result behind a page. */

@@ -54,7 +54,7 @@ test("results of batches come in messages of less than 256 KiB", () => {
   const results = Array.from({ length: 100 }, (_, index) => [index, 1, 5, why] as const);
   const entries = Array.from({ length: 9 }, (_, n) => ({
     ...ended(n, null),
-    results: { from: 4, results, places: 1 },
+    results: { from: 4, results, places: 1, only: null },
   }));
   const pages = [...pagesOf(entries)];
   expect(pages.flat()).toEqual(entries);

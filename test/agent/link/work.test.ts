@@ -96,7 +96,7 @@ test("what the server has of a batch is noted with each acknowledgement, and bef
     },
     send: () => undefined,
   } as unknown as ServerLink;
-  const results = { from: 3, results: [[7, 0, 1] as const, [9, 1, 1] as const], places: 1 };
+  const results = { from: 3, results: [[7, 0, 1] as const, [9, 1, 1] as const], places: 1, only: null };
   const entry = { ...BARE, reported: { state: "running", pid: 0, started_age_ms: 1 } as const };
   report(link, [
     { ...entry, uid: uidOf(1), results },

@@ -45,7 +45,7 @@ class Batches {
     for (let n = 0; n < count; n++) {
       const record = recordFor(batchFor(2_000, 8));
       this.records.set(record.assignment.uid, record);
-      this.so_far.set(record.assignment.uid, { results: [], places: 8 });
+      this.so_far.set(record.assignment.uid, { results: [], places: 8, only: null });
     }
     const batch = ({ assignment: { uid } }: TaskRecord) => this.so_far.get(uid) ?? null;
     this.reports = createReports(this.records, tasks.store, { batch });
@@ -66,7 +66,7 @@ class Batches {
     const results = Array.from({ length: count }, (_, index): ElementResult =>
       why === undefined ? [index, 0, 5] : [index, 1, 5, why],
     );
-    for (const uid of this.so_far.keys()) this.so_far.set(uid, { results, places });
+    for (const uid of this.so_far.keys()) this.so_far.set(uid, { results, places, only: null });
   }
 
   end(): void {

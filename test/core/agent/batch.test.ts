@@ -97,11 +97,14 @@ const results = (count: number, why?: string): ElementResult[] =>
 
 describe("its report", () => {
   test("has what the server lacks, and 0 for the pid that there is none of", () => {
-    const told = reportOf(batch, aliveWith(5), CONTEXT, { so_far: { results: results(7), places: 5 }, from: 4 });
+    const told = reportOf(batch, aliveWith(5), CONTEXT, {
+      so_far: { results: results(7), places: 5, only: null },
+      from: 4,
+    });
     expect(told).toMatchObject({
       reported: { state: "running", pid: 0 },
       held: { cpu_milli: 500 },
-      results: { from: 4, results: results(7).slice(4), places: 5 },
+      results: { from: 4, results: results(7).slice(4), places: 5, only: null },
     });
   });
   test("tells the end with the last results, and until then that it runs, or stops", () => {
@@ -118,7 +121,7 @@ describe("its report", () => {
         next_uid: null,
       },
     };
-    const so_far = { results: results(10), places: 1 };
+    const so_far = { results: results(10), places: 1, only: null };
     const tell = (record: TaskRecord, from: number, room?: number) =>
       reportOf(record, undefined, CONTEXT, { so_far, from, room }).reported;
     expect(tell(over, 0, 300)).toEqual({ state: "running", pid: 0, started_age_ms: 80 });
@@ -130,7 +133,7 @@ describe("its report", () => {
   });
   test("has its results in pages that fit a message, whatever they say", () => {
     for (const why of [undefined, "x".repeat(100_000), "\u0001".repeat(4_096), "€".repeat(5_000)]) {
-      const so_far = { results: results(1_500, why), places: 1 };
+      const so_far = { results: results(1_500, why), places: 1, only: null };
       const seen: number[] = [];
       for (let from = 0; from < 1_500;) {
         const page = pageOf(so_far, from);
