@@ -4,12 +4,13 @@ import { command, flag } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT, UsageError } from "../failure";
 import { workloadIn } from "../typed/names";
-import { firstFailed } from "../follow/array";
 import { block } from "../print/block";
 import { type ElementDetail, elementLines } from "../print/elements";
 import { nodeLines } from "../print/node";
 import { runLines } from "../print/run";
 import { appLines, workloadLines } from "../print/workload";
+import { isFinal } from "../../core/model/lifecycle";
+import type { ElementView } from "../../wire/api/arrays";
 import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
 import type { RunDetail } from "../../wire/api/runs";
 import type { NameView } from "../../wire/api/names";
@@ -78,6 +79,15 @@ async function newestTask(client: Client, name: string): Promise<TaskView | null
     if (error instanceof ApiError && error.code === "not_found") return null;
     throw error;
   }
+}
+
+/** The most failed elements that are named. */
+const FAILED_NAMED = 5;
+
+/** Returns the first elements of an array that have failed so far. Of one that is over its reason says them. */
+async function firstFailed(client: Client, { run, state, array }: RunDetail): Promise<ElementView[]> {
+  if (array === null || array.failed === 0 || isFinal(state)) return [];
+  return (await client.elements(run, { state: "failed", limit: FAILED_NAMED })).elements;
 }
 
 async function lookUp(client: Client, typed: string, values: boolean): Promise<Document> {

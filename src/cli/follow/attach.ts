@@ -2,7 +2,7 @@
 
 import type { RunAnswer, RunDetail } from "../../wire/api/runs";
 import type { Client } from "../../wire/client";
-import { arrayOutcome, firstFailed } from "./array";
+import { arrayOutcome } from "./array";
 import { followRun, type Followed } from "./attached";
 import type { Context } from "../context";
 import { EXIT } from "../failure";
@@ -32,8 +32,7 @@ async function follow(context: Context, client: Client, run: number, since: numb
     // Who leaves waits for no request and no output that is under way.
     const followed = await Promise.race([following, aborted(leave.signal)]);
     if (followed === null) return sayLeft(context, run, interrupt);
-    if (interrupt.cancelled()) return sayCancelled(context, followed.run);
-    return sayOutcome(context, followed, arrayOutcome(followed.run, await firstFailed(client, followed.run)));
+    return interrupt.cancelled() ? sayCancelled(context, followed.run) : sayOutcome(context, followed);
   } finally {
     stopListening();
   }
@@ -57,7 +56,8 @@ function sayCancelled(context: Context, ended: RunDetail): number {
   return EXIT.interrupted;
 }
 
-function sayOutcome(context: Context, { run, isWhole }: Followed, line: string | null): number {
+function sayOutcome(context: Context, { run, isWhole }: Followed): number {
+  const line = arrayOutcome(run);
   if (line !== null) context.note(`orch: ${clean(line)}`);
   const exit = exitOfRun(run);
   // Who reads the output of a job that succeeded takes it for all that the job wrote.

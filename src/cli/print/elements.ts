@@ -1,6 +1,6 @@
 // Elements of arrays as `orch show` prints them.
 
-import { isElementOver, sayElementEnd } from "../../core/why/over";
+import { isElementOver, sayElementOver } from "../../core/why/over";
 import type { ElementView } from "../../wire/api/arrays";
 import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
@@ -8,7 +8,7 @@ import type { Style } from "./color";
 
 /** Names the first of `count` failed elements with their ends: `7 (exit 3), 9 (killed by KILL), …`. */
 export function sayFailed(first: readonly ElementView[], count: number): string {
-  const named = first.map((element) => `${element.slot} (${sayElementEnd(element) ?? element.state})`);
+  const named = first.map((element) => `${element.slot} (${sayElementOver(element) ?? element.state})`);
   return `${named.join(", ")}${count > first.length ? ", …" : ""}`;
 }
 
@@ -26,7 +26,7 @@ export function elementLines(
   { style, width }: { readonly style: Style; readonly width: number | null },
 ): string[] {
   const { name, run, state, attempts } = element;
-  const end = sayElementEnd(element);
+  const end = sayElementOver(element);
   const batch = task === null ? null : `${task.id?.slice(0, 10) ?? "-"} (elements ${task.elements ?? "?"})`;
   return block(
     {

@@ -56,8 +56,11 @@ export const runColumns = (now_ms: Ms, styled: Style): Column<RunView>[] => [
 ];
 
 /** Returns why a run is in its state, for one cell. */
-export const runWhy = (run: Pick<RunView, "state" | "exit_code" | "signal" | "reason">): string =>
-  taskWhy({ ...run, state: run.state === "failed" || run.state === "cancelled" ? "failed" : "running" });
+export const runWhy = (run: Pick<RunView, "state" | "exit_code" | "signal" | "reason" | "array">): string => {
+  // The end of an array is that of one of its elements, which its reason names.
+  if (run.array !== null && run.reason !== null) return run.reason;
+  return taskWhy({ ...run, state: run.state === "failed" || run.state === "cancelled" ? "failed" : "running" });
+};
 
 /** Returns how long a run has run. One that waits for its next attempt does not run. */
 const took = ({ state, started_ms, finished_ms }: RunView, now_ms: Ms): string =>

@@ -23,7 +23,7 @@ export const isElementOver = ({ state }: Pick<Element, "state">): boolean =>
   state !== "pending" && state !== "assigned";
 
 /** Returns how an element ended: `exit 3`, `killed by KILL`, `lost`; null if it is not over or has succeeded. */
-export function sayElementEnd({ state, exit_code, signal }: Element): string | null {
+export function sayElementOver({ state, exit_code, signal }: Element): string | null {
   if (state === "succeeded" || !isElementOver({ state })) return null;
   if (signal !== null) return `killed by ${signal}`;
   return exit_code === null ? state : `exit ${exit_code}`;

@@ -5,7 +5,7 @@ import { formatAge, formatProgress } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import { calledAs, fullName, fullRunName, isPart, isWanted } from "../../core/model/task";
-import { isElementOver, overHint, sayElementEnd, sayOver } from "../../core/why/over";
+import { isElementOver, overHint, sayElementOver, sayOver } from "../../core/why/over";
 import { type BlockedView, explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
 import { RefusedError } from "../refused";
@@ -27,7 +27,7 @@ function overText({ store }: Api, ref: string, meant: Meant, who: Principal, loo
   const { run, slot, member, attempt, element } = meant;
   if (run !== null && element !== null) {
     const view = elementAt(store, run, element);
-    if (isElementOver(view)) return sayOver(ref, view.state, sayElementEnd(view));
+    if (isElementOver(view)) return sayOver(ref, view.state, sayElementOver(view));
   }
   const last = tasksOf(store, meant)[0];
   const view = last === undefined ? null : taskView(last, look);
