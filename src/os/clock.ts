@@ -40,6 +40,21 @@ export function steadyClock(): () => number {
  */
 export const preciseMs = (): number => performance.now();
 
+/** The longest time that a timer of the system takes. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** Calls `act` once at a moment since boot, or right after if that has passed. Returns what keeps it from that. */
+export function atMoment(at_ms: BootMs, act: () => void): () => void {
+  const arm = (): ReturnType<typeof setTimeout> =>
+    setTimeout(look, Math.min(Math.max(at_ms - bootMs(), 0), LONGEST_MS));
+  const look = (): void => {
+    if (bootMs() >= at_ms) act();
+    else timer = arm();
+  };
+  let timer = arm();
+  return () => clearTimeout(timer);
+}
+
 /** Waits for `wait_ms`, or until `signal` aborts. */
 export function pause(wait_ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted === true) return Promise.resolve();

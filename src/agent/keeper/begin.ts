@@ -4,29 +4,32 @@
 import { join } from "node:path";
 import type { BootMs } from "../../core/units";
 import { bootMs } from "../../os/clock";
-import { enterRest, type GroupJoining } from "../../os/cgroup/enter";
-import { joinLate, makeGroup, removeGroup, weigh } from "../../os/cgroup/group";
-import { findCgroups, groupOf, type Cgroups, type Group } from "../../os/cgroup/hierarchy";
+import type { GroupJoining } from "../../os/cgroup/enter";
+import { openGroup, removeGroup } from "../../os/cgroup/group";
+import { groupOf, type Group } from "../../os/cgroup/hierarchy";
 import { messageOf } from "../../os/errors";
-import { createHeld, directoryProblem, exists } from "../../os/files/files";
-import { isAnyFar } from "../../os/files/near";
+import { createHeld, exists } from "../../os/files/files";
 import { appendLines, extentOfTaskFile } from "../../os/files/task-files";
-import { joinNewKeyring } from "../../os/libc";
 import type { Say } from "../../os/log";
-import { adjustOom, statOf } from "../../os/proc";
-import { findCommand, launch, type Launched, type ProcessExit } from "../../os/process/spawn";
+import { statOf } from "../../os/proc";
+import { launch, type ProcessExit } from "../../os/process/spawn";
 import { trace } from "../../os/trace";
+import { ELEMENTS, mayLine } from "../tasks/element-journal";
 import type { Journal } from "../tasks/living";
 import { clocksNow } from "../tasks/moments";
 import { claimText, FILES, pidLine, type StartCause } from "../tasks/taskdir";
-import { commandOf, type Wrapped, type Wrappers } from "./command";
+import { inTrouble } from "./clear";
+import { commandOf, type Whereabouts, type Wrapped, type Wrappers } from "./command";
+import { aheadOf } from "./element-log";
+import { grouping } from "./grouping";
 import type { Guard } from "./guard";
-import type { TaskOrder } from "./messages";
+import { launchIn, type Inherited } from "./launching";
+import { isOfBatch, type OrderOfBatch, type TaskOrder } from "./messages";
+import { missingBehindWrapper, whereabouts } from "./whereabouts";
 
-export interface Surroundings {
+export interface Surroundings extends Inherited {
   /** Ends exclusive tasks where this keeper cannot. */
   readonly guard: Guard;
-  readonly cgroups: Cgroups;
   /** The name by which the cgroups were found. */
   readonly group_name: string;
   readonly joining: GroupJoining;
@@ -34,8 +37,6 @@ export interface Surroundings {
   /** The journal that shows tasks whose directory is lost. */
   readonly journal: Journal;
   readonly wrappers: Wrappers;
-  /** The keeper's own OOM score, with which its children begin. */
-  readonly oom_score_adj: number;
   readonly say: Say;
 }
 
@@ -57,10 +58,22 @@ export interface HeldTask {
   blamed_until_ms: BootMs;
 }
 
+/** A batch has no main process, and this stands for it where one is named. No process has this pid. */
+export const NO_PROCESS = { pid: 0, start: "" } as const;
+
+/** A batch of which elements can begin now. */
+export interface ReadyBatch extends Pick<HeldTask, "dir" | "claim" | "group" | "started_ms"> {
+  readonly order: OrderOfBatch;
+  readonly begins: Whereabouts;
+  /** Its journal, open for the lines that follow: the first elements may begin already. */
+  readonly journal: number;
+}
+
 const LEASE_OVER = "its lease was over before it began";
 
 export type Begun =
   | { readonly is: "running"; readonly held: HeldTask }
+  | { readonly is: "batch"; readonly ready: ReadyBatch }
   /** The task was claimed, and was over before it began. */
   | {
       readonly is: "failed";
@@ -112,19 +125,17 @@ async function beginClaimed(
     cause,
     why,
   });
-  const { workdir } = order;
-  const far = needsFar(order);
-  const near = order.account === null && !far;
-  const problem = near && workdir !== null ? directoryProblem(workdir) : null;
-  if (problem !== null) return failed("no_directory", problem);
-  const home = near && directoryProblem(order.home) === null ? order.home : "/";
-  const wrapped = commandOf(order, { cwd: workdir ?? home, far }, around.wrappers);
+  const begins = whereabouts(order);
+  if (typeof begins === "string") return failed("no_directory", begins);
+  const wrapped = commandOf(order, begins, around.wrappers);
   if (typeof wrapped === "string") return failed("node_unable", wrapped);
-  const missing = near ? missingBehindWrapper(order, wrapped) : null;
+  // A command that is missing is the end of each element of a batch.
+  const missing = isOfBatch(order) ? null : missingBehindWrapper(order, begins, wrapped);
   if (missing !== null) return failed("no_command", missing, 127);
   if (!hasWholeInput(order, claimed.dir)) return failed("node_unable", "its standard input is not whole there");
   const grouped = grouping(around, order);
   if (typeof grouped === "string") return failed("node_unable", grouped);
+  if (isOfBatch(order)) return beginBatch({ ...claimed, order, begins }, around);
   // The claim and the guard may have taken long, on a disk that hangs. After this nothing is waited for.
   const unguarded = (await guarding(order, group, around.guard)) ?? (callbacks.isLeased() ? null : LEASE_OVER);
   if (unguarded !== null) {
@@ -135,19 +146,21 @@ async function beginClaimed(
   return run({ ...claimed, wrapped }, around, callbacks.onExit);
 }
 
+/** Makes what all elements of a batch need. What it throws is a failure of the whole batch. */
+async function beginBatch(claimed: Omit<ReadyBatch, "journal" | "started_ms">, around: Surroundings): Promise<Begun> {
+  const { order, dir, group } = claimed;
+  openGroup(around.cgroups, group);
+  const journal = await createHeld(join(dir, ELEMENTS), mayLine(aheadOf(order.batch)));
+  if (journal === null) throw new Error("it has a journal of elements already");
+  inTrouble(around.say, `batch ${order.name} could not be noted`, undefined, () =>
+    show({ order, dir, group, ...NO_PROCESS }, around),
+  );
+  return { is: "batch", ready: { ...claimed, journal, started_ms: bootMs() } };
+}
+
 /** Returns whether the standard input of a task is in its directory, or it has none. */
 const hasWholeInput = ({ stdin_bytes }: TaskOrder, dir: string): boolean =>
   stdin_bytes === undefined || extentOfTaskFile(dir, FILES.stdin).size === stdin_bytes;
-
-/**
- * Returns whether the directory or the command of a task may be on a file system that hangs. Only the task's own
- * process looks at such a one.
- */
-function needsFar({ workdir, home, argv, env }: TaskOrder): boolean {
-  const [name = ""] = argv;
-  const commands = name.includes("/") ? [name] : (env["PATH"] ?? "").split(":");
-  return isAnyFar([workdir ?? home, ...commands].filter((path) => path.startsWith("/")));
-}
 
 /** Has the guard hold an exclusive task before anything of it executes. Returns why that failed, or null. */
 async function guarding(
@@ -165,38 +178,6 @@ export function letGo({ uid }: TaskOrder, { guard, say }: Surroundings): void {
   guard.drop(uid).catch((error: unknown) => say("a guard did not let go of a task", { uid, why: messageOf(error) }));
 }
 
-/**
- * Returns why a wrapped command cannot start, or null. The wrapper would notice a missing command only once it runs,
- * and would report that in its own words.
- */
-function missingBehindWrapper(order: TaskOrder, wrapped: Wrapped): string | null {
-  const name = order.argv[0] ?? "";
-  if (wrapped.argv[0] === name) return null;
-  const found = findCommand(name, order.env["PATH"] ?? "", wrapped.cwd);
-  return found === null ? `the command ${name} is not there or not executable` : null;
-}
-
-function grouping(
-  { cgroups, group_name }: Pick<Surroundings, "cgroups" | "group_name">,
-  order: TaskOrder,
-  again = true,
-): string | null {
-  try {
-    makeGroup(cgroups, order.uid, order.limits, order.denied);
-    return null;
-  } catch (error) {
-    if (again && (error as NodeJS.ErrnoException).code === "ENOENT") {
-      // Another keeper has ended and removed the empty directories, so they are made again. On version 1 it may have
-      // removed some of them only, and what this task has in the others would be in the way of the second try.
-      removeGroup(groupOf(cgroups, order.uid, true));
-      findCgroups(group_name);
-      return grouping({ cgroups, group_name }, order, false);
-    }
-    removeGroup(groupOf(cgroups, order.uid, true));
-    return `its control group could not be made: ${messageOf(error)}`;
-  }
-}
-
 const CAUSE_OF = { program: "no_command", arguments: "start_failed", system: "node_unable" } as const;
 
 type Ready = Pick<HeldTask, "order" | "dir" | "claim" | "group" | "wrapped">;
@@ -211,27 +192,18 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
     else onExit(held, exit);
   };
   trace("keeper: grouped");
-  const entered = enterRest(around.cgroups, group);
-  // Otherwise a task possesses the keys of the login that started the agent, and of the tasks before it.
-  joinNewKeyring();
-  const launched: Launched =
-    entered.unkept !== null
-      ? { is: "failed", code: null, lacks: "system", why: `devices could not be kept from it: ${entered.unkept}` }
-      : launch(
-          {
-            argv: wrapped.argv,
-            env: wrapped.env,
-            cwd: wrapped.cwd,
-            cgroup: around.joining.dirFor(group),
-            stdin: order.stdin_bytes === undefined ? null : join(dir, FILES.stdin),
-            stdout: join(dir, FILES.stdout),
-            stderr: join(dir, FILES.stderr),
-            writer: order.account,
-            notes: wrapped.tells ? join(dir, FILES.notes) : null,
-          },
-          exited,
-        );
-  entered.leave();
+  const command = {
+    argv: wrapped.argv,
+    env: wrapped.env,
+    cwd: wrapped.cwd,
+    cgroup: around.joining.dirFor(group),
+    stdin: order.stdin_bytes === undefined ? null : join(dir, FILES.stdin),
+    stdout: join(dir, FILES.stdout),
+    stderr: join(dir, FILES.stderr),
+    writer: order.account,
+    notes: wrapped.tells ? join(dir, FILES.notes) : null,
+  };
+  const launched = launchIn(group, order, around, () => launch(command, exited));
   if (launched.is === "failed") {
     letGo(order, around);
     removeGroup(group);
@@ -241,25 +213,27 @@ function run(ready: Ready, around: Surroundings, onExit: (held: HeldTask, exit: 
   const { pid } = launched;
   trace("keeper: begun");
   const started_ms = bootMs();
-  joinLate(entered.missed, pid);
-  const unweighed = weigh(around.cgroups, group, order.limits);
-  if (unweighed !== null) around.say(`task ${order.name} has no share of its own`, { why: unweighed });
-  if (order.oom_score_adj !== around.oom_score_adj) adjustOom(pid, order.oom_score_adj);
   const start = statOf(pid)?.start ?? "0";
   held = { ...ready, pid, start, started_ms, blamed_until_ms: 0 };
   if (order.lease_ms !== null) around.guard.begun(order.uid, { pid, start });
-  note(held, around);
+  noteProcess(held, around);
   if (early !== null) onExit(held, early);
   return { is: "running", held };
 }
 
 /** Notes a task's process. On a full disk the process runs on without its notes: its group still shows it. */
-function note(held: HeldTask, around: Surroundings): void {
-  const { order, dir, claim, group, pid, start, started_ms } = held;
-  try {
+function noteProcess(held: HeldTask, around: Surroundings): void {
+  const { order, claim, pid, start, started_ms } = held;
+  inTrouble(around.say, `task ${order.name}: its process ${pid} could not be noted`, undefined, () => {
     appendLines(claim, pidLine({ pid, start, started_ms }, clocksNow()));
-    around.journal.begun({ uid: order.uid, name: order.name, pid, start, dir, group, held: order.held });
-  } catch (error) {
-    around.say(`task ${order.name}: its process ${pid} could not be noted`, { why: messageOf(error) });
-  }
+    show(held, around);
+  });
+}
+
+/** Has the keeper's journal show a task. */
+function show(
+  { order, dir, group, pid, start }: Pick<HeldTask, "order" | "dir" | "group" | "pid" | "start">,
+  { journal }: Surroundings,
+): void {
+  journal.begun({ uid: order.uid, name: order.name, pid, start, dir, group, held: order.held });
 }

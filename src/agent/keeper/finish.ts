@@ -4,28 +4,19 @@
 import { join } from "node:path";
 import type { TaskExit } from "../../core/model/end";
 import { bootMs, pause } from "../../os/clock";
-import { gatherThreads } from "../../os/cgroup/enter";
-import { killGroup, membersOf, memoryFacts, removeGroup } from "../../os/cgroup/group";
+import { memoryFacts, removeGroup } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
 import { clearAway, closeFile } from "../../os/files/files";
 import { appendLines, isTaskFile, partOf } from "../../os/files/task-files";
 import type { Say } from "../../os/log";
-import { beganWith, statOf } from "../../os/proc";
-import { killAll, Processes } from "../../os/process/find";
-import { familyOf, orphans } from "../../os/process/orphans";
 import type { ProcessExit } from "../../os/process/spawn";
 import { clocksNow } from "../tasks/moments";
 import { codeLine, exitLine, FILES, startFailed, type StartCause } from "../tasks/taskdir";
+import { clear, inTrouble, removeLater, type Left } from "./clear";
 import { BEGUN } from "./command";
 import { letGo, type HeldTask, type Surroundings } from "./begin";
 import { capAtEnd } from "./growth";
 
-/**
- * The pauses between looks at what is left. They grow, since a process that is stuck in the kernel may stay for long.
- */
-const PATIENCE_MS = [5, 10, 20, 50, 100, 200, 500, 1_000];
-/** Before this look at what is left, threads of this process are looked for in it, which takes a while. */
-const GATHER_AT = 3;
 const WRITE_AGAIN_MS = 1_000;
 
 export const LEASE_OVER = "its lease ran out: the server was not heard";
@@ -44,7 +35,7 @@ export async function finish(
   const { say } = around;
   const bare = bareExit(held, exit);
   // The first kills are sent, and the guard is asked, before the disk is asked for anything, since it may hang.
-  const cleared = clear(held, say);
+  const cleared = clear(leftOf(held), say);
   // The guard may have ended the task while this keeper hung.
   const expired = held.order.lease_ms !== null && around.guard.exited(held.order.uid);
   const settled = Promise.all([cleared, expired]);
@@ -60,6 +51,14 @@ export async function finish(
   await recordExit(held.claim, told, say, () => unwritten(told));
   return told;
 }
+
+const leftOf = ({ order, group, pid, start }: HeldTask): Left => ({
+  name: `task ${order.name}`,
+  group,
+  pid,
+  start,
+  marker: order.marker,
+});
 
 /** Returns the exit of a main process that has just ended. */
 const bareExit = (held: HeldTask, exit: ProcessExit): TaskExit => ({
@@ -108,77 +107,18 @@ async function clearAll(
     capAtEnd(held.dir, held.order.log_cap_bytes, uncapped),
   );
   // A group that cannot be removed contains groups that the task has made, with processes of their own.
-  if (!removeGroup(held.group)) await remove(held, around);
+  if (!removeGroup(held.group)) await removeLater(held.group, around.cgroups, say);
   return told;
 }
-
-/** Does for a task what its end must not depend on, on a disk that may take and give nothing. */
-function inTrouble<T>(say: Say, failed: string, otherwise: T, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    say(failed, { why: messageOf(error) });
-    return otherwise;
-  }
-}
-
-/**
- * Kills the processes that outlived the main process, until none is left. Returns the most that were found at once.
- * What cannot be looked at may live, so it is looked at again, however long that takes.
- */
-async function clear(held: HeldTask, say: Say): Promise<number> {
-  let most = 0;
-  let failed = false;
-  let count = 0;
-  for (let round = 0; ; round++) {
-    try {
-      // No stranger gets the number of a session that has processes, and none has got it in the first round.
-      count = held.group.length > 0 ? killLeft(held) : sweepSession(held, round === 0 || count > 0);
-      most = Math.max(most, count);
-      if (count === 0) return most;
-    } catch (error) {
-      if (!failed)
-        say(`what task ${held.order.name} has left is not known, and is tried again`, { why: messageOf(error) });
-      failed = true;
-    }
-    await pause(PATIENCE_MS[Math.min(round, PATIENCE_MS.length - 1)] ?? 0);
-  }
-}
-
-function killLeft(held: HeldTask): number {
-  const members = new Set(membersOf(held.group));
-  const inside = members.size === 0 ? 0 : killGroup(held.group);
-  return inside + killEscaped(held, members);
-}
-
-/**
- * Kills the processes that have left the task's group, as a task of root can. Their parents are dead, so they, or those
- * that they descend from, were handed to the keeper. They are known by the task's session, or by its mark in the
- * environment that they began with. Returns how many were found, without those that were `inside` the group.
- */
-function killEscaped({ pid, order }: HeldTask, inside: ReadonlySet<number>): number {
-  const left = orphans();
-  if (left.length === 0) return 0;
-  const escaped = left
-    .filter(
-      (one) => !inside.has(one.pid) && (statOf(one.pid)?.session === pid || beganWith(one.pid).includes(order.marker)),
-    )
-    .flatMap(familyOf);
-  return killAll(escaped);
-}
-
-/**
- * Kills a task's processes without control groups: those of its session, those with its mark in the environment, and
- * what descends from them. Returns how many were found.
- */
-const sweepSession = ({ pid, start, order }: HeldTask, recent: boolean): number =>
-  killAll(new Processes().find({ leader: { pid, start }, recent, marker: order.marker }));
 
 /**
  * Returns why a command did not begin, by what the switch of accounts wrote before it failed. Only a wrapped command
  * has that file. Where not even the switch came so far as to write, its words are the last of the task's output.
  */
-function couldNotBegin(held: HeldTask, { exit_code }: TaskExit): Pick<TaskExit, "cause" | "reason"> {
+export function couldNotBegin(
+  held: Pick<HeldTask, "wrapped" | "dir">,
+  { exit_code }: Pick<TaskExit, "exit_code">,
+): Pick<TaskExit, "cause" | "reason"> {
   if (!held.wrapped.tells || !isTaskFile(held.dir, FILES.notes)) return { reason: null };
   const said = textOf(partOf(held.dir, FILES.notes, "first", MOST_NOTES));
   clearAway(join(held.dir, FILES.notes));
@@ -214,17 +154,4 @@ export async function recordExit(claim: number, exit: TaskExit, say: Say, unwrit
   }
   // It is closed once: after that its number may be that of another task's claim.
   inTrouble(say, "a claim could not be closed", undefined, () => closeFile(claim));
-}
-
-/**
- * Removes a group that was not removable at once. It can be busy for a moment after its last process is gone, or
- * contain groups that a task of root has made, or a thread of this process that began while another was in there.
- */
-async function remove(held: HeldTask, { cgroups, say }: Pick<Surroundings, "cgroups" | "say">): Promise<void> {
-  for (const [tries, ms] of PATIENCE_MS.entries()) {
-    await pause(ms);
-    if (tries === GATHER_AT) gatherThreads(cgroups);
-    inTrouble(say, "what a task has left in its control group could not be killed", 0, () => killGroup(held.group));
-    if (removeGroup(held.group)) return;
-  }
 }

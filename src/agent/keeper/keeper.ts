@@ -20,7 +20,8 @@ import { stayLean } from "../../os/process/lean";
 import { takeKnownState } from "../../os/process/known-state";
 import { orphans, takeOrphans } from "../../os/process/orphans";
 import { systemTool, type ProcessExit } from "../../os/process/spawn";
-import { begin, type HeldTask, type Surroundings } from "./begin";
+import { RunningBatch } from "./running-batch";
+import { begin, NO_PROCESS, type HeldTask, type ReadyBatch, type Surroundings } from "./begin";
 import { Enforcer, expired } from "./enforcer";
 import { finish, recordExit } from "./finish";
 import { LOOK_EVERY_MS, lookAtAll, watchGrowth, type Growth } from "./growth";
@@ -41,6 +42,10 @@ const OWN_OOM_SCORE = -500;
 interface Kept {
   held: HeldTask | null;
   growth: Growth | null;
+  /** What runs the elements of a task that is a batch. */
+  batch: RunningBatch | null;
+  /** Whether no further element shall begin, also of a batch that is about to begin. */
+  halted: boolean;
   /** Whether the main process has ended: its pid may be a stranger's, and what it left is being killed. */
   exited: boolean;
   /** The end of a task, told before the disk took it; null if there is none yet. */
@@ -83,8 +88,10 @@ class Keeper {
     if (this.#lonely !== null) clearTimeout(this.#lonely);
     this.#lonely = null;
     this.#tell(peer, { is: "here", version: this.#version, uids: [...this.#tasks.keys()], pings: true });
-    for (const [uid, { unwritten }] of this.#tasks)
+    for (const [uid, { unwritten, batch }] of this.#tasks) {
+      batch?.tell();
       if (unwritten !== null) this.#tell(peer, { is: "ended", uid, exit: unwritten });
+    }
     return {
       message: (message) => this.#hear(message, peer),
       closed: (why) => {
@@ -116,6 +123,8 @@ class Keeper {
       this.#enforcer.lease(message.heard_boot_ms);
     } else if (message.do === "ping") {
       this.#tell(peer, { is: "alive" });
+    } else if (message.do === "halt") {
+      this.#halt(message.uid);
     } else if (message.do === "start") {
       this.#start(message.order)
         .then((refused) => {
@@ -133,7 +142,7 @@ class Keeper {
     const { uid } = order;
     if (this.#tasks.has(uid)) return "it is being kept already";
     if (!this.#enforcer.isLeased(order)) return "there is no valid lease";
-    const kept: Kept = { held: null, growth: null, exited: false, unwritten: null };
+    const kept: Kept = { held: null, growth: null, batch: null, halted: false, exited: false, unwritten: null };
     this.#tasks.set(uid, kept);
     const begun = await begin(order, this.#around, {
       isLeased: () => this.#enforcer.isLeased(order),
@@ -158,6 +167,9 @@ class Keeper {
         this.#ended(uid, exit);
         return null;
       }
+      case "batch":
+        this.#run(kept, begun.ready);
+        return null;
       case "running": {
         const { pid, start, started_ms, dir } = begun.held;
         // The exit may have been handled already. Then there is nothing to watch.
@@ -169,6 +181,32 @@ class Keeper {
         return null;
       }
     }
+  }
+
+  #run(kept: Kept, ready: ReadyBatch): void {
+    const { uid, name } = ready.order;
+    const { say } = this.#around;
+    const batch = new RunningBatch(ready, this.#around, (ended, open) =>
+      this.#tellAll({ is: "elements", uid, ended, open }),
+    );
+    kept.batch = batch;
+    if (kept.halted) batch.halt();
+    this.#watch();
+    this.#tellAll({ is: "started", uid, ...NO_PROCESS, started_ms: ready.started_ms });
+    batch
+      .run()
+      .then(async (exit) => {
+        await recordExit(ready.claim, exit, say, () => this.#tellUnwritten(uid, exit));
+        this.#ended(uid, exit);
+      })
+      .catch((error: unknown) => say(`the end of batch ${name} could not be told`, { why: String(error) }));
+  }
+
+  #halt(uid: string): void {
+    const kept = this.#tasks.get(uid);
+    if (kept === undefined) return;
+    kept.halted = true;
+    kept.batch?.halt();
   }
 
   #exited(held: HeldTask, exit: ProcessExit): void {
@@ -224,7 +262,7 @@ class Keeper {
   #watch(): void {
     this.#looking ??= setInterval(() => {
       lookAtAll(
-        [...this.#tasks.values()].flatMap(({ growth }) => growth ?? []),
+        [...this.#tasks.values()].flatMap(({ growth, batch }) => growth ?? batch?.growths() ?? []),
         (why) => this.#around.say("output could not be watched", { why }),
       );
       this.#collect();

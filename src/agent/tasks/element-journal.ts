@@ -20,6 +20,9 @@ export const beganLine = (position: number, place: number, at_ms: BootMs): strin
 export const endedLine = (position: number, end: ElementEnd, ran_ms: Ms, why?: string): string =>
   line("ended", position, end, Math.round(ran_ms), ...(why === undefined ? [] : [JSON.stringify(why)]));
 
+/** The element at `position` was begun, and nothing of it executed: it goes back. */
+export const backLine = (position: number): string => line("back", position);
+
 /** Only the first `count` elements of the order begin: no further one ever does. */
 export const onlyLine = (count: number): string => line("only", count);
 
@@ -79,6 +82,7 @@ function takeFact(read: ElementsRead, elements: readonly number[], text: string)
   else if (word === "only") read.only = Math.min(read.only ?? count, count);
   else if (word === "open") read.open = Math.min(read.open, count);
   else if (read.ended.has(count)) return;
+  else if (word === "back") read.running.delete(count);
   else if (word === "began") read.running.set(count, { place: Number(second), at_ms: Number(third) });
   else if (word === "ended") {
     const index = elements[count];

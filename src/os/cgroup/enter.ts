@@ -3,7 +3,7 @@
 // period of 5 to 20 ms where no other was moved a moment ago). On version 2 a process is born in its group.
 
 import { symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { exists, makePrivateDir, removeFile } from "../files/files";
 import { kernelText } from "../proc";
 import { tryWrite } from "./dirs";
@@ -81,7 +81,7 @@ export function enterRest(cgroups: Cgroups, group: Group): Entered {
   let unkept: string | null = null;
   const all = hierarchiesOf(cgroups);
   for (const dir of group.slice(1)) {
-    const hierarchy = all.find(({ base }) => base === dirname(dir));
+    const hierarchy = all.find(({ base }) => dir.startsWith(`${base}/`));
     const why = hierarchy === undefined ? `${dir} is in no hierarchy` : tryWrite(join(dir, hierarchy.file), SELF);
     if (why !== null && hierarchy?.base === cgroups.devices?.base) unkept = why;
     else if (why !== null) missed.push(dir);

@@ -1,9 +1,10 @@
 // The control group of one task, from its creation to its removal: its processes, their memory, and how all of them are
 // ended.
 
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { DeviceNumber } from "../device-deny";
+import { readAt } from "../files/files";
 import { kernelText } from "../proc";
 import { keepDevices } from "./devices";
 import { below, tryRemove, tryWrite } from "./dirs";
@@ -44,6 +45,16 @@ export function joinLate(dirs: Iterable<string>, pid: number): void {
   for (const dir of dirs) tryWrite(join(dir, "cgroup.procs"), String(pid));
 }
 
+/**
+ * Lets groups with limits of their own be made below the group of a task, by the name `TASK/…`. On version 2 the task's
+ * own then has no processes.
+ */
+export function openGroup(cgroups: Cgroups, [dir]: Group): void {
+  if (cgroups.is !== "v2" || dir === undefined) return;
+  const all = cgroups.controllers.map((controller) => `+${controller}`).join(" ");
+  if (all !== "") writeFileSync(join(dir, "cgroup.subtree_control"), all);
+}
+
 function pidsIn(dir: string): number[] {
   const text = kernelText(join(dir, "cgroup.procs"));
   // A process of another PID namespace is listed as 0, and a signal to 0 is one to this process's own group.
@@ -53,6 +64,16 @@ function pidsIn(dir: string): number[] {
         .split("\n")
         .map(Number)
         .filter((pid) => pid > 0);
+}
+
+/** How many links a directory has that contains no other one. */
+const LINKS_OF_A_LEAF = 2;
+
+/** Returns whether a group is seen to be without processes, and without groups below it. */
+export function isGroupEmpty([dir]: Group): boolean {
+  if (dir === undefined) return false;
+  const there = lstatSync(dir, { throwIfNoEntry: false });
+  return there?.nlink === LINKS_OF_A_LEAF && kernelText(join(dir, "cgroup.procs")) === "";
 }
 
 /** Returns the processes that are in the group now, and in the groups that its task has made below it. */
@@ -116,9 +137,22 @@ export function memoryFacts(group: Group): MemoryFacts {
   const v1 = kernelText(join(dir, "memory.max_usage_in_bytes"));
   const peak = v1 ?? kernelText(join(dir, "memory.peak"));
   const events = kernelText(join(dir, v1 === null ? "memory.events" : "memory.oom_control")) ?? "";
-  const kills = /^oom_kill (\d+)$/m.exec(events)?.[1] ?? "0";
-  return { peak_bytes: peak === null ? null : Number(peak), oom_kills: Number(kills) };
+  return { peak_bytes: peak === null ? null : Number(peak), oom_kills: killsIn(events) };
 }
+
+const killsIn = (events: string): number => Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? "0");
+
+/** Opens what counts the processes of a group that were killed because memory ran out; null if nothing does. */
+export function openOomKills([dir]: Group): number | null {
+  const path = ["memory.events", "memory.oom_control"].map((name) => join(dir ?? "/", name)).find(existsSync);
+  return path === undefined ? null : openSync(path, "r");
+}
+
+/** More than the file has that counts them. */
+const EVENTS_BYTES = 512;
+
+export const oomKillsIn = (opened: number): number =>
+  killsIn(new TextDecoder().decode(readAt(opened, 0, EVENTS_BYTES)));
 
 /** Removes an empty group. Returns false while the kernel refuses to remove one of its directories. */
 export function removeGroup(group: Group): boolean {

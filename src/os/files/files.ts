@@ -107,7 +107,8 @@ export function namesIn(path: string): string[] {
   }
 }
 
-const synced = (fd: number): Promise<void> =>
+/** Resolves when the content of an open file is durable; the process does other things meanwhile. */
+export const synced = (fd: number): Promise<void> =>
   new Promise((resolve, reject) => {
     fdatasync(fd, (error) => (error === null ? resolve() : reject(error)));
   });

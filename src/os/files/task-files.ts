@@ -42,11 +42,34 @@ export const openInput = (dir: string, name: string): number => openToHand(dir, 
 function openToHand(dir: string, name: string, purpose: Purpose, flags: number): number {
   const looked = openTaskFile(dir, name, purpose);
   try {
-    const path = process.platform === "linux" ? `/proc/self/fd/${looked}` : join(dir, name);
-    return openSync(path, flags);
+    return openAgain(looked, join(dir, name), flags);
   } finally {
     closeSync(looked);
   }
+}
+
+/** Opens an open file anew, so that what a process does to one descriptor (flags, locks) is not seen at the other. */
+const openAgain = (fd: number, path: string, flags: number): number =>
+  openSync(process.platform === "linux" ? `/proc/self/fd/${fd}` : path, flags);
+
+/** An output file that is handed to one process after the other, for as long as none of them has written to it. */
+export interface HeldOutput {
+  readonly path: string;
+  readonly fd: number;
+}
+
+export const holdOutput = (dir: string, name: string): HeldOutput => ({
+  path: join(dir, name),
+  fd: openTaskFile(dir, name, "append"),
+});
+
+/** Opens a held output for a process, as `openOutput` does. */
+export const handOutput = ({ path, fd }: HeldOutput): number => openAgain(fd, path, O_WRONLY | O_APPEND);
+
+/** Returns the size of a held output; null if its name was taken from it, so that nobody would find it. */
+export function sizeOfHeld({ fd }: HeldOutput): number | null {
+  const { size, nlink } = fstatSync(fd);
+  return nlink === 0 ? null : size;
 }
 
 /** Opens a name in a directory that is itself no link. Where /proc is missing, only the last part is held to that. */

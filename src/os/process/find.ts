@@ -15,6 +15,8 @@ export interface Sought {
   readonly recent: boolean;
   /** What the environment of its processes began with (`NAME=value`); null if no environment shall be read. */
   readonly marker: string | null;
+  /** What else, by its name, has to be in an environment with the mark; missing if the mark says all. */
+  readonly beside?: string;
   /** What was found of the task before. */
   readonly known?: readonly FoundProcess[];
 }
@@ -39,11 +41,12 @@ export class Processes {
   readonly #carriers = new Map<string, Map<string, Listed[]>>();
 
   /** Returns the living processes of a task, and never this process itself. */
-  find({ leader, recent, marker, known = [] }: Sought): FoundProcess[] {
+  find({ leader, recent, marker, beside, known = [] }: Sought): FoundProcess[] {
     if (process.platform !== "linux") return [];
     const listing = (this.#listing ??= listProcesses());
     const { all, byParent } = listing;
-    const marked = marker === null ? [] : this.#carriersOf(marker, listing);
+    const carriers = marker === null ? [] : this.#carriersOf(marker, listing);
+    const marked = beside === undefined ? carriers : carriers.filter(({ pid }) => beganWith(pid).includes(beside));
     const noted = (leader === null ? known : [...known, leader]).flatMap((one) => {
       const now = all.get(one.pid);
       return now?.start === one.start ? [now] : [];

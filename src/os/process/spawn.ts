@@ -139,36 +139,63 @@ export type Lack = "program" | "arguments" | "system";
 
 /** Starts a task's process. `onExit` is called once, and never before this function returns. */
 export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): Launched {
+  const { stdin, stdout, stderr, writer, notes } = task;
+  return execute(
+    task,
+    {
+      stdin: stdin === null ? null : () => openFor(writer, stdin, "input"),
+      stdout: () => openFor(writer, stdout, "output"),
+      stderr: () => openFor(writer, stderr, "output"),
+      notes: notes === null ? null : () => openFor(writer, notes, "output"),
+    },
+    onExit,
+  );
+}
+
+/** Opens a file that is handed to a process, and lets the process's account use it. */
+export function openFor(writer: TaskCommand["writer"], path: string, as: "input" | "output"): number {
+  const fd = (as === "input" ? openInput : openOutput)(dirname(path), basename(path));
+  if (writer !== null) give(fd, writer.gid, as === "input" ? 0o640 : 0o660);
+  return fd;
+}
+
+/** How the descriptors of a process are opened. They are closed here once it has them. */
+export interface Descriptors {
+  readonly stdin: (() => number) | null;
+  readonly stdout: () => number;
+  readonly stderr: () => number;
+  readonly notes: (() => number) | null;
+}
+
+/** Starts a process with these descriptors. `onExit` is called once, and never before this function returns. */
+export function execute(
+  command: Pick<TaskCommand, "argv" | "env" | "cwd" | "cgroup">,
+  streams: Descriptors,
+  onExit: (exit: ProcessExit) => void,
+): Launched {
   const fds: number[] = [];
-  const open = (path: string): number => {
-    const fd = openOutput(dirname(path), basename(path));
+  const open = (stream: () => number): number => {
+    const fd = stream();
     fds.push(fd);
-    if (task.writer !== null) give(fd, task.writer.gid, 0o660);
-    return fd;
-  };
-  const input = (path: string): number => {
-    const fd = openInput(dirname(path), basename(path));
-    fds.push(fd);
-    if (task.writer !== null) give(fd, task.writer.gid, 0o640);
     return fd;
   };
   try {
     const stdio: ["ignore" | number, number, number, ...number[]] = ["ignore", -1, -1];
     let what = "its standard input";
     try {
-      if (task.stdin !== null) stdio[0] = input(task.stdin);
+      if (streams.stdin !== null) stdio[0] = open(streams.stdin);
       what = "its output";
-      [stdio[1], stdio[2]] = [open(task.stdout), open(task.stderr)];
-      if (task.notes !== null) stdio.push(open(task.notes));
+      [stdio[1], stdio[2]] = [open(streams.stdout), open(streams.stderr)];
+      if (streams.notes !== null) stdio.push(open(streams.notes));
     } catch (error) {
       return { is: "failed", code: null, lacks: "system", why: `${what}: ${messageOf(error)}` };
     }
-    const child = Bun.spawn([...task.argv], {
+    const child = Bun.spawn([...command.argv], {
       stdio,
-      env: { ...task.env },
-      cwd: task.cwd,
+      env: command.env,
+      cwd: command.cwd,
       detached: true,
-      ...(task.cgroup === null ? {} : { cgroup: task.cgroup }),
+      ...(command.cgroup === null ? {} : { cgroup: command.cgroup }),
       onExit: (subprocess, code) =>
         onExit({
           exit_code: subprocess.signalCode === null ? code : null,
@@ -179,7 +206,7 @@ export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): 
     own(child);
     return { is: "started", pid: child.pid };
   } catch (error) {
-    return couldNot(error, task.argv[0] ?? "");
+    return couldNot(error, command.argv[0] ?? "");
   } finally {
     for (const fd of fds) closeSync(fd);
   }
@@ -189,7 +216,7 @@ export function launch(task: TaskCommand, onExit: (exit: ProcessExit) => void): 
  * Lets an account use a file of which it is not the owner: programs open /dev/stdout and /dev/stdin again, but only an
  * owner may take a lease on a file, which keeps others from opening it. The file's directory is closed to all accounts.
  */
-function give(fd: number, gid: number, mode: 0o640 | 0o660): void {
+export function give(fd: number, gid: number, mode: 0o640 | 0o660): void {
   fchownSync(fd, -1, gid);
   fchmodSync(fd, mode);
 }

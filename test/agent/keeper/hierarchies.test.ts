@@ -26,36 +26,16 @@ import { findCgroups, type Cgroups } from "../../../src/os/cgroup/hierarchy";
 import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { deviceNumber } from "../../../src/os/device-deny";
 import { randomHex } from "../../../src/os/dice";
+import { bareBaseOf, kindsOfGroups } from "../../support/hierarchies";
 import { isAlive } from "../../support/processes";
 
 const dir = mkdtempSync(join(tmpdir(), "orch-groups-"));
 const name = `test-${randomHex(4)}`;
-const bare = "/sys/fs/cgroup/unified";
-const bareBase = join(bare, name);
 const here = findCgroups(name);
-
-const kinds: Record<string, Cgroups> = {
-  "no control groups": { is: "none", detail: "made up" },
-  [`this machine's own (${here.is})`]: here,
-};
-if (process.getuid?.() === 0 && existsSync(join(bare, "cgroup.procs"))) {
-  kinds["version 2 without controllers"] = {
-    is: "v2",
-    base: bareBase,
-    controllers: [],
-    devices: { by: "program", mount: bare, base: bareBase },
-    detail: null,
-  };
-  if (here.is === "v1") {
-    kinds["version 1 without its list of devices"] = {
-      ...here,
-      devices: { by: "program", mount: bare, base: join(bare, "orch", name) },
-    };
-  }
-}
+const kinds = kindsOfGroups(name, here);
 
 beforeAll(() => {
-  if ("version 2 without controllers" in kinds) mkdirSync(bareBase);
+  if ("version 2 without controllers" in kinds) mkdirSync(bareBaseOf(name));
 });
 afterAll(() => {
   for (const one of Object.values(kinds)) removeBases(one);

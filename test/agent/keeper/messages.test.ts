@@ -27,6 +27,7 @@ const ORDER: TaskOrder = {
   log_cap_bytes: 1,
   held: null,
 };
+const BATCH = { parts: [[0, 9]], round: 1, places: 2, first: 0, step: 1, begins_for_ms: 1, time_limit_ms: null };
 const NONE = [null, undefined, 5, "start", [], {}, { do: "dance" }, { is: "dancing" }] as const;
 
 describe("a keeper", () => {
@@ -36,11 +37,19 @@ describe("a keeper", () => {
       expect(parseToKeeper({ do: "start", order })).toMatchObject({ is: "asked", message: { do: "start", order } });
     }
     expect(parseToKeeper({ do: "lease", heard_boot_ms: 4 }).is).toBe("asked");
+    expect(parseToKeeper({ do: "halt", uid }).is).toBe("asked");
+    expect(parseToKeeper({ do: "start", order: { ...ORDER, batch: BATCH } }).is).toBe("asked");
   });
-  for (const line of [...NONE, { do: "lease" }, { do: "start" }, { do: "start", order: null }]) {
+  for (const line of [...NONE, { do: "lease" }, { do: "halt" }, { do: "start" }, { do: "start", order: null }]) {
     test(`does not understand ${JSON.stringify(line)}`, () =>
       expect(parseToKeeper(line)).toMatchObject({ is: "not understood", uid: null }));
   }
+  test("refuses an exclusive batch", () =>
+    expect(parseToKeeper({ do: "start", order: { ...ORDER, batch: BATCH, lease_ms: 1 } })).toEqual({
+      is: "not understood",
+      why: "an order of an exclusive batch",
+      uid,
+    }));
   for (const [name, value] of [
     ["argv", []],
     ["argv", ["a", 1]],
@@ -50,6 +59,10 @@ describe("a keeper", () => {
     ["denied", [{}]],
     ["stop", {}],
     ["lease_ms", "1"],
+    ["batch", null],
+    ["batch", { ...BATCH, parts: [[3, 2]] }],
+    ["batch", { ...BATCH, places: 0 }],
+    ["batch", { ...BATCH, time_limit_ms: undefined }],
   ] as const) {
     test(`refuses an order whose ${name} is ${JSON.stringify(value)}`, () =>
       expect(parseToKeeper({ do: "start", order: { ...ORDER, [name]: value } })).toEqual({
@@ -66,6 +79,7 @@ describe("an agent", () => {
     { is: "here", version: "1", uids: [] },
     { is: "started", uid, pid: 3, start: "4", started_ms: 5 },
     { is: "refused", uid, why: "because" },
+    { is: "elements", uid, ended: 3, open: 2 },
     { is: "refused", uid, why: "because", dropped: true as const },
     { is: "ended", uid, exit: { ...exit, peak_memory_bytes: null, oom: false, left: 0, reason: null } },
   ] as const) {
