@@ -1,4 +1,4 @@
-// The kinds of control groups that a keeper may find, made up from what this machine has: a bare hierarchy, a plain one.
+// The kinds of control groups that a keeper may find, made up from what this machine has.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";

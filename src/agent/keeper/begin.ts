@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { BootMs } from "../../core/units";
 import { bootMs } from "../../os/clock";
 import type { GroupJoining } from "../../os/cgroup/enter";
-import { openGroup, removeGroup } from "../../os/cgroup/group";
+import { openGroup, removeGroup, weigh } from "../../os/cgroup/group";
 import { groupOf, type Group } from "../../os/cgroup/hierarchy";
 import { messageOf } from "../../os/errors";
 import { createHeld, exists } from "../../os/files/files";
@@ -21,7 +21,7 @@ import { claimText, FILES, pidLine, type StartCause } from "../tasks/taskdir";
 import { inTrouble } from "./clear";
 import { commandOf, type Whereabouts, type Wrapped, type Wrappers } from "./command";
 import { aheadOf } from "./element-log";
-import { grouping } from "./grouping";
+import { grouping, limitsOfPlaces } from "./grouping";
 import type { Guard } from "./guard";
 import { launchIn, type Inherited } from "./launching";
 import { isOfBatch, type OrderOfBatch, type TaskOrder } from "./messages";
@@ -150,6 +150,8 @@ async function beginClaimed(
 async function beginBatch(claimed: Omit<ReadyBatch, "journal" | "started_ms">, around: Surroundings): Promise<Begun> {
   const { order, dir, group } = claimed;
   openGroup(around.cgroups, group);
+  const unweighed = weigh(around.cgroups, group, limitsOfPlaces(order.limits, order.batch.places));
+  if (unweighed !== null) around.say(`batch ${order.name} has no share of its own`, { why: unweighed });
   const journal = await createHeld(join(dir, ELEMENTS), mayLine(aheadOf(order.batch)));
   if (journal === null) throw new Error("it has a journal of elements already");
   inTrouble(around.say, `batch ${order.name} could not be noted`, undefined, () =>

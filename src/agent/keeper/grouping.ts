@@ -10,10 +10,11 @@ import type { TaskOrder } from "./messages";
 const MOST_PIDS = 2 ** 22;
 
 /** Returns the limits of a task's group. */
-function limitsOf({ limits, batch }: TaskOrder): GroupLimits {
-  if (batch === undefined) return limits;
-  const { cpu_milli, memory_bytes, pids } = limits;
-  const { places } = batch;
+const limitsOf = ({ limits, batch }: TaskOrder): GroupLimits =>
+  batch === undefined ? limits : limitsOfPlaces(limits, batch.places);
+
+/** Returns the limits of so many places together, by those of one. */
+export function limitsOfPlaces({ cpu_milli, memory_bytes, pids }: GroupLimits, places: number): GroupLimits {
   return {
     cpu_milli: cpu_milli * places,
     memory_bytes: memory_bytes === null ? null : memory_bytes * places,

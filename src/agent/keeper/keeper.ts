@@ -204,9 +204,8 @@ class Keeper {
 
   #halt(uid: string): void {
     const kept = this.#tasks.get(uid);
-    if (kept === undefined) return;
-    kept.halted = true;
-    kept.batch?.halt();
+    if (kept !== undefined) kept.halted = true;
+    kept?.batch?.halt();
   }
 
   #exited(held: HeldTask, exit: ProcessExit): void {

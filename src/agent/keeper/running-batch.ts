@@ -4,13 +4,14 @@
 import { numberAt } from "../../core/model/array";
 import type { TaskExit } from "../../core/model/end";
 import { atMoment, bootMs, pause } from "../../os/clock";
-import { memoryFacts, removeGroup } from "../../os/cgroup/group";
+import { memoryFacts, removeGroup, weigh } from "../../os/cgroup/group";
 import { messageOf } from "../../os/errors";
 import { elementsOf } from "../tasks/element-journal";
 import { startFailed } from "../tasks/taskdir";
 import type { ReadyBatch, Surroundings } from "./begin";
 import { inTrouble, removeLater } from "./clear";
 import { aheadOf, ElementLog } from "./element-log";
+import { limitsOfPlaces } from "./grouping";
 import type { Growth } from "./growth";
 import { ElementPlace, type NodeTrouble } from "./element-place";
 
@@ -188,6 +189,10 @@ export class RunningBatch {
     await pause(IDLE_MS, this.#finished.signal);
     if (this.#finished.signal.aborted) return;
     this.#open -= 1;
+    const { order, group } = this.#batch;
+    const unweighed = weigh(this.#around.cgroups, group, limitsOfPlaces(order.limits, this.#open));
+    if (unweighed !== null)
+      this.#around.say("a batch has the weight of places that it has given up", { why: unweighed });
     this.#note(this.#log.open(this.#open));
     this.#tellSoon();
   }

@@ -9,7 +9,7 @@ import { kernelText } from "../proc";
 import { keepDevices } from "./devices";
 import { below, tryRemove, tryWrite } from "./dirs";
 import { basesOf, groupOf, type Cgroups, type Group } from "./hierarchy";
-import { limitV1, limitV2, weighV1, type GroupLimits } from "./limits";
+import { limitV1, limitV2, weighV1, weighV2, type GroupLimits } from "./limits";
 
 /** Makes the group of one task. Throws when one of `limits` cannot be set. */
 export function makeGroup(
@@ -30,13 +30,15 @@ export function makeGroup(
 }
 
 /**
- * Gives a group of version 1 its weight, which may be too small for the thread that is in it while it starts the first
- * process. Returns why that failed, or null.
+ * Gives a group, as against others, the part of the processors that its limits say. On version 1 that may be too little
+ * for the thread that is in it while it starts the first process. Returns why it failed, or null.
  */
 export function weigh(cgroups: Cgroups, group: Group, limits: GroupLimits): string | null {
-  const at = cgroups.is === "v1" ? cgroups.bases.findIndex(({ controller }) => controller === "cpu") : -1;
+  if (cgroups.is === "none") return null;
+  const at = cgroups.is === "v1" ? cgroups.bases.findIndex(({ controller }) => controller === "cpu") : 0;
   const dir = group[at];
-  return dir === undefined ? null : weighV1(dir, limits);
+  if (dir === undefined) return null;
+  return cgroups.is === "v1" ? weighV1(dir, limits) : weighV2(dir, cgroups.controllers, limits);
 }
 
 /** Puts a process into directories of its group that it is not in yet. */

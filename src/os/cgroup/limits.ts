@@ -32,8 +32,12 @@ export function limitV1(dir: string, controller: Controller, limits: GroupLimits
   }
 }
 
+/** Gives a group its part of the processors, as against others. Returns why that failed, or null. */
 export const weighV1 = (dir: string, { cpu_milli }: GroupLimits): string | null =>
   tryWrite(join(dir, "cpu.shares"), String(sharesOf(cpu_milli)));
+
+export const weighV2 = (dir: string, controllers: readonly Controller[], { cpu_milli }: GroupLimits): string | null =>
+  controllers.includes("cpu") ? tryWrite(join(dir, "cpu.weight"), String(weightOf(cpu_milli))) : null;
 
 export function limitV2(dir: string, controllers: readonly Controller[], limits: GroupLimits): void {
   if (controllers.includes("cpu")) writeFileSync(join(dir, "cpu.weight"), String(weightOf(limits.cpu_milli)));

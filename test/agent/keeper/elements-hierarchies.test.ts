@@ -8,7 +8,7 @@ import { Guard } from "../../../src/agent/keeper/guard";
 import type { OrderOfBatch } from "../../../src/agent/keeper/messages";
 import { RunningBatch } from "../../../src/agent/keeper/running-batch";
 import type { TaskExit } from "../../../src/core/model/end";
-import { makeGroup, openGroup, removeGroup } from "../../../src/os/cgroup/group";
+import { makeGroup, openGroup, weigh } from "../../../src/os/cgroup/group";
 import { findCgroups, groupOf, type Cgroups } from "../../../src/os/cgroup/hierarchy";
 import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { randomHex } from "../../../src/os/dice";
@@ -84,9 +84,19 @@ test.if(here.is === "v1")("v1: a batch has the limits of its places together, an
   const cpu = bases.find((base) => base.includes("/cpu/")) ?? "";
   const order = batchOf("", { parts: [[0, 0]], places: 3 }, { limits });
   const of = (base: string, file: string): string => `cat ${base}/${order.uid}/${file} ${base}/${order.uid}/0/${file}`;
-  const script = `${of(memory, "memory.limit_in_bytes")}; ${of(cpu, "cpu.shares")}; grep -c ${order.uid}/0$ /proc/self/cgroup`;
+  const inside = `grep -c ${order.uid}/0$ /proc/self/cgroup`;
+  const script = `${of(memory, "memory.limit_in_bytes")}; ${of(cpu, "cpu.shares")}; ${inside}`;
   await run(here, { ...order, argv: ["/bin/sh", "-c", `sleep 0.1; ${script}`] });
   expect(outputOf(order, 0).trim().split("\n")).toEqual(["201326592", "67108864", "3072", "1024", "3"]);
+});
+
+test.if(here.is === "v1")("v1: a batch has no weight for places that it has given up", async () => {
+  const cpu = here.is === "v1" ? here.bases.find(({ controller }) => controller === "cpu")?.base : undefined;
+  const order = batchOf("", { parts: [[0, 2]], places: 3 }, { limits });
+  const shares = `${cpu}/${order.uid}/cpu.shares`;
+  const script = `[ $ORCH_SLOT != 0 ] || { cat ${shares}; until [ $(cat ${shares}) = 1024 ]; do sleep 0.02; done; }`;
+  await run(here, { ...order, argv: ["/bin/sh", "-c", script] });
+  expect(outputOf(order, 0)).toBe("3072\n");
 });
 
 test("version 2: controllers are handed down to the groups of the places", () => {
@@ -98,5 +108,7 @@ test("version 2: controllers are handed down to the groups of the places", () =>
   expect(said(join(base, "task", "cgroup.subtree_control"))).toBe("+cpu +pids");
   makeGroup(v2, "task/0", limits);
   expect(said(join(base, "task", "0", "pids.max"))).toBe("50");
-  expect(removeGroup(["/no/such/group"])).toBe(true);
+  weigh(v2, group, { ...limits, cpu_milli: 3_000, pids: 1 });
+  expect(said(join(base, "task", "cpu.weight"))).toBe("118");
+  expect(said(join(base, "task", "pids.max"))).toBe("50");
 });

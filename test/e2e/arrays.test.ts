@@ -1,0 +1,90 @@
+// An array from the command line to its end, against the real binary: its elements run by number, the failed ones are
+// named, and each has its own output.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { RunDetail } from "../../src/wire/api/runs";
+import { Cluster } from "../support/cluster";
+import { waitUntil } from "../support/wait";
+
+const SMALL = ["--cpu", "20m", "--memory", "16MiB"];
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await Cluster.start({ name: "arrays", agents: ["n1", "n2"] });
+});
+afterAll(async () => expect(await cluster.close()).toEqual([]));
+
+const show = (run: number | string): Promise<RunDetail> => cluster.json<RunDetail>("show", String(run));
+
+test("an attached array has code 0 if all of its elements succeed, and prints nothing of them", async () => {
+  const { code, out, err } = await cluster.orch(
+    "run",
+    "--array",
+    "0-99%8",
+    ...SMALL,
+    "--name",
+    "all",
+    "-c",
+    "echo $ORCH_SLOT",
+  );
+  expect([code, out]).toEqual([0, ""]);
+  expect(err).toEndWith("succeeded: 100/100 done\n");
+  const [run] = (await cluster.json<{ runs: RunDetail[] }>("runs")).runs;
+  expect(run).toMatchObject({
+    name: "all",
+    state: "succeeded",
+    array: { elements: "0-99%8", total: 100, succeeded: 100, failed: 0, again: 0, running: 0 },
+  });
+  for (const slot of [0, 57, 99]) expect(await cluster.ok("logs", `${run!.run}_${slot}`)).toBe(`${slot}\n`);
+});
+
+test("one that fails has code 1 and names the elements, which are shown and read one by one", async () => {
+  const command = 'echo "I am $ORCH_SLOT"; case $ORCH_SLOT in 14) exit 3;; 20) kill -KILL $$;; esac';
+  const { code, err } = await cluster.orch("run", "--array", "10-30:2", ...SMALL, "--name", "some", "-c", command);
+  expect(code).toBe(1);
+  const [run] = (await cluster.json<{ runs: RunDetail[] }>("runs")).runs;
+  const number = run!.run;
+  const failed = "2 of 11 elements did not succeed: 14 (exit code 3), 20 (signal KILL)";
+  expect(err).toContain(`run ${number} failed: ${failed}`);
+  expect(await show(`${number}_14`)).toMatchObject({
+    name: `${number}_14`,
+    state: "failed",
+    exit_code: 3,
+    signal: null,
+  });
+  expect(await show(`${number}_12`)).toMatchObject({ state: "succeeded", exit_code: 0 });
+  expect(await cluster.ok("logs", `${number}_14`)).toBe("I am 14\n");
+  expect(await cluster.ok("show", String(number))).toContain(failed);
+  const wrong = await cluster.orch("logs", `${number}_15`);
+  expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining("its elements are 10-30:2")]);
+});
+
+test("an element that fails is tried again, in a later round", async () => {
+  await cluster.apply(`
+app: again
+jobs:
+  flaky:
+    array: 0-9
+    retries: 1
+    run: test $ORCH_SLOT != 7 || test $ORCH_ATTEMPT = 2
+    resources: { cpu: 20m, memory: 16MiB }
+`);
+  await waitUntil("the array to succeed", async () => {
+    const run = (await cluster.json<{ runs: RunDetail[] }>("runs")).runs.find(({ name }) => name === "again.flaky");
+    return run?.state === "succeeded" && run.array?.succeeded === 10;
+  });
+});
+
+test("what lives of an array is listed by its elements, and its cancel stops all of them", async () => {
+  const number = (await cluster.ok("run", "-d", "--array", "0-999%4", ...SMALL, "--", "sleep", "1000")).trim();
+  const waiting = await waitUntil("four to run", async () => {
+    const run = await show(number);
+    return run.array?.running === 4 ? run : null;
+  });
+  expect(waiting.tasks.every(({ elements }) => elements !== null)).toBe(true);
+  expect((await cluster.orch("cancel", `${number}_0`)).code).toBe(1);
+  await cluster.ok("cancel", number);
+  await waitUntil("the end", async () => (await show(number)).state === "cancelled");
+  const states = new Set((await cluster.client().elements(number)).elements.map(({ state }) => state));
+  expect([...states].toSorted()).toEqual(["cancelled", "stopped"]);
+});
