@@ -173,6 +173,7 @@ export const nodeFacts = z.object({
   data: prose.nullable().optional(),
   foreign_tasks: foreignTasks.optional(),
   takes_stdin: z.boolean().optional(),
+  takes_arrays: z.boolean().optional(),
 }) satisfies z.ZodType<NodeFacts>;
 
 const identity = z.object({

@@ -59,6 +59,7 @@ export function machineFacts(machine: Machine): MachineFacts {
       memory_bytes: machine.memory_bytes,
       address: null,
       cgroups: "none",
+      takes_arrays: true,
       cgroups_detail: null,
       limits: null,
       accounts: "existing",

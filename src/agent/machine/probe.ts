@@ -75,6 +75,7 @@ export async function probeMachine(options: ProbeOptions): Promise<Probed> {
     unix_user: accountOfProcess().name,
     unable: null,
     takes_stdin: true,
+    takes_arrays: true,
     data: options.data,
   };
   const automatic = { os: facts.os, arch: facts.arch, hostname: facts.hostname };

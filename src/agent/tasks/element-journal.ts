@@ -44,6 +44,8 @@ export interface ElementsRead {
   /** The results, in the order in which they came. */
   readonly results: ElementResult[];
   readonly ended: Set<number>;
+  /** Those of which nothing executed, although they were begun. */
+  readonly back: Set<number>;
   /** How many places are not given up. */
   open: number;
   /** How many elements begin at all; null if that is not decided. */
@@ -56,6 +58,7 @@ export const nothingRead = ({ places }: Pick<BatchOrder, "places">): ElementsRea
   running: new Map(),
   results: [],
   ended: new Set(),
+  back: new Set(),
   open: places,
   only: null,
 });
@@ -82,8 +85,10 @@ function takeFact(read: ElementsRead, elements: readonly number[], text: string)
   else if (word === "only") read.only = Math.min(read.only ?? count, count);
   else if (word === "open") read.open = Math.min(read.open, count);
   else if (read.ended.has(count)) return;
-  else if (word === "back") read.running.delete(count);
-  else if (word === "began") read.running.set(count, { place: Number(second), at_ms: Number(third) });
+  else if (word === "back") {
+    read.running.delete(count);
+    read.back.add(count);
+  } else if (word === "began") read.running.set(count, { place: Number(second), at_ms: Number(third) });
   else if (word === "ended") {
     const index = elements[count];
     const end: ElementEnd = /^\d+$/.test(second) ? Number(second) : second;
@@ -102,8 +107,11 @@ function takeFact(read: ElementsRead, elements: readonly number[], text: string)
  */
 export function resultsWithoutEnd(read: ElementsRead, elements: readonly number[], rebooted: boolean): ElementResult[] {
   const why = rebooted ? "the machine was restarted while it ran" : "its keeper died while it ran";
+  const most = Math.min(read.may, read.only ?? read.may);
   const positions = rebooted
-    ? Array.from({ length: read.may }, (_, position) => position).filter((position) => !read.ended.has(position))
+    ? Array.from({ length: most }, (_, position) => position).filter(
+        (position) => !read.ended.has(position) && !read.back.has(position),
+      )
     : [...read.running.keys()].sort((a, b) => a - b);
   return positions.flatMap((position) => {
     const index = elements[position];

@@ -88,6 +88,8 @@ export class ElementReader {
 
   #withoutEnd(end: RecordEnd, claimed: () => boolean): readonly ElementResult[] {
     const isRead = this.look() === "read";
+    // Its keeper has said that it is over, so all that began has its end there.
+    if (isRead && end.state !== "unknown" && end.state !== "gone") return [];
     if (isRead || (this.#state === "missing" && mayLackJournal(end, claimed())))
       return resultsWithoutEnd(this.read, this.#elements, end.state === "gone");
     // Any of them may have begun, and nobody can tell.

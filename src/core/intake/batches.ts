@@ -35,7 +35,7 @@ function knownOf(state: State, { owner_uid, batch }: TaskRow, draft: IntakeDraft
 export function takeResults(
   state: State,
   task: TaskRow,
-  { results }: TaskReport,
+  { results, reported }: TaskReport,
   context: IntakeContext,
   draft: IntakeDraft,
 ): TaskRow {
@@ -46,9 +46,9 @@ export function takeResults(
     draft.doubts.push(`left out results of ${taskName(task)}: ${known.batch.told} to ${results.from - 1}`);
     return task;
   }
-  const news = results.results.slice(known.batch.told - results.from);
   const again = tryAgain(run, context.limits);
-  let batch = news.length === 0 ? known.batch : noteResults(array, known.batch, news, again, draft.doubts);
+  const isNews = results.from + results.results.length > known.batch.told || reported.state === "gone";
+  let batch = isNews ? noteResults(array, known.batch, results, again, draft.doubts) : known.batch;
   if (results.only !== null) batch = onlyFirst(array, batch, results.only);
   const places = Math.max(1, Math.min(batch.places, results.places));
   if (batch === known.batch && places === batch.places) return task;

@@ -1,7 +1,7 @@
 // The elements of an array while a pass, or an intake, notes what became of some: their states page by page, and the
 // array's sums. Both are made into rows once all is noted.
 
-import type { ArrayRun, ElementBatch, ElementEnd, ElementPage, ElementRange, ElementResult } from "../model/array";
+import type { ArrayRun, BatchResults, ElementBatch, ElementEnd, ElementPage, ElementRange } from "../model/array";
 import { countOf, indicesOf, isElementEnd, isIn, joined, partsOf, sizeOf, split } from "../model/array";
 import { attemptsIn, endIn, PAGE_ELEMENTS, pageKey, pageOf, pageWith, stateAfter, statesIn } from "../model/pages";
 import type { TryAgain } from "../model/pages";
@@ -86,23 +86,25 @@ export function giveUnbegun(draft: ArrayDraft, round: number, indices: readonly 
 }
 
 /**
- * Takes in the results of a batch from number `told` on. Returns the batch as it is afterwards; what the node said that
- * cannot be is added to `doubts`.
+ * Takes in results of a batch. Returns the batch as it is afterwards; what the node said that cannot be is added to
+ * `doubts`. Known ones are looked at as well: a machine that has lost its power may have lost results of its journal,
+ * and numbers the others anew.
  */
 export function noteResults(
   draft: ArrayDraft,
   batch: ElementBatch,
-  results: readonly ElementResult[],
+  { from, results }: Pick<BatchResults, "from" | "results">,
   again: TryAgain,
   doubts: string[],
 ): ElementBatch {
   let wrong: number | null = null;
-  for (const [index, end, ran_ms] of results) {
+  for (const [n, [index, end, ran_ms]] of results.entries()) {
     const isRight = isIn(batch.parts, index) && isElementEnd(end);
-    if (!isRight || !noteEnd(draft, batch.round, [index, end, ran_ms], again)) wrong ??= index;
+    const isNews = isRight && noteEnd(draft, batch.round, [index, end, ran_ms], again);
+    if (!isNews && from + n >= batch.told) wrong ??= index;
   }
   if (wrong !== null) doubts.push(`told how element ${wrong} of [${batch.label}] ended, which cannot be news`);
-  return { ...batch, told: batch.told + results.length };
+  return { ...batch, told: Math.max(batch.told, from + results.length) };
 }
 
 /** Returns a batch of which only the first elements begin, and gives the others back. */

@@ -102,7 +102,7 @@ export interface CardCheck {
 export interface Check {
   /**
    * A stable name: `cpu memory disk gpu countable label pool taint port host apart together state account avoid
-   * environment workdir stdin`.
+   * environment workdir stdin array`.
    */
   readonly check: string;
   readonly detail: string;

@@ -44,6 +44,7 @@ const FIXED: readonly CheckOne[] = [
   checkEnvironment,
   checkWorkdir,
   checkStdin,
+  checkArray,
   checkLeftOut,
 ];
 
@@ -230,6 +231,16 @@ function checkStdin({ shape }: Look, { node }: Room): Tell | null {
     found("stdin", "have an agent of an earlier release, which gives tasks no standard input", {
       hopeless: true,
       detail: "its agent is of an earlier release, which gives tasks no standard input",
+    });
+}
+
+/** An agent of an earlier release would run the command once, and no element. */
+function checkArray({ shape }: Look, { node }: Room): Tell | null {
+  if (!shape.is_array || node.facts.takes_arrays === true) return null;
+  return () =>
+    found("array", "have an agent of an earlier release, which runs no arrays", {
+      hopeless: true,
+      detail: "its agent is of an earlier release, which runs no arrays",
     });
 }
 

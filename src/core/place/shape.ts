@@ -26,6 +26,8 @@ export interface Shape {
   readonly spec: TaskSpec;
   /** Whether its tasks read something from standard input. */
   readonly has_stdin: boolean;
+  /** Whether it is of an array, so that an agent has to run elements of it. */
+  readonly is_array: boolean;
   /** The Unix account under which its tasks run, or why it has none. */
   readonly account: AccountFor;
   readonly host_key: string;
@@ -133,8 +135,11 @@ export function specKey(spec: TaskSpec): string {
 
 const hasStdin = ({ owner }: Demand): boolean => "stdin" in owner && owner.stdin !== null;
 
+const isArray = ({ owner }: Demand): boolean => "array" in owner && owner.array !== null;
+
 /** Returns a key of what a demand itself asks of a node. */
-const wantKey = (demand: Demand): string => `${hasStdin(demand) ? "<" : ""}${specKey(demand.spec)}`;
+const wantKey = (demand: Demand): string =>
+  `${hasStdin(demand) ? "<" : ""}${isArray(demand) ? "[" : ""}${specKey(demand.spec)}`;
 
 export const accountOf = (pass: Pass, demand: Pick<Demand, "owner" | "spec">): AccountFor =>
   accountFor(pass.state, demand.owner.user, demand.spec.unix_user);
@@ -147,7 +152,7 @@ const accountKey = (account: AccountFor): string =>
 export function shapeOf(pass: Pass, shapes: Shapes, demand: Demand): Shape {
   const { owner, spec } = demand;
   // A run in no app has no company, so one of the same person and the same spec has its shape.
-  if (owner.app_uid !== null || hasStdin(demand)) return shapeIn(pass, shapes, demand);
+  if (owner.app_uid !== null || hasStdin(demand) || isArray(demand)) return shapeIn(pass, shapes, demand);
   const byUser = shapes.alone.getOrInsertComputed(spec, () => new Map<string, Shape>());
   return byUser.getOrInsertComputed(owner.user, () => shapeIn(pass, shapes, demand));
 }
@@ -242,6 +247,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, conditions: Cond
   const shape: Shape = {
     spec,
     has_stdin: hasStdin(demand),
+    is_array: isArray(demand),
     account,
     host_key,
     apart,

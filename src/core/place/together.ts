@@ -196,6 +196,7 @@ const kindOf = ({ looks }: Pick<Party, "looks">): string =>
       [...shape.left_out.keys()],
       shape.needs,
       shape.has_stdin,
+      shape.is_array,
     ]),
   ]);
 

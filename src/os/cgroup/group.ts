@@ -1,7 +1,7 @@
 // The control group of one task, from its creation to its removal: its processes, their memory, and how all of them are
 // ended.
 
-import { existsSync, lstatSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DeviceNumber } from "../device-deny";
 import { readAt } from "../files/files";

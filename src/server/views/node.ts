@@ -104,7 +104,15 @@ export function nodeView(
   const reserved = (key: AmountKey): number =>
     Math.min(sum(promises, key) + Math.min(sum(orphans, key), node.capacity[key]), Number.MAX_SAFE_INTEGER);
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
-  const { limits, unable = null, silent = null, foreign_tasks = [], takes_stdin: _taken, ...facts } = node.facts;
+  const {
+    limits,
+    unable = null,
+    silent = null,
+    foreign_tasks = [],
+    takes_stdin: _stdin,
+    takes_arrays: _arrays,
+    ...facts
+  } = node.facts;
   return {
     id: node.id,
     name: node.name,

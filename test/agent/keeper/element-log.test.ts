@@ -43,6 +43,7 @@ test("what it writes is what is read", async () => {
     running: new Map(),
     results: [[4, "TERM", 7, "why"]],
     ended: new Set([0]),
+    back: new Set([1]),
     open: 1,
     only: 1,
   });

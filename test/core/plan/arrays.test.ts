@@ -41,7 +41,11 @@ class Life {
     this.state = buildState({
       cluster: { next_run: 2, next_ordinal: nodes },
       nodes: Array.from({ length: nodes }, (_, n) =>
-        buildNode(`n${n}`, { ordinal: n, capacity: { cpu_milli: 4_000, memory_bytes: 1_000 } }),
+        buildNode(`n${n}`, {
+          ordinal: n,
+          facts: { takes_arrays: true },
+          capacity: { cpu_milli: 4_000, memory_bytes: 1_000 },
+        }),
       ),
       runs: [buildRun(1, "s", { array: freshArray(array(text)), settings: { retries, on_node_loss: "requeue" } })],
       users: [buildUser("alice")],
