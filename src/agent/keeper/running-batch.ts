@@ -1,7 +1,7 @@
 // Runs the elements of a batch, place by place, without a word to the agent between two of them. What it began and how
 // that ended is in the batch's journal, before anybody is told.
 
-import { numberAt } from "../../core/model/array";
+import { numberAt, sayElementEnd } from "../../core/model/array";
 import type { TaskExit } from "../../core/model/end";
 import { atMoment, bootMs, pause } from "../../os/clock";
 import { memoryFacts, removeGroup, weigh } from "../../os/cgroup/group";
@@ -38,6 +38,7 @@ export class RunningBatch {
   readonly #finished = new AbortController();
   /** Why elements could not begin; null if they could. */
   #trouble: NodeTrouble | null = null;
+  #stopped = false;
   #telling: ReturnType<typeof setTimeout> | null = null;
 
   constructor(batch: ReadyBatch, around: Surroundings, told: (ended: number, open: number) => void) {
@@ -63,17 +64,24 @@ export class RunningBatch {
     this.#told(this.#ended, this.#open);
   }
 
-  /** Begins no further element. */
+  /** Begins no further element, since the batch is being stopped: what ends from now on is stopped with it. */
   halt(): void {
+    this.#stopped = true;
+    this.#beginNoMore();
+  }
+
+  #beginNoMore(): void {
     if (this.#halted.signal.aborted) return;
     this.#halted.abort();
-    if (this.#taken < this.#elements.length) this.#note(this.#log.only(this.#taken));
+    if (this.#taken === this.#elements.length) return;
+    this.#note(this.#log.only(this.#taken));
+    this.#tellSoon();
   }
 
   /** Runs the batch. Resolves with its end when nothing of it is left, and its results are safe. */
   async run(): Promise<TaskExit> {
     const { started_ms, order } = this.#batch;
-    const cancel = atMoment(started_ms + order.batch.begins_for_ms, () => this.halt());
+    const cancel = atMoment(started_ms + order.batch.begins_for_ms, () => this.#beginNoMore());
     if (this.#open < order.batch.places) this.#note(this.#log.open(this.#open));
     let busy = this.#places.length;
     await Promise.all(
@@ -128,7 +136,7 @@ export class RunningBatch {
   #take(): number | null {
     if (this.#halted.signal.aborted || this.#taken >= this.#elements.length) return null;
     if (bootMs() - this.#batch.started_ms >= this.#batch.order.batch.begins_for_ms) {
-      this.halt();
+      this.#beginNoMore();
       return null;
     }
     const ahead = aheadOf(this.#batch.order.batch);
@@ -154,7 +162,7 @@ export class RunningBatch {
       .then(() => {
         this.#may = count;
       })
-      .catch((error: unknown) => this.#stop(startFailed(messageOf(error), "node_unable")))
+      .catch((error: unknown) => this.#cease(startFailed(messageOf(error), "node_unable")))
       .finally(() => {
         this.#extending = null;
       });
@@ -165,23 +173,24 @@ export class RunningBatch {
       place.prepare();
       this.#log.began(position, place.number, bootMs());
     } catch (error) {
-      return this.#stop(startFailed(messageOf(error), "node_unable"));
+      return this.#cease(startFailed(messageOf(error), "node_unable"));
     }
     const ran = await place.run(numberAt(this.#batch.order.batch, this.#elements[position] ?? 0));
     if (ran.is === "back") {
-      this.#stop(ran.trouble);
+      this.#cease(ran.trouble);
       return this.#log.back(position);
     }
-    await this.#log.ended(position, ran.end, ran.ran_ms, ran.why);
+    if (this.#stopped) await this.#log.ended(position, "stopped", ran.ran_ms, ran.why ?? sayElementEnd(ran.end));
+    else await this.#log.ended(position, ran.end, ran.ran_ms, ran.why);
     this.#ended += 1;
     this.#tellSoon();
   }
 
   /** Begins no further element, for a trouble that each of them would have. */
-  #stop(trouble: NodeTrouble): void {
+  #cease(trouble: NodeTrouble): void {
     this.#trouble ??= trouble;
     this.#around.say(`batch ${this.#batch.order.name} begins nothing more here`, { why: trouble.reason });
-    this.halt();
+    this.#beginNoMore();
   }
 
   /** Gives a place up once it was idle for a while, unless the batch ends meanwhile. */

@@ -69,6 +69,12 @@ export const isElementEnd = (end: ElementEnd): boolean =>
     ? Number.isSafeInteger(end) && end >= 0 && end <= 255
     : /^(unknown|lost|stopped|[A-Z][A-Z0-9+]{1,15})$/.test(end);
 
+/** Words how an element ended: `exit code 3`, `signal KILL` or `unknown`. */
+export function sayElementEnd(end: ElementEnd): string {
+  if (typeof end === "number") return `exit code ${end}`;
+  return end === end.toUpperCase() ? `signal ${end}` : end;
+}
+
 /** The results of a batch: those from number `from` on, and what is left of it. */
 export interface BatchResults {
   readonly from: number;

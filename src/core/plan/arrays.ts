@@ -1,6 +1,6 @@
 // Arrays: from the states of their elements to the next batches, the next round, or the run's own end.
 
-import { countOf, numberAt, type ArrayRun, type ElementEnd } from "../model/array";
+import { countOf, numberAt, sayElementEnd, type ArrayRun, type ElementEnd } from "../model/array";
 import { endIn, PAGE_ELEMENTS, pageKey, statesIn } from "../model/pages";
 import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
@@ -137,10 +137,4 @@ function resultOf(pass: Pass, { uid }: RunRow, array: ArrayRun): Pick<RunRow, "r
     exit_code: typeof first === "number" ? first : null,
     signal: typeof first === "string" && first === first.toUpperCase() ? first : null,
   };
-}
-
-/** Words how an element ended: `exit code 3`, `signal KILL` or `unknown`. */
-export function sayElementEnd(end: ElementEnd): string {
-  if (typeof end === "number") return `exit code ${end}`;
-  return end === end.toUpperCase() ? `signal ${end}` : end;
 }

@@ -170,9 +170,9 @@ describe("an agent", () => {
     await waitUntil("the halt to be noted", () => readBatch(dir, order).only);
     openGate();
     expect(await keeper.end(order)).toMatchObject({ exit_code: 0, reason: null });
-    expect(endsOf(readBatch(dir, order).results)).toEqual([
-      [0, 0],
-      [1, 0],
+    expect(readBatch(dir, order).results.map(([, end, , why]) => [end, why])).toEqual([
+      ["stopped", "exit code 0"],
+      ["stopped", "exit code 0"],
     ]);
   });
 

@@ -150,7 +150,7 @@ describe.each(KINDS)("$kind", ({ command }) => {
     });
     await agent.stop(uid, 20_000);
     await agent.is("stopped");
-    expect(agent.ends()).toEqual({ 0: 0, 1: 0, 2: 7, 3: 7 });
+    expect(agent.ends()).toEqual({ 0: 0, 1: 0, 2: "stopped", 3: "stopped" });
   });
 
   test("what does not obey is killed after the grace", async () => {
@@ -161,7 +161,7 @@ describe.each(KINDS)("$kind", ({ command }) => {
     await waitUntil("one to be up", async () => (await logOf(agent!, uid, 10)) === "up\n");
     await agent.stop(uid, 300);
     await agent.is("stopped");
-    expect(agent.ends()).toEqual({ 0: "KILL", 1: "KILL" });
+    expect(agent.ends()).toEqual({ 0: "stopped", 1: "stopped" });
   });
 
   test.each(["this agent", "the next agent"])("a dead keeper leaves what runs, and %s tells the rest", async (who) => {
