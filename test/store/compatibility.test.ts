@@ -45,7 +45,8 @@ test.each(frozen)("the database of release %s is migrated and loads", async (nam
 
   const store = opened(dir);
   expect(shapeOf(dir)).toEqual(shapeOf(today));
-  expect(LIVE_TABLES.filter((table) => store.state[table].size === 0)).toEqual([]);
+  // Arrays came later.
+  expect(LIVE_TABLES.filter((table) => store.state[table].size === 0)).toEqual(["elements"]);
   expect(store.state.cluster.epoch).toBe(epoch + 1);
   const [task] = store.state.tasks.values();
   expect(store.spec(task!.spec_hash).env).toEqual({ A: "ünïcode 'quoted'" });

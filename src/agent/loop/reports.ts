@@ -85,6 +85,16 @@ function withinInventory(
   });
 }
 
+/** Returns the successors of attempts whose end is not on disk. The server would not know whose such a successor is. */
+function successorsIn(records: Iterable<TaskRecord>): Set<string> {
+  const early = new Set<string>();
+  // An agent may have died between writing a successor and writing the end before it.
+  for (const { end, assignment } of records) {
+    if (end === null && assignment.identity.attempt < assignment.grant_until) early.add(nextUid(assignment));
+  }
+  return early;
+}
+
 export function createReports(
   records: ReadonlyMap<string, TaskRecord>,
   store: Pick<TaskStore, "tail">,
@@ -92,12 +102,7 @@ export function createReports(
 ): TaskReports {
   const batches = createBatchReports(driver);
   const told = new Map<string, Told>();
-  /** Successors of attempts whose end is not on disk. The server would not know whose such a successor is. */
-  const early = new Set<string>();
-  // An agent may have died between writing a successor and writing the end before it.
-  for (const { end, assignment } of records.values()) {
-    if (end === null && assignment.identity.attempt < assignment.grant_until) early.add(nextUid(assignment));
-  }
+  const early = successorsIn(records.values());
   const of = (record: TaskRecord, { seen, ...context }: Situation, room?: Bytes): TaskReport =>
     reportOf(
       record,

@@ -19,7 +19,7 @@ test("only what has changed is told, and what has not is looked at no more close
     [over_uid, { ...over, end: endWithoutResult("stopped", null, "why", 1) }],
   ]);
   let tails = 0;
-  const reports = createReports(records, { tail: () => (tails++, null) });
+  const reports = createReports(records, { tail: () => (tails++, null) }, { batch: () => null });
   const seen = new Map([[uid, alive(7)]]);
   const told = (now_ms: number): unknown[] => {
     const rest: Omit<Situation, "now_ms" | "seen"> = {
