@@ -101,6 +101,7 @@ async function answered(
 ): Promise<Response> {
   const request = c.req.raw;
   const key = keyOf(route);
+  if (route.method !== "GET") await api.store.turn();
   const { value: body, text } = await bodyOf(request, route.body ?? NO_BODY, HOUSE_LIMITS.body_bytes);
   // A body may come slowly: whoever was let in with it may have lost that right meanwhile.
   if (who !== NOBODY) requireStill(who, api.store.state, api.store.now());

@@ -39,6 +39,7 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
     live,
     specs,
     now,
+    clock: parts.clock,
     ballast: parts.ballast,
     laws: parts.laws,
     hasEnded: history.hasEnded,
@@ -67,12 +68,15 @@ export function assembleStore(db: Database, cluster: ClusterRow, parts: StorePar
     now,
     history,
     commit: committer.commit,
+    turn: committer.turn,
     concludeWith: committer.concludeWith,
     conclude: committer.conclude,
     onCommit: committer.onCommit,
     health: committer.health,
     prune(now_ms, keep) {
       parts.ballast.restore();
+      // A batch that is being made names specs that no row names yet.
+      committer.finish();
       return prune(now_ms, keep);
     },
     copyTo: (path) => copyDatabase(db, path, parts.folder),

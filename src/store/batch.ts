@@ -75,8 +75,13 @@ export interface BatchContext {
   readonly laws: { readonly list: readonly Law[]; readonly thorough: boolean };
   /** The most transactions of one batch, without its conclusion. */
   readonly limit: number;
-  /** Runs after the transactions of the batch, or null. It is `due` also where these have changed nothing. */
-  readonly conclusion: { readonly transaction: QueuedTransaction; readonly due: boolean } | null;
+  /**
+   * Called after the transactions of the batch. Returns what concludes them, or null. It is `due` also where these have
+   * changed nothing.
+   */
+  readonly conclusion: () => { readonly transaction: QueuedTransaction; readonly due: boolean } | null;
+  /** Whether the turn of the event loop has lasted so long that others come first. */
+  readonly isLong: () => boolean;
 }
 
 interface Attempt {
@@ -88,23 +93,28 @@ interface Attempt {
 }
 
 /**
- * Takes transactions from the front of `queue` until the batch is full. A transaction that does not fit stays in the
- * queue, and runs again for the next batch.
+ * Takes the transactions that are in `queue` now, until the batch is full. A transaction that does not fit stays in the
+ * queue, and runs again for the next batch. Yields where the event loop may do other work; the live state must not
+ * change meanwhile.
  */
-export function buildBatch(queue: QueuedTransaction[], context: BatchContext): Built {
-  const { now_ms, conclusion } = context;
+export function* buildBatch(queue: QueuedTransaction[], context: BatchContext): Generator<void, Built> {
+  const { now_ms, isLong } = context;
   const draft = draftBatch(context);
   const outcomes: Ended[] = [];
-  for (let waiting = queue[0]; waiting !== undefined && outcomes.length < context.limit; waiting = queue[0]) {
+  const most = Math.min(queue.length, context.limit);
+  for (let waiting = queue[0]; waiting !== undefined && outcomes.length < most; waiting = queue[0]) {
     const outcome = draft.add(waiting);
     if (outcome === null) break;
     queue.shift();
     outcomes.push({ waiting, outcome });
+    if (isLong()) yield;
   }
   let concluded: Ended | null = null;
+  const conclusion = context.conclusion();
   if (conclusion !== null && (conclusion.due || draft.isChanged())) {
     const outcome = draft.add(conclusion.transaction);
     if (outcome !== null) concluded = { waiting: conclusion.transaction, outcome };
+    if (isLong()) yield;
   }
   const { revision, layer, rows, answers, actors } = draft;
   if (!draft.isChanged()) return { batch: null, outcomes, concluded };

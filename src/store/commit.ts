@@ -1,4 +1,5 @@
-// The one way to write: transactions queue, one batch is in flight, and only what is durable is shown or answered.
+// The one way to write: transactions queue, one batch is in flight, and only what is durable is shown or answered. A
+// batch is made in short turns of the event loop, between which reads are answered.
 
 import type { Database } from "bun:sqlite";
 import { assert } from "../core/assert";
@@ -18,6 +19,8 @@ export interface CommitterContext {
   readonly live: LiveState;
   readonly specs: Specs;
   readonly now: () => Ms;
+  /** A clock that never jumps. It measures how long a turn lasts. */
+  readonly clock: () => Ms;
   readonly ballast: Ballast;
   readonly laws: BatchContext["laws"];
   readonly hasEnded: BatchContext["hasEnded"];
@@ -25,7 +28,12 @@ export interface CommitterContext {
   readonly beforeWrite: (batch: Batch) => void;
 }
 
-export interface Committer extends Pick<Store, "commit" | "concludeWith" | "conclude" | "onCommit" | "health"> {
+export interface Committer extends Pick<
+  Store,
+  "commit" | "turn" | "concludeWith" | "conclude" | "onCommit" | "health"
+> {
+  /** Ends the batch that is being made, so that what the database has is what is shown. */
+  finish(): void;
   close(): void;
 }
 
@@ -45,13 +53,34 @@ interface Desk {
   due: boolean;
   /** How many of the next transactions become batches of their own, to find the one that broke a batch. */
   alone: number;
+  /** Those who wait for their turn to prepare a change. */
+  readonly comers: (() => void)[];
+  /** How many have got their turn in this turn of the event loop. */
+  let_in: number;
+  /** For how many turns the next batch has waited for comers. */
+  held: number;
+  turn_began_ms: Ms;
+  /** The batch that is being made. Each step of it is a turn. */
+  making: Iterator<void, void> | null;
 }
+
+/** A turn that has lasted so long does not begin another piece of work. */
+const TURN_MS: Ms = 2;
+
+/** That many changes are prepared in a turn: each takes some 0.15 ms. */
+const COMERS_A_TURN = 4;
+
+/** A batch waits for comers for that many turns, so that it serves many who have come at the same time. */
+const HELD_TURNS = 16;
+
+/** That many are answered in a turn. */
+const ANSWERS_A_TURN = 8;
 
 const FULL_HINT = "free space on the file system of the data directory; nothing needs to be restarted";
 const RESTART_HINT = "restart the server; when that does not help: orch restore FILE";
 
 export function createCommitter(context: CommitterContext): Committer {
-  const { db, live, ballast } = context;
+  const { db, ballast } = context;
   const desk: Desk = {
     context,
     writer: writerOf(db),
@@ -63,28 +92,23 @@ export function createCommitter(context: CommitterContext): Committer {
     conclusion: null,
     due: false,
     alone: 0,
+    comers: [],
+    let_in: 0,
+    held: 0,
+    turn_began_ms: 0,
+    making: null,
   };
   return {
-    commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>> {
+    commit(actor, transact, idempotency) {
       const refused = refusal(desk);
-      if (refused !== null) return Promise.reject(refused);
-      return new Promise((resolve, reject) => {
-        desk.queue.push({
-          actor,
-          transact,
-          idempotency: idempotency ?? null,
-          settle(outcome) {
-            if (outcome.is === "error") reject(outcome.error);
-            else
-              resolve({
-                value: outcome.value as T,
-                replayed: outcome.replayed,
-                revision: outcome.revision ?? live.cluster.revision,
-              });
-          },
-        });
-        schedule(desk);
-      });
+      return refused === null ? enqueue(desk, actor, transact, idempotency ?? null) : Promise.reject(refused);
+    },
+    turn() {
+      const passes = desk.comers.length === 0 && desk.let_in < COMERS_A_TURN;
+      if (passes) desk.let_in++;
+      const turn = passes ? Promise.resolve() : new Promise<void>((resolve) => desk.comers.push(resolve));
+      schedule(desk);
+      return turn;
     },
     concludeWith(conclusion) {
       desk.conclusion = conclusion === null ? null : concluding(conclusion);
@@ -106,11 +130,37 @@ export function createCommitter(context: CommitterContext): Committer {
       if (!ballast.there()) ballast.restore();
       return ballast.there() ? { is: "ok" } : { is: "low", why: "the disk of the data directory is almost full" };
     },
+    finish: () => finish(desk),
     close() {
+      finish(desk);
       if (desk.condition.is === "open") desk.condition = { is: "closed" };
-      flush(desk);
+      for (const come of desk.comers.splice(0)) come();
+      desk.making = makeBatch(desk);
+      finish(desk);
     },
   };
+}
+
+function enqueue<T>(
+  desk: Desk,
+  actor: string,
+  transact: (draft: Draft) => T,
+  idempotency: Idempotency | null,
+): Promise<Committed<T>> {
+  return new Promise((resolve, reject) => {
+    desk.queue.push({
+      actor,
+      transact,
+      idempotency,
+      settle(outcome) {
+        if (outcome.is === "error") return reject(outcome.error);
+        const { replayed, revision } = outcome;
+        const value = outcome.value as T;
+        resolve({ value, replayed, revision: revision ?? desk.context.live.cluster.revision });
+      },
+    });
+    schedule(desk);
+  });
 }
 
 /** Returns a conclusion as the transaction that it is. */
@@ -129,21 +179,49 @@ function refusal({ condition }: Desk): StorageError | null {
 }
 
 /**
- * Schedules the batch after the poll phase in which requests came in. All that arrived together share one batch,
- * without a timer.
+ * Schedules a turn after the poll phase in which requests came in. All that arrived together share one batch, without a
+ * timer.
  */
 function schedule(desk: Desk): void {
-  if (desk.scheduled || (desk.queue.length === 0 && !desk.due)) return;
+  const isIdle = desk.queue.length === 0 && !desk.due && desk.making === null && desk.let_in === 0;
+  if (desk.scheduled || (isIdle && desk.comers.length === 0)) return;
   desk.scheduled = true;
   setImmediate(() => {
     desk.scheduled = false;
-    flush(desk);
+    takeTurn(desk);
     schedule(desk);
   });
 }
 
-/** Makes one batch: build it, make it durable, publish it, answer. */
-function flush(desk: Desk): void {
+/** Lets comers in, and does the next piece of a batch. Comers go on when this has returned. */
+function takeTurn(desk: Desk): void {
+  const { context, comers, queue } = desk;
+  desk.let_in = Math.min(comers.length, COMERS_A_TURN);
+  for (const come of comers.splice(0, desk.let_in)) come();
+  if (desk.making === null) {
+    if (queue.length === 0 && !desk.due) return;
+    if (desk.let_in > 0 && desk.held < HELD_TURNS) {
+      desk.held++;
+      return;
+    }
+    desk.held = 0;
+  }
+  desk.turn_began_ms = context.clock();
+  desk.making ??= makeBatch(desk);
+  if (desk.making.next().done === true) desk.making = null;
+}
+
+/** Ends the batch that is being made, if one is. */
+function finish(desk: Desk): void {
+  while (desk.making?.next().done === false);
+  desk.making = null;
+}
+
+/**
+ * Makes one batch: build it, make it durable, publish it, answer. Yields where a turn ends. What the database has is
+ * published in the same turn, so that history and live maps are never seen apart.
+ */
+function* makeBatch(desk: Desk): Generator<void, void> {
   const { context, queue } = desk;
   const refused = refusal(desk);
   if (refused !== null) {
@@ -152,21 +230,21 @@ function flush(desk: Desk): void {
     for (const one of waiting) one.settle({ is: "error", error: refused });
     return;
   }
-  const built = buildBatch(queue, batchContext(desk));
+  const built = yield* buildBatch(queue, batchContext(desk));
   const failure = built.batch === null ? null : append(desk, built.batch);
   context.specs.settled();
-  if (failure !== null) {
-    onFailure(desk, failure, built);
-    return;
-  }
-  if (built.concluded !== null) desk.due = false;
+  if (failure !== null) return onFailure(desk, failure, built);
   if (built.batch !== null) publish(desk, built.batch);
-  for (const { waiting, outcome } of built.outcomes) waiting.settle(outcome);
+  // The answers tell what the conclusion has done.
   built.concluded?.waiting.settle(built.concluded.outcome);
+  for (const [at, { waiting, outcome }] of built.outcomes.entries()) {
+    if (at > 0 && at % ANSWERS_A_TURN === 0) yield;
+    waiting.settle(outcome);
+  }
 }
 
 function batchContext(desk: Desk): BatchContext {
-  const { context, kept, conclusion, due, alone } = desk;
+  const { context, kept, alone } = desk;
   const { live, specs, laws, hasEnded } = context;
   desk.alone = Math.max(0, alone - 1);
   return {
@@ -177,8 +255,14 @@ function batchContext(desk: Desk): BatchContext {
     laws,
     hasEnded,
     limit: alone > 0 ? 1 : Number.POSITIVE_INFINITY,
-    // A batch of one that fails is that one's fault.
-    conclusion: conclusion === null || alone > 0 ? null : { transaction: conclusion, due },
+    isLong: () => context.clock() - desk.turn_began_ms >= TURN_MS,
+    conclusion() {
+      // A batch of one that fails is that one's fault.
+      if (alone > 0) return null;
+      const { conclusion, due } = desk;
+      desk.due = false;
+      return conclusion === null ? null : { transaction: conclusion, due };
+    },
   };
 }
 
@@ -207,7 +291,6 @@ function onFailure(desk: Desk, failure: SqliteFailure, { outcomes, concluded }: 
     desk.due ||= concluded !== null;
     return;
   }
-  if (concluded !== null) desk.due = false;
   if (failure.is === "fatal") {
     desk.condition = { is: "failed", why: `the database failed (${failure.message}); nothing more is written` };
   }

@@ -68,6 +68,11 @@ export interface Store {
    */
   commit<T>(actor: string, transact: (draft: Draft) => T, idempotency?: Idempotency): Promise<Committed<T>>;
   /**
+   * Resolves when the caller may prepare a change. Few are let through in a turn of the event loop, so that those who
+   * only read are answered between them; a batch serves all who have come.
+   */
+  turn(): Promise<void>;
+  /**
    * Ends every batch that changes something with this transaction, which sees what the others of the batch have changed
    * and becomes durable with them. Null: with none.
    */

@@ -171,6 +171,7 @@ export function openSimStore(world: StoreWorld, database: Database): SimStore {
     hasSpec: desk.specs.has,
     now: desk.now,
     commit: (actor, transact, idempotency) => enqueue(desk, actor, transact, idempotency ?? null),
+    turn: () => Promise.resolve(),
     concludeWith: (conclusion) => {
       desk.conclusion = conclusion === null ? null : concluding(conclusion);
     },
@@ -230,9 +231,7 @@ function fly(desk: Desk): void {
   desk.scheduled = true;
   setImmediate(() => {
     desk.scheduled = false;
-    const { conclusion, due } = desk;
-    desk.due = false;
-    desk.flying = buildBatch(queue, {
+    const making = buildBatch(queue, {
       live: database.state,
       now_ms: desk.now(),
       specs,
@@ -240,8 +239,16 @@ function fly(desk: Desk): void {
       hasEnded: (uid) => database.ended_tasks.has(uid),
       laws: { list: LAWS, thorough: true },
       limit: Number.POSITIVE_INFINITY,
-      conclusion: conclusion === null ? null : { transaction: conclusion, due },
+      isLong: () => false,
+      conclusion() {
+        const { conclusion, due } = desk;
+        desk.due = false;
+        return conclusion === null ? null : { transaction: conclusion, due };
+      },
     });
+    let step = making.next();
+    while (step.done !== true) step = making.next();
+    desk.flying = step.value;
     setTimeout(() => land(desk), world.commitDelay());
     world.writing();
   });
@@ -256,8 +263,8 @@ function land(desk: Desk): void {
   world.committed(changes);
   if (changes.length > 0)
     for (const listener of Array.from(desk.listeners)) listener(database.state.cluster.revision, changes);
-  for (const { waiting, outcome } of flying.outcomes) waiting.settle(outcome);
   flying.concluded?.waiting.settle(flying.concluded.outcome);
+  for (const { waiting, outcome } of flying.outcomes) waiting.settle(outcome);
   fly(desk);
 }
 

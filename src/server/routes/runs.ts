@@ -95,7 +95,6 @@ export const RUN_ROUTES = [
     handle({ api, query, who }) {
       const { state, history } = api.store;
       const waits = waitsOf(api);
-      const placed = ({ uid }: RunRow): number => waits.order(uid);
       const wanted = (run: RunRow): boolean =>
         (query.user === undefined || run.user === query.user) &&
         (query.project === undefined || run.project === query.project) &&
@@ -104,10 +103,10 @@ export const RUN_ROUTES = [
       const living = state.runs
         .values()
         .filter(wanted)
-        .map((run) => ({ run, rank: ORDER[shownRunState(run, waits)] }))
+        .map((run) => ({ run, rank: ORDER[shownRunState(run, waits)], place: waits.order(run.uid) }))
         .toArray()
         .sort((a, b) =>
-          withEnded ? b.run.run - a.run.run : a.rank - b.rank || placed(a.run) - placed(b.run) || a.run.run - b.run.run,
+          withEnded ? b.run.run - a.run.run : a.rank - b.rank || a.place - b.place || a.run.run - b.run.run,
         )
         .map(({ run }) => run);
       const { user, project, since_ms } = query;
