@@ -23,9 +23,14 @@ const planned = (replicas: number): Promise<Answer> =>
     body: { text: `app: web\nservices:\n  api: { run: x, replicas: ${replicas} }\n`, file: "f", revision: null },
   });
 
-test("others are answered between its passes, and what they change is not in it", async () => {
+/** Makes room for thousands of replicas, which takes a plan several passes. */
+async function largeNode(): Promise<void> {
   const capacity = { cpu_milli: 1_000_000, memory_bytes: 10_000 * GIB };
   await heardNode(stage, "box1", { capacity: { ...machineOf("box1").capacity, ...capacity } });
+}
+
+test("others are answered between its passes, and what they change is not in it", async () => {
+  await largeNode();
   const order: string[] = [];
   const plan = planned(5_000).then((answer) => {
     order.push("plan");
@@ -45,8 +50,9 @@ test("others are answered between its passes, and what they change is not in it"
 });
 
 test("one person has a few under way, and the next one is refused", async () => {
+  await largeNode();
   const most = QUOTAS.dry_runs.each;
-  const answers = await Promise.all(Array.from({ length: most + 1 }, () => planned(1)));
+  const answers = await Promise.all(Array.from({ length: most + 1 }, () => planned(3_000)));
   expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([...Array<number>(most).fill(200), 429]);
   expect((await planned(1)).status).toBe(200);
 });
