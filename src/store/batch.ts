@@ -57,8 +57,10 @@ export interface Built {
   /** Null if nothing changes and nothing is to be written. */
   readonly batch: Batch | null;
   readonly outcomes: readonly Ended[];
-  /** The outcome of the conclusion, or null if it did not run. */
+  /** The outcome of the conclusion, or null if it did not run or did not fit. */
   readonly concluded: Ended | null;
+  /** Whether the conclusion did not fit. */
+  readonly isFull: boolean;
 }
 
 export interface BatchContext {
@@ -110,17 +112,19 @@ export function* buildBatch(queue: QueuedTransaction[], context: BatchContext): 
     if (isLong()) yield;
   }
   let concluded: Ended | null = null;
+  let isFull = false;
   const conclusion = context.conclusion();
   if (conclusion !== null && (conclusion.due || draft.isChanged())) {
     const outcome = draft.add(conclusion.transaction);
+    isFull = outcome === null;
     if (outcome !== null) concluded = { waiting: conclusion.transaction, outcome };
     if (isLong()) yield;
   }
   const { revision, layer, rows, answers, actors } = draft;
-  if (!draft.isChanged()) return { batch: null, outcomes, concluded };
+  if (!draft.isChanged()) return { batch: null, outcomes, concluded, isFull };
   const cluster = { ...layer.state.cluster, revision, at_ms: now_ms };
   const batch = { actors: [...actors], cluster, rows: [...rows.values()], answers: [...answers.values()] };
-  return { batch, outcomes, concluded };
+  return { batch, outcomes, concluded, isFull };
 }
 
 /** A batch that is being made. */

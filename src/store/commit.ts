@@ -231,6 +231,8 @@ function* makeBatch(desk: Desk): Generator<void, void> {
     return;
   }
   const built = yield* buildBatch(queue, batchContext(desk));
+  // A conclusion that did not fit comes with the next batch.
+  if (built.isFull) desk.due = true;
   const failure = built.batch === null ? null : append(desk, built.batch);
   context.specs.settled();
   if (failure !== null) return onFailure(desk, failure, built);

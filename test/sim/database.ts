@@ -249,6 +249,7 @@ function fly(desk: Desk): void {
     let step = making.next();
     while (step.done !== true) step = making.next();
     desk.flying = step.value;
+    desk.due ||= step.value.isFull;
     setTimeout(() => land(desk), world.commitDelay());
     world.writing();
   });

@@ -2,6 +2,8 @@
 
 import { afterAll, expect, test } from "bun:test";
 import type { Conclusion, Draft } from "../../src/store/store";
+import { HOUSE_LIMITS } from "../../src/core/limits";
+import { buildApp } from "../support/build";
 import { opened, port, removeScratch } from "./scratch";
 
 afterAll(removeScratch);
@@ -78,4 +80,21 @@ test("a store that is closed fails a conclusion that is asked for", async () => 
   store.close();
   await ended;
   expect(ends).toEqual([expect.stringContaining("StorageError")]);
+});
+
+test("a conclusion for which a batch has no room comes with the next one", async () => {
+  const large = (name: string) => (draft: Draft) =>
+    draft.put([
+      {
+        table: "apps",
+        key: name,
+        row: { ...buildApp(name), uid: name, text: "x".repeat(HOUSE_LIMITS.commit_bytes * 0.6) },
+      },
+    ]);
+  const { store, ends, ended } = concluding((draft) => (draft.state.apps.has("b") ? undefined : large("b")(draft)));
+  await store.commit(ALICE, large("a"));
+  expect([[...store.state.apps.keys()], ends]).toEqual([["a"], []]);
+  await ended;
+  expect([[...store.state.apps.keys()], ends]).toEqual([["a", "b"], ["done 3"]]);
+  store.close();
 });
