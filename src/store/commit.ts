@@ -54,10 +54,10 @@ interface Desk {
   /** How many of the next transactions become batches of their own, to find the one that broke a batch. */
   alone: number;
   /** Those who wait for their turn to prepare a change. */
-  readonly comers: (() => void)[];
+  readonly callers: (() => void)[];
   /** How many have got their turn in this turn of the event loop. */
-  let_in: number;
-  /** For how many turns the next batch has waited for comers. */
+  admitted: number;
+  /** For how many turns the next batch has waited for callers. */
   held: number;
   turn_began_ms: Ms;
   /** The batch that is being made. Each step of it is a turn. */
@@ -68,9 +68,9 @@ interface Desk {
 const TURN_MS: Ms = 2;
 
 /** That many changes are prepared in a turn: each takes some 0.15 ms. */
-const COMERS_A_TURN = 4;
+const CALLERS_A_TURN = 4;
 
-/** A batch waits for comers for that many turns, so that it serves many who have come at the same time. */
+/** A batch waits for callers for that many turns, so that it serves many who have come at the same time. */
 const HELD_TURNS = 16;
 
 /** That many are answered in a turn. */
@@ -92,8 +92,8 @@ export function createCommitter(context: CommitterContext): Committer {
     conclusion: null,
     due: false,
     alone: 0,
-    comers: [],
-    let_in: 0,
+    callers: [],
+    admitted: 0,
     held: 0,
     turn_began_ms: 0,
     making: null,
@@ -104,9 +104,9 @@ export function createCommitter(context: CommitterContext): Committer {
       return refused === null ? enqueue(desk, actor, transact, idempotency ?? null) : Promise.reject(refused);
     },
     turn() {
-      const passes = desk.comers.length === 0 && desk.let_in < COMERS_A_TURN;
-      if (passes) desk.let_in++;
-      const turn = passes ? Promise.resolve() : new Promise<void>((resolve) => desk.comers.push(resolve));
+      const passes = desk.callers.length === 0 && desk.admitted < CALLERS_A_TURN;
+      if (passes) desk.admitted++;
+      const turn = passes ? Promise.resolve() : new Promise<void>((resolve) => desk.callers.push(resolve));
       schedule(desk);
       return turn;
     },
@@ -134,7 +134,7 @@ export function createCommitter(context: CommitterContext): Committer {
     close() {
       finish(desk);
       if (desk.condition.is === "open") desk.condition = { is: "closed" };
-      for (const come of desk.comers.splice(0)) come();
+      for (const admit of desk.callers.splice(0)) admit();
       desk.making = makeBatch(desk);
       finish(desk);
     },
@@ -183,8 +183,9 @@ function refusal({ condition }: Desk): StorageError | null {
  * timer.
  */
 function schedule(desk: Desk): void {
-  const isIdle = desk.queue.length === 0 && !desk.due && desk.making === null && desk.let_in === 0;
-  if (desk.scheduled || (isIdle && desk.comers.length === 0)) return;
+  const isPreparing = desk.callers.length > 0 || desk.admitted > 0;
+  const isIdle = desk.queue.length === 0 && !desk.due && desk.making === null && !isPreparing;
+  if (desk.scheduled || isIdle) return;
   desk.scheduled = true;
   setImmediate(() => {
     desk.scheduled = false;
@@ -193,14 +194,14 @@ function schedule(desk: Desk): void {
   });
 }
 
-/** Lets comers in, and does the next piece of a batch. Comers go on when this has returned. */
+/** Admits callers, and does the next piece of a batch. Callers go on when this has returned. */
 function takeTurn(desk: Desk): void {
-  const { context, comers, queue } = desk;
-  desk.let_in = Math.min(comers.length, COMERS_A_TURN);
-  for (const come of comers.splice(0, desk.let_in)) come();
+  const { context, callers, queue } = desk;
+  desk.admitted = Math.min(callers.length, CALLERS_A_TURN);
+  for (const admit of callers.splice(0, desk.admitted)) admit();
   if (desk.making === null) {
     if (queue.length === 0 && !desk.due) return;
-    if (desk.let_in > 0 && desk.held < HELD_TURNS) {
+    if (desk.admitted > 0 && desk.held < HELD_TURNS) {
       desk.held++;
       return;
     }
