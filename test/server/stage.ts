@@ -263,6 +263,7 @@ export const machineOf = (name: string, part: Partial<Machine> = {}): Machine =>
     memory_bytes: 32 * GIB,
     address: "10.0.0.1",
     cgroups: "v2",
+    takes_arrays: true,
     cgroups_detail: null,
     limits: null,
     accounts: "existing",

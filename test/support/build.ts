@@ -152,6 +152,7 @@ export const buildNode = (name: string, part: NodePart = {}): NodeRow => ({
     memory_bytes: 32 * GIB,
     address: "10.0.0.1",
     cgroups: "v2",
+    takes_arrays: true,
     cgroups_detail: null,
     limits: null,
     accounts: "existing",
