@@ -8,7 +8,7 @@ import { leasePhase } from "../../src/agent/keeper/lease";
 import { keptExit, startFailed } from "../../src/agent/tasks/taskdir";
 import { leaveRemains } from "./card-gate";
 import { bootClocks, clocksOf } from "./clocks";
-import { behaviourOf, claim, type Exit, type Machine, type Process, type Watcher } from "./machine";
+import { behaviourOf, claim, freshRun, type Exit, type Machine, type Process, type Watcher } from "./machine";
 import { supervise } from "./lease";
 import type { Random } from "./random";
 import type { Schedule } from "./schedule";
@@ -200,6 +200,6 @@ function down({ schedule, watcher }: Hands, machine: Machine): void {
   }
   machine.starting.clear();
   machine.remains = [];
-  machine.run = { claims: new Map(), told_ms: null, heard: { keeper: null, guard: null }, owed: new Map() };
+  machine.run = freshRun();
   Object.assign(machine.hangs, { keeper: 0, guard: 0, disk: 0 });
 }

@@ -37,46 +37,54 @@ export function renew({ schedule }: Pick<LeaseHands, "schedule">, machine: Machi
 export function supervise(hands: LeaseHands, machine: Machine, process: Process, lease_ms: number): void {
   for (const who of ["keeper", "guard"] as const) {
     machine.run.heard.guard ??= machine.run.heard.keeper;
-    look(hands, machine, process, { who, lease_ms, asked: new Map(), said: new Set() });
+    look(hands, machine, { who, process, lease_ms });
   }
 }
 
+/** For the sake of which task an enforcer looks. */
 interface Watch {
   readonly who: Enforcer;
+  readonly process: Process;
   readonly lease_ms: number;
-  readonly asked: Map<string, number>;
-  readonly said: Set<string>;
 }
 
-function look(hands: LeaseHands, machine: Machine, process: Process, watch: Watch): void {
+function look(hands: LeaseHands, machine: Machine, watch: Watch): void {
   const { schedule, random } = hands;
-  const { who, lease_ms, asked, said } = watch;
+  const { who, process, lease_ms } = watch;
   if (machine.processes.get(process.uid) !== process) return;
-  const { uid } = process;
-  const { grace_ms } = process.assignment.stop;
   const again = (at_ms: number): void => {
     const stalled_ms = random.chance(0.2) ? LEASE_TIMES.stalled_ms : 0;
     const late_ms = random.int(1, LEASE_TIMES.look_ms + stalled_ms);
-    schedule.at(at_ms + late_ms, () => look(hands, machine, process, watch));
+    schedule.at(at_ms + late_ms, () => look(hands, machine, watch));
   };
   if (schedule.now_ms < machine.hangs[who]) return again(machine.hangs[who]);
-  const heard_ms = machine.run.heard[who] ?? process.started_ms;
-  const view = { leased: [{ uid, lease_ms, grace_ms }], heard_ms, asked, said };
+  enforce(hands, machine, who);
+  const { grace_ms } = process.assignment.stop;
+  const phase = leasePhase(machine.run.heard[who], lease_ms, grace_ms, schedule.now_ms);
+  again(phase.is === "over" ? schedule.now_ms + 1_000 : phase.until_ms);
+}
+
+/** Does what the leases of all exclusive tasks demand now: one look of an enforcer reaches every task that is due. */
+function enforce({ schedule, signal }: LeaseHands, machine: Machine, who: Enforcer): void {
   const { now_ms } = schedule;
+  const { asked, said } = machine.run.enforced[who];
+  const leased = [...machine.processes.values()].flatMap(({ uid, assignment: { lease_ms, stop } }) =>
+    lease_ms === null ? [] : [{ uid, lease_ms, grace_ms: stop.grace_ms }],
+  );
+  const graces = new Map(leased.map(({ uid, grace_ms }) => [uid, grace_ms]));
+  const view = { leased, heard_ms: machine.run.heard[who], asked, said };
   const acts = who === "guard" ? guardActs(view, false, now_ms) : leaseActs(view, now_ms);
-  for (const { do: act } of acts) {
+  for (const { do: act, uid } of acts) {
     if (act !== "say") {
-      asked.set(uid, blamedUntil(act, grace_ms, now_ms));
-      hands.signal(machine, uid, act === "ask" ? "TERM" : "KILL");
+      asked.set(uid, blamedUntil(act, graces.get(uid) ?? 0, now_ms));
+      signal(machine, uid, act === "ask" ? "TERM" : "KILL");
     } else {
       said.add(uid);
       // The keeper writes its words to a file, and waits for the disk with everything that it was about to do.
-      if (who === "keeper" && schedule.now_ms < machine.hangs.disk) {
+      if (who === "keeper" && now_ms < machine.hangs.disk) {
         machine.hangs.keeper = machine.hangs.disk;
         break;
       }
     }
   }
-  const phase = leasePhase(heard_ms, lease_ms, grace_ms, schedule.now_ms);
-  again(phase.is === "over" ? schedule.now_ms + 1_000 : phase.until_ms);
 }

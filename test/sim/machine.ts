@@ -106,6 +106,8 @@ export interface Machine {
     heard: Record<"keeper" | "guard", number | null>;
     /** The same as the agent has told it to the keeper, which may hang. */
     told_ms: number | null;
+    /** What each enforcer has done because of leases. */
+    enforced: Record<"keeper" | "guard", Enforced>;
     /** The records that a full disk did not take. */
     owed: Map<string, TaskRecord>;
   };
@@ -120,6 +122,21 @@ export interface Machine {
   /** Called whenever a claim, a process or an exit changes. */
   changed: () => void;
 }
+
+/** Until when each end counts as one by its lease, and of which ends that was said. */
+interface Enforced {
+  readonly asked: Map<string, number>;
+  readonly said: Set<string>;
+}
+
+/** The run directory of a machine that has just booted, and what its keeper and guard know. */
+export const freshRun = (): Machine["run"] => ({
+  claims: new Map(),
+  told_ms: null,
+  heard: { keeper: null, guard: null },
+  enforced: { keeper: { asked: new Map(), said: new Set() }, guard: { asked: new Map(), said: new Set() } },
+  owed: new Map(),
+});
 
 export interface Watcher {
   /** Called when a keeper has claimed a task. From then on it has begun. */

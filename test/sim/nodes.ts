@@ -8,7 +8,7 @@ import type { Machine as MachineFacts } from "../../src/wire/agent";
 import { makeCards } from "./cards";
 import { drawClocks } from "./clocks";
 import { drawDirectories } from "./directories";
-import { freshDisk, type Machine } from "./machine";
+import { freshDisk, freshRun, type Machine } from "./machine";
 import type { Random } from "./random";
 
 export function makeMachine(id: string, random: Random, smallest: number): Machine {
@@ -31,7 +31,7 @@ export function makeMachine(id: string, random: Random, smallest: number): Machi
     remains: [],
     known_ends: new Set(),
     capacity: { cpu_milli: cpus * 1_000, memory_bytes: cpus * 4 * GIB, disk_bytes: 100 * GIB, countables: {} },
-    run: { claims: new Map(), told_ms: null, heard: { keeper: null, guard: null }, owed: new Map() },
+    run: freshRun(),
     full: false,
     hangs: { keeper: 0, guard: 0, disk: 0 },
     starting: new Set(),
