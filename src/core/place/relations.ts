@@ -1,6 +1,7 @@
 // What workloads of one app have to do with each other: which keep apart, and which follow which.
 
 import { hostKey } from "./queue";
+import { isFinal } from "../model/lifecycle";
 import { tasksOf, workloadNameOf, type Demand, type Pass } from "../pass/pass";
 
 /** A workload that keeps apart from others of its app, or goes where they are. */
@@ -44,7 +45,7 @@ const NOBODY: readonly string[] = [];
 
 /**
  * Returns the host keys that a demand keeps apart from: of the workloads that it names, and of those of its app that
- * name it.
+ * name it, or did when a run of theirs was submitted.
  */
 export function apartOf(pass: Pass, shapes: Relations, { owner, spec }: Demand): readonly string[] {
   const others = relatedIn(pass, shapes, owner.app_uid);
@@ -59,19 +60,36 @@ export function apartOf(pass: Pass, shapes: Relations, { owner, spec }: Demand):
 export function followersOf(pass: Pass, shapes: Relations, { owner }: Demand): readonly string[] {
   const name = workloadNameOf(owner);
   const followers = relatedIn(pass, shapes, owner.app_uid).filter((other) => other.follows.includes(name));
-  return followers.length === 0 ? NOBODY : followers.map((other) => hostKey(owner, owner.uid, other.name)).sort();
+  if (followers.length === 0) return NOBODY;
+  const names = new Set(followers.map((other) => other.name));
+  return [...names].sort().map((each) => hostKey(owner, owner.uid, each));
 }
 
 const relatedIn = (pass: Pass, shapes: Relations, app_uid: string | null): readonly Related[] =>
   app_uid === null ? [] : ((shapes.related ??= relatedByApp(pass)).get(app_uid) ?? []);
 
-/** Returns, by app, the workloads that keep apart from others or follow them. */
-function relatedByApp(pass: Pass): ReadonlyMap<string, readonly Related[]> {
+/**
+ * Returns, by app, the workloads that keep apart from others or follow them: as they are now, and as they were when a
+ * run was submitted that is not over.
+ */
+function relatedByApp({ state, snapshot }: Pass): ReadonlyMap<string, readonly Related[]> {
   const related = new Map<string, Related[]>();
-  for (const workload of pass.state.workloads.values()) {
-    const { apart_from: from, together_with: follows } = pass.snapshot.spec(workload.spec_hash).place;
-    if (from.length === 0 && follows.length === 0) continue;
-    related.getOrInsertComputed(workload.app_uid, () => []).push({ name: workload.name, from, follows });
+  const add = (app_uid: string, name: string, spec_hash: string): void => {
+    const { apart_from: from, together_with: follows } = snapshot.spec(spec_hash).place;
+    if (from.length === 0 && follows.length === 0) return;
+    related.getOrInsertComputed(app_uid, () => []).push({ name, from, follows });
+  };
+  for (const { app_uid, name, spec_hash } of state.workloads.values()) add(app_uid, name, spec_hash);
+  const earlier = new Set<string>();
+  for (const run of state.runs.values()) {
+    const { app_uid, workload_uid, spec_hash } = run;
+    if (app_uid === null || isFinal(run.state)) continue;
+    if (workload_uid !== null && state.workloads.get(workload_uid)?.spec_hash === spec_hash) continue;
+    const name = workloadNameOf(run);
+    const key = `${app_uid} ${name} ${spec_hash}`;
+    if (earlier.has(key)) continue;
+    earlier.add(key);
+    add(app_uid, name, spec_hash);
   }
   return related;
 }

@@ -11,12 +11,14 @@ import {
   buildGpu,
   buildNode,
   buildRequest,
+  buildRun,
   buildSnapshot,
   buildSpec,
   buildState,
   buildTask,
   NOW_MS,
   buildWorkload,
+  uidOf,
 } from "../../support/build";
 
 interface Entry {
@@ -252,6 +254,35 @@ describe("what can never be", () => {
     expect(why(plan)).toEqual([
       "unsatisfiable app0.two.0: can never run: app0.two and app0.one keep apart, and both can be on a only",
     ]);
+  });
+});
+
+describe("a run keeps to what it was submitted with", () => {
+  const apart = buildSpec({ place: { apart_from: ["db"] } });
+  const specs = { apart, plain: buildSpec() };
+  const inShop = { app_uid: uidOf("shop"), app: "shop" };
+  const workload = buildWorkload("shop", "job", "plain", { kind: "job", version: 2 });
+  const run = buildRun(1, "apart", { ...inShop, name: "shop.job", workload_uid: workload.uid });
+  const db = buildWorkload("shop", "db", "plain", { kind: "service" });
+  const nodes = [small("a", 1), small("b", 2)];
+  test("it keeps apart, though its workload does so no more, or is gone", () => {
+    for (const workloads of [[db, workload], [db]]) {
+      const state = buildState({ nodes, workloads, runs: [run], tasks: [buildTask(db, "a")] });
+      expect(placesOf(plan(buildSnapshot(state, { specs })))).toEqual(["job.0 b"]);
+    }
+  });
+  test("others keep apart from it until it is over", () => {
+    const tasks = [
+      buildTask({ ...run, state: "running" }, "a", { observed: { state: "running", pid: 1, started_ms: NOW_MS } }),
+    ];
+    for (const [state, place] of [
+      ["running", "db.0 b"],
+      ["cancelled", "db.0 a"],
+    ] as const) {
+      const runs = [{ ...run, state }];
+      const made = plan(buildSnapshot(buildState({ nodes, workloads: [db, workload], runs, tasks }), { specs }));
+      expect(placesOf(made)).toEqual([place]);
+    }
   });
 });
 
