@@ -5,7 +5,7 @@ import { slotNameForAll, type Demand, type Pass } from "../pass/pass";
 import { holdKept } from "../place/company";
 import { formatAge } from "../format";
 import { isCandidate } from "../place/checks";
-import { takeRoom, trialOf, type Room } from "../place/room";
+import { takeRoom, trialOf, type KeptRoom, type Room, type Rooms } from "../place/room";
 import type { Look } from "../place/shape";
 import { needsIn } from "../place/together";
 import { giveBack } from "../model/resources";
@@ -14,8 +14,10 @@ import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
 import type { Ms } from "../units";
 
-/** For how many demands room is kept at once. What waits behind them gets its turn when they run. */
+/** For how many demands room is kept on the same nodes. What waits behind them gets its turn when they run. */
 const MOST_KEPT = 4;
+/** For how many demands room is kept at once. More would make a pass slow. */
+const MOST_KEPT_IN_ALL = 32;
 
 /**
  * Returns since when a demand has waited: since it is wanted, or since the end of its last attempt. A version that is
@@ -54,7 +56,11 @@ export function keepRoom(
   const since_ms = longestOf(pass, demands);
   if (since_ms === null) return null;
   if (since_ms + pass.limits.patience_ms > pass.now_ms) return since_ms + pass.limits.patience_ms;
-  if (alike.never_kept || new Set(rooms.kept.map((each) => each.demands)).size >= MOST_KEPT) return null;
+  if (alike.never_kept) return null;
+  if (isEnoughKept(looks, rooms)) {
+    alike.never_kept = true;
+    return null;
+  }
   const { members } = shape.spec;
   const first = rooms.list
     .flatMap((room) => firstFit(looks, room) ?? [])
@@ -79,6 +85,28 @@ export function keepRoom(
     }
   }
   return null;
+}
+
+/** Returns whether room is kept for as many others as may have it where these demands could come to fit. */
+function isEnoughKept(looks: readonly Look[], { kept }: Rooms): boolean {
+  if (new Set(kept.map(({ demands }) => demands)).size >= MOST_KEPT_IN_ALL) return true;
+  const ahead = new Set<readonly Demand[]>();
+  const could = new Map<Room, boolean>();
+  for (const { room, demands } of kept) {
+    if (ahead.size >= MOST_KEPT) break;
+    if (!ahead.has(demands) && could.getOrInsertComputed(room, () => couldFit(looks, room, kept))) ahead.add(demands);
+  }
+  return ahead.size >= MOST_KEPT;
+}
+
+/** Returns whether demands would fit on a node if all jobs there had ended, and no room were kept. */
+function couldFit(looks: readonly Look[], room: Room, kept: readonly KeptRoom[]): boolean {
+  const [look] = looks;
+  if (look === undefined || !isCandidate(look, room)) return false;
+  const empty = trialOf(room);
+  for (const { task } of jobsOn(look.pass, room)) giveBack(empty.free, task.promised);
+  for (const each of kept) if (each.room === room) giveBack(empty.free, each.promised);
+  return needsIn(looks, empty) !== null;
 }
 
 /** Where a demand, or companions, would fit, once some jobs have ended. */
@@ -112,14 +140,27 @@ function firstFit(looks: readonly Look[], room: Room): Fit | null {
   return { room, at_ms, ends: jobs.length, needs: last };
 }
 
-/** Returns the jobs on a node, those that end first by their time limits before the others. */
-function jobsOn(pass: Pass, { node }: Room): { readonly task: TaskRow; readonly ends_ms: Ms }[] {
-  const jobs: { task: TaskRow; ends_ms: Ms }[] = [];
+interface Job {
+  readonly task: TaskRow;
+  readonly ends_ms: Ms;
+}
+
+/** By node id, the jobs of a pass, those that end first by their time limits before the others. */
+const jobsOfPass = new WeakMap<Pass, ReadonlyMap<string, readonly Job[]>>();
+
+function jobsOn(pass: Pass, { node }: Room): readonly Job[] {
+  return jobsOfPass.getOrInsertComputed(pass, jobsByNode).get(node.id) ?? [];
+}
+
+function jobsByNode(pass: Pass): ReadonlyMap<string, readonly Job[]> {
+  const jobs = new Map<string, Job[]>();
   for (const tasks of pass.tasks.values()) {
     for (const task of tasks)
-      if (task.node_id === node.id && task.kind === "job") jobs.push({ task, ends_ms: endOf(pass, task) });
+      if (task.kind === "job")
+        jobs.getOrInsertComputed(task.node_id, () => []).push({ task, ends_ms: endOf(pass, task) });
   }
-  return jobs.sort((a, b) => a.ends_ms - b.ends_ms || (a.task.uid < b.task.uid ? -1 : 1));
+  for (const each of jobs.values()) each.sort((a, b) => a.ends_ms - b.ends_ms || (a.task.uid < b.task.uid ? -1 : 1));
+  return jobs;
 }
 
 function endOf(pass: Pass, { owner_uid, observed, created_ms, desired }: TaskRow): Ms {

@@ -64,6 +64,17 @@ class Stream {
     return run;
   }
 
+  /** Makes a run without an end that wants these cores. Returns its number. */
+  submitCores(cpu_milli: number, pool: string): number {
+    const run = this.submit(1, 1, Number.POSITIVE_INFINITY);
+    this.cluster.specs.set(`run ${run}`, buildSpec({ request: buildRequest({ cpu_milli }), place: { pool } }));
+    return run;
+  }
+
+  runs(run: number): boolean {
+    return this.cluster.state.tasks.values().some((task) => task.run === run);
+  }
+
   /** Makes two runs of an app that want one node: one with all cards, one with a core. Returns their numbers. */
   submitCompany(): readonly number[] {
     const big = this.submit(CARDS);
@@ -180,6 +191,20 @@ describe("a demand that has waited for long", () => {
     const stream = new Stream(1, 100_000 * MINUTE_MS, true);
     for (let n = 0; n < 40; n++) stream.step();
     expect(stream.waitOf(stream.submit(CARDS))).toBeNull();
+  });
+  test("starts also where as many others as are kept room wait for nodes on which it could not run", () => {
+    for (const pool of ["default", "far"]) {
+      const other = buildNode("other", { ordinal: 9, pool, capacity: { cpu_milli: 16_000 } });
+      const stream = new Stream(1, 30 * MINUTE_MS, true);
+      const { cluster } = stream;
+      put(cluster, { table: "nodes", key: other.id, row: other });
+      cluster.contacts.set(other.id, { connected: true, silent_ms: 0 });
+      // One job for ever has the other node, and more than may be kept room wait for all of it.
+      const hogs = Array.from({ length: 6 }, () => stream.submitCores(16_000, pool));
+      for (let n = 0; n < 80; n++) stream.step();
+      expect(hogs.filter((run) => stream.runs(run))).toHaveLength(1);
+      expect(stream.waitOf(stream.submit(CARDS))).toBeLessThanOrEqual(30 * MINUTE_MS + LONGEST_MS + STEP_MS);
+    }
   });
   test("is told where room is kept for it, and those behind it what keeps the cards", () => {
     const stream = new Stream(1, MINUTE_MS, true);
