@@ -1,12 +1,14 @@
 // Kills server, agents and keepers at random while four writers change things, freezes disks, cuts networks and steps
 // clocks beside that, and then checks every acknowledgement, every exit code and every log.
-// `bun run campaign [--kills 500] [--agents 3] [--seed N]`; root on Linux, in a network namespace of its own.
+// `bun run campaign [--kills 500] [--agents 3] [--seed N]`; root on Linux, in a network namespace of its own. With
+// `--elements N` there is one array of so many elements instead of the writers, and only kills.
 
 import { join } from "node:path";
 import { randomMoment } from "../test/support/wait";
 import { logsOf } from "../test/support/logs";
 import { diceOf } from "../test/support/random";
 import { audit, type Verdict } from "./campaign/audit";
+import { auditElements, submitElements } from "./campaign/elements";
 import { healAll, killOne, lastingFault, type Done } from "./campaign/faults";
 import { Field, missing, type Host } from "./campaign/field";
 import { LANES, newBook, writer, type Book } from "./campaign/writers";
@@ -88,6 +90,30 @@ async function campaign(kills: number, agents: number, seed: number): Promise<bo
   }
 }
 
+/** Kills as often while one array runs, and holds each of its elements against what it noted. */
+async function campaignOfElements(kills: number, agents: number, seed: number, elements: number): Promise<boolean> {
+  const field = await Field.start(agents);
+  const { cluster } = field;
+  const notes = join(cluster.dir, "notes");
+  const battle: Battle = { field, book: newBook(), done: new Map(), seed, started: performance.now() };
+  try {
+    const run = await submitElements(cluster.client(), elements, notes);
+    const dice = diceOf(seed);
+    for (let n = 1; n <= kills; n++) {
+      await randomMoment(LONGEST_LIFE_MS, () => dice.below(1_000) / 1_000);
+      await killOne(field, dice, new Set(), battle.done);
+      if (n % 25 === 0) console.log(`${n} kills, ${seconds(battle.started)}`);
+    }
+    await healAll(field);
+    return told(battle, await auditElements(field, run, elements, notes));
+  } catch (error) {
+    console.log(logsOf(cluster.dir));
+    throw error;
+  } finally {
+    for (const line of await field.close()) console.log(`  left behind: ${line}`);
+  }
+}
+
 const seconds = (started: number): string => `${((performance.now() - started) / 1000).toFixed(0)} s`;
 
 const INSIDE = "ORCH_CAMPAIGN_INSIDE";
@@ -103,5 +129,7 @@ if (why !== null) {
 } else {
   const seed = flag("seed", Date.now() % 1_000_000);
   console.log(`campaign with seed ${seed}`);
-  process.exitCode = (await campaign(flag("kills", 500), flag("agents", 3), seed)) ? 0 : 1;
+  const [kills, agents, elements] = [flag("kills", 500), flag("agents", 3), flag("elements", 0)];
+  const battle = elements > 0 ? campaignOfElements(kills, agents, seed, elements) : campaign(kills, agents, seed);
+  process.exitCode = (await battle) ? 0 : 1;
 }

@@ -3,6 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { statOf } from "../../src/os/proc";
 import { Cluster } from "../../test/support/cluster";
 import { isAlive, processesOf } from "../../test/support/processes";
 import { BINARY } from "../../test/support/program";
@@ -119,8 +120,10 @@ export class Field {
 
   /** The process that supervises a host's tasks, or null. */
   keeperOf(host: Host): number | null {
-    const found = processesOf(host.disk).find(({ command }) => /\borch\b.*\bkeeper\b/.test(command));
-    return found?.pid ?? null;
+    const found = processesOf(host.disk).filter(({ command }) => /\borch\b.*\bkeeper\b/.test(command));
+    // What it has just forked has its command until it executes another.
+    const pids = new Set(found.map(({ pid }) => pid));
+    return found.find(({ pid }) => !pids.has(statOf(pid)?.parent ?? 0))?.pid ?? null;
   }
 
   cut(host: Host): void {
