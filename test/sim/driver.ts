@@ -2,13 +2,15 @@
 // keeper goes on without the agent, and the next agent finds what is on the disk.
 
 import type { Driver } from "../../src/agent/drivers/driver";
+import { ElementReader } from "../../src/agent/tasks/element-reader";
 import { keptRecord, parseRecord } from "../../src/agent/tasks/records";
 import type { Clocks } from "../../src/agent/tasks/moments";
 import type { TaskStore } from "../../src/agent/tasks/store";
 import type { Orphan } from "../../src/core/model/rows-node";
-import type { Seen, TaskRecord } from "../../src/core/model/record";
+import type { Assignment, Seen, TaskRecord } from "../../src/core/model/record";
 import { clocksOf } from "./clocks";
 import type { Host, Owner } from "./host";
+import { openJournal } from "./journal";
 import type { Keeper } from "./keeper";
 import { renew } from "./lease";
 import { claim, look, type Machine } from "./machine";
@@ -66,12 +68,38 @@ export function makeTasks(
   const look = (): void => {
     seen = null;
   };
+  const readers = readersOf(machine);
   return {
     store: makeStore(world, machine, owner, look),
     driver: makeDriver(world, machine, owner, {
-      seen: () => (seen ??= lookAll(machine, world.schedule.now_ms)),
+      seen: () => (seen ??= lookAll(machine, world.schedule.now_ms, readers)),
       look,
+      readers,
     }),
+  };
+}
+
+/** The readers of the journals of batches. */
+interface Readers {
+  know(assignment: Assignment): ElementReader | null;
+  readonly known: Map<string, ElementReader>;
+}
+
+function readersOf({ disk }: Machine): Readers {
+  const known = new Map<string, ElementReader>();
+  return {
+    known,
+    know: ({ uid, batch }) => {
+      const before = known.get(uid);
+      if (before !== undefined || batch === undefined) return before ?? null;
+      const reader = new ElementReader(
+        batch,
+        openJournal(() => disk.journals.get(uid)),
+      );
+      known.set(uid, reader);
+      reader.look();
+      return reader;
+    },
   };
 }
 
@@ -158,7 +186,7 @@ function makeDriver(
   { schedule, host, keeper, starts }: DriverWorld,
   machine: Machine,
   owner: Owner,
-  { seen, look }: Pick<Driver, "seen"> & { readonly look: () => void },
+  { seen, look, readers }: Pick<Driver, "seen"> & { readonly look: () => void; readonly readers: Readers },
 ): Driver {
   let listener: () => void = () => undefined;
   machine.changed = () => {
@@ -166,7 +194,10 @@ function makeDriver(
     host.enter(owner, () => listener());
   };
   return {
-    find: async () => survivors(machine),
+    find: async ({ records }) => {
+      for (const { assignment } of records.values()) readers.know(assignment);
+      return survivors(machine);
+    },
     seen,
     isOrdered: () => false,
     trouble: () => null,
@@ -180,8 +211,14 @@ function makeDriver(
         }
         starts(machine, record, () => keeper.start(machine, record.assignment, () => host.enter(owner, resolve)));
       }),
-    batch: () => null,
-    reader: () => null,
+    batch: ({ assignment, end }) => {
+      const reader = readers.know(assignment);
+      if (reader === null) return null;
+      const { results, open, only } = reader.read;
+      const isClaimed = (): boolean => machine.disk.claims.has(assignment.uid);
+      return { results: end === null ? results : reader.resultsAtEnd(end, isClaimed), places: open, only };
+    },
+    reader: (uid) => readers.known.get(uid) ?? null,
     signal: async (uid, signal) => keeper.signal(machine, uid, signal, "agent"),
     kill: async (uid) => keeper.signal(machine, uid, "KILL", "agent"),
     end: (uid) => {
@@ -190,7 +227,7 @@ function makeDriver(
       host.enter(owner, () => setTimeout(() => keeper.signal(machine, uid, "KILL", "agent"), STRAY_GRACE_MS));
     },
     look,
-    drop: () => undefined,
+    drop: (uid) => void readers.known.delete(uid),
     lease: (heard_ms) => renew({ schedule }, machine, heard_ms - machine.clocks.boot_ms),
     onChange: (call) => {
       listener = call;
@@ -199,13 +236,22 @@ function makeDriver(
   };
 }
 
-function lookAll(machine: Machine, now_ms: number): Map<string, Seen> {
+function lookAll(machine: Machine, now_ms: number, { known }: Readers): Map<string, Seen> {
   const seen = new Map<string, Seen>();
   for (const uid of new Set([...machine.disk.claims.keys(), ...machine.processes.keys()])) {
     const one = look(machine, uid, clocksOf(machine, now_ms));
-    if (one !== null) seen.set(uid, one);
+    if (one !== null) seen.set(uid, withPlaces(one, known.get(uid)));
   }
   return seen;
+}
+
+/** Takes in what is new in the journal of a batch. */
+function withPlaces(seen: Seen, reader: ElementReader | undefined): Seen {
+  const { process } = seen;
+  if (reader === undefined || (process.is !== "alive" && process.is !== "ended")) return seen;
+  reader.look();
+  if (process.is === "ended") return seen;
+  return { ...seen, process: { ...process, handle: { pid: null }, places: reader.read.open } };
 }
 
 /** Returns what still lives without a readable record, found by the notes in the system's run directory. */

@@ -6,6 +6,8 @@ import type { Life } from "./lives";
 import { demand } from "./violation";
 
 export interface Excuses {
+  /** Whether anything of the task was executed. A batch begins before the first of its elements does. */
+  readonly ran: boolean;
   /** Whether the machine is out of reach for good, or nobody counts on the task any more. */
   readonly beyond: boolean;
   /** Whether the task's record, claim or keeper was lost. */
@@ -26,7 +28,7 @@ export function checkEnd(row: TaskRow, life: Life | null, excuses: Excuses): voi
   demand(isEnd(observed), "history holds what is over", name);
   const final = observed;
   if (final.state === "rejected") {
-    demand(life === null, "13: what was rejected never ran", name);
+    demand(life === null || !excuses.ran, "13: what was rejected never ran", name);
     return;
   }
   demand(final.state !== "unknown" || unknowable, "27: an end is unknown only where its record was lost", name);

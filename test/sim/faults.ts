@@ -71,12 +71,16 @@ export interface Faults {
   readonly cores: number;
   /** The share of nodes that stay broken in the second phase. */
   readonly dead_share: number;
+  /** The mean time between two arrays that somebody submits, or null for never. */
+  readonly arrays_every_ms: number | null;
   /** The probability that a message of the one machine whose agent lies says what is false; 0 where none lies. */
   readonly lie: number;
 }
 
 const logUniform = (random: Random, low: number, high: number): number =>
   Math.round(low * (high / low) ** random.next());
+
+const drawArrays = (random: Random): number | null => (random.chance(0.4) ? logUniform(random, 5_000, 40_000) : null);
 
 /** Rare faults affect everything, and one per world is enough. */
 const RARE: ReadonlySet<Trouble> = new Set(["restore", "empty_database", "death", "agent_disk_loss", "shrink"]);
@@ -138,5 +142,6 @@ export function drawFaults(random: Random): Faults {
     cores: random.pick([2, 2, 4, 8]),
     dead_share: random.chance(0.5) ? random.next() * 0.6 : 0,
     lie: some(0.4, 0.6),
+    arrays_every_ms: drawArrays(random.fork("arrays")),
   };
 }

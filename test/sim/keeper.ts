@@ -6,8 +6,11 @@ import type { StartTrouble } from "../../src/core/model/end";
 import type { Assignment } from "../../src/core/model/record";
 import { leasePhase } from "../../src/agent/keeper/lease";
 import { keptExit, startFailed } from "../../src/agent/tasks/taskdir";
+import { SimBatch, type BatchHands } from "./batches";
 import { leaveRemains } from "./card-gate";
 import { bootClocks, clocksOf } from "./clocks";
+import type { Executions } from "./elements";
+import { losePower } from "./journal";
 import { behaviourOf, claim, freshRun, type Exit, type Machine, type Process, type Watcher } from "./machine";
 import { supervise } from "./lease";
 import type { Random } from "./random";
@@ -23,10 +26,17 @@ export interface Keeper {
   powerOff(machine: Machine): void;
 }
 
+export interface Watchers {
+  readonly lives: Watcher;
+  readonly elements: Executions;
+  readonly wrote: BatchHands["wrote"];
+}
+
 interface Hands {
   readonly schedule: Schedule;
   readonly random: Random;
   readonly watcher: Watcher;
+  readonly batches: BatchHands;
   /** Whether nothing goes wrong any more. */
   readonly isCalm: () => boolean;
   next_pid: number;
@@ -35,10 +45,18 @@ interface Hands {
 export function makeKeeper(
   schedule: Schedule,
   random: Random,
-  watcher: Watcher,
+  { lives, elements, wrote }: Watchers,
   isCalm: () => boolean = () => false,
 ): Keeper {
-  const hands: Hands = { schedule, random, watcher, isCalm, next_pid: 1_000 };
+  const batches: BatchHands = {
+    schedule,
+    random: random.fork("batches"),
+    elements,
+    isCalm,
+    wrote,
+    over: (machine, process, exit) => finish(hands, machine, process, exit ?? unseen(process, schedule.now_ms)),
+  };
+  const hands: Hands = { schedule, random, watcher: lives, batches, isCalm, next_pid: 1_000 };
   return {
     start: (machine, assignment, done) => start(hands, machine, assignment, done),
     signal: (machine, uid, name, by) => signal(hands, machine, uid, name, by),
@@ -57,6 +75,15 @@ export function makeKeeper(
     },
   };
 }
+
+/** How a task ended whose keeper is dead. Nobody writes it down. */
+const unseen = ({ started_ms }: Process, ended_ms: number): Exit => ({
+  exit_code: null,
+  signal: null,
+  started_ms,
+  ended_ms,
+  reason: null,
+});
 
 function start(hands: Hands, machine: Machine, assignment: Assignment, done: () => void): void {
   const { schedule, random } = hands;
@@ -110,10 +137,16 @@ function spawn(hands: Hands, machine: Machine, assignment: Assignment): void {
     started_ms: schedule.now_ms,
     behaviour: behaviourOf(assignment),
     kept: true,
+    batch: null,
     signals: [],
   };
   machine.processes.set(assignment.uid, process);
+  if (assignment.batch !== undefined) process.batch = new SimBatch(hands.batches, machine, process, assignment.batch);
   watcher.started(machine, process);
+  if (process.batch !== null) {
+    process.batch.begin();
+    return machine.changed();
+  }
   const { lives_ms, code } = process.behaviour;
   if (lives_ms !== null) {
     schedule.in(lives_ms, () =>
@@ -161,6 +194,7 @@ function signal(hands: Hands, machine: Machine, uid: string, name: string, by: "
   if (process === undefined) return;
   process.signals.push({ signal: name, by, at_ms: schedule.now_ms });
   watcher.signalled(machine, process, name, by);
+  if (process.batch !== null) return process.batch.signal(name);
   if (name !== "KILL" && process.behaviour.hangs) return;
   // A killed process may take a while to be gone, on a machine that is loaded.
   const dying_ms = by === "lease" && random.chance(0.2) ? LEASE_TIMES.dying_ms : 20;
@@ -180,16 +214,19 @@ function die(hands: Hands, machine: Machine): void {
   machine.deaths++;
   machine.hangs.keeper = 0;
   machine.starting.clear();
-  for (const process of machine.processes.values()) {
+  for (const process of Array.from(machine.processes.values())) {
     process.kept = false;
+    process.batch?.orphan();
     if (process.assignment.lease_ms !== null) signal(hands, machine, process.uid, "KILL", "lease");
   }
   machine.changed();
 }
 
-function down({ schedule, watcher }: Hands, machine: Machine): void {
+function down({ schedule, watcher, batches }: Hands, machine: Machine): void {
+  for (const journal of machine.disk.journals.values()) losePower(journal, batches.random);
   for (const process of Array.from(machine.processes.values())) {
     machine.processes.delete(process.uid);
+    process.batch?.powerOff();
     watcher.ended(machine, process, {
       exit_code: null,
       signal: "POWER",

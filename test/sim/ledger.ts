@@ -8,6 +8,7 @@ import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
 import type { TaskRow } from "../../src/core/model/rows-task";
 import type { NodeRow } from "../../src/core/model/rows-node";
 import { isWanted, slotKey, taskName } from "../../src/core/model/task";
+import { makeArrayBooks, type ArrayBooks, type ArraysWorld } from "./array-checks";
 import { makeCardBooks, type CardBooks } from "./cards";
 import { checkCompany } from "./company";
 import type { Database } from "./database";
@@ -33,6 +34,7 @@ export interface LedgerWorld {
   readonly bootOf: (node_id: string) => string | null;
   /** Holds a decision to write an attempt off against the truth. */
   readonly writtenOff: (row: TaskRow) => void;
+  readonly arrays: () => ArraysWorld;
 }
 
 export interface Ledger {
@@ -49,6 +51,7 @@ export interface Ledger {
   readonly moved: ReadonlySet<string>;
   /** Which run had a number, over restores too. */
   readonly numbers: ReadonlyMap<number, string>;
+  readonly arrays: ArrayBooks;
 }
 
 interface Books {
@@ -73,6 +76,7 @@ interface Books {
   readonly workloads: Map<string, WorkloadRow>;
   readonly numbers: Map<number, string>;
   readonly cards: CardBooks;
+  readonly arrays: ArrayBooks;
 }
 
 export function openLedger(world: LedgerWorld, database: Database): Ledger {
@@ -95,6 +99,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     contacts: new Map(),
     numbers: new Map(),
     cards: makeCardBooks(),
+    arrays: makeArrayBooks(world.arrays),
   };
   const open = (next: Database): void => {
     books.database = next;
@@ -104,6 +109,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     fill(books.ended, next.ended_tasks);
     fill(books.endedRuns, next.ended_runs);
     books.cards.open(next.state);
+    books.arrays.open(next.state);
     fill(books.nodes, next.state.nodes);
     fill(books.workloads, next.state.workloads);
     books.contacts.clear();
@@ -118,6 +124,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     writtenOff: books.writtenOff,
     moved: books.moved,
     numbers: books.numbers,
+    arrays: books.arrays,
     committed: (changes) => committed(books, changes),
     skipped: (node_id) => void books.skips.add(node_id),
   };
@@ -151,6 +158,7 @@ function committed(books: Books, changes: readonly Change[]): void {
   if (placed.length > 0) checkGangs(placed, state);
   checkCompany(placed, before, state, books.database.specs);
   books.cards.committed(changes);
+  books.arrays.committed(changes, state);
   for (const change of changes) {
     if (change.table === "nodes") keep(books.nodes, change.key, change.row);
     else if (change.table === "workloads") keep(books.workloads, change.key, change.row);
@@ -261,6 +269,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
   demand(boots.includes(task.boot_id), "12: a placement is for the node's boot", name);
   for (const other of state.tasks.values()) {
     if (other.uid === task.uid || other.owner_uid !== task.owner_uid || other.slot !== task.slot) continue;
+    if (task.batch !== null) continue;
     if (other.attempt === task.attempt) {
       demand(
         other.member !== task.member,
@@ -343,6 +352,7 @@ function checkEndedTask(books: Books, row: TaskRow): void {
   books.rows.set(row.uid, row);
   books.world.note(`= ${taskName(row)} ${row.uid.slice(0, 6)} is ${row.observed.state}`);
   checkEnd(row, books.world.lives().of(row.uid), {
+    ran: row.batch === null || books.world.arrays().elements.hasRun(row.uid),
     beyond: books.world.isGivenUp(row.node_id) || !isWanted(row),
     unknowable: books.world.isUnknowable(row),
     restored: books.world.isRestored(),
@@ -381,7 +391,7 @@ function checkEndedRun(books: Books, row: RunRow): void {
   );
   books.endedRuns.set(row.uid, row);
   if (before === undefined) books.world.note(`= run ${row.run} is ${row.state}: ${row.reason ?? ""}`);
-  if (row.state !== "succeeded" || books.world.isDeclared(row.uid)) return;
+  if (row.array !== null || row.state !== "succeeded" || books.world.isDeclared(row.uid)) return;
   const lives = [...books.world.lives().all.values()].filter((life) => life.identity.owner_uid === row.uid);
   demand(
     lives.some((life) => life.exit?.exit_code === 0),

@@ -127,9 +127,12 @@ function started(register: Register, machine: Machine, process: Process): void {
   demand(boot_id === machine.boot_id, "12: an assignment is for one boot", () => `${describe(life)} is for ${boot_id}`);
   const key = slotKey(identity.owner_uid, identity.slot);
   const others = bySlot.get(key) ?? [];
-  for (const other of others) checkPair(other, life, world);
-  checkFinished(others, life, register);
-  checkRate(others, life, world);
+  // The batches of an array are many at once, and their elements are watched by themselves.
+  if (process.batch === null) {
+    for (const other of others) checkPair(other, life, world);
+    checkFinished(others, life, register);
+    checkRate(others, life, world);
+  }
   bySlot.set(key, [...others, life]);
   all.set(life.uid, life);
   living.set(life.uid, life);
@@ -205,9 +208,9 @@ function checkPair(older: Life, newer: Life, world: LivesWorld): void {
 function checkRoom(machine: Machine): void {
   let cpu = 0,
     memory = 0;
-  for (const { assignment } of machine.processes.values()) {
-    cpu += assignment.promised.cpu_milli;
-    memory += assignment.promised.memory_bytes;
+  for (const process of machine.processes.values()) {
+    cpu += process.assignment.promised.cpu_milli * shareOf(process);
+    memory += process.assignment.promised.memory_bytes * shareOf(process);
   }
   checkPromises(
     machine.devices,
@@ -219,6 +222,10 @@ function checkRoom(machine: Machine): void {
     () => `${machine.id} has ${cpu} of ${machine.capacity.cpu_milli} milli-cores, ${memory} bytes promised`,
   );
 }
+
+/** Returns how much of its promise a task may use: a batch has given places up, or lost its keeper. */
+const shareOf = ({ batch, kept, assignment }: Process): number =>
+  batch === null ? 1 : (kept ? batch.open : batch.running.size) / (assignment.batch?.places ?? 1);
 
 interface Stopped {
   readonly attempt: number;
@@ -256,7 +263,10 @@ function limitsOf(
   { uid, assignment, started_ms }: Process,
   set: ReadonlyMap<string, readonly Told[]>,
 ): Pick<Stopped, "at_ms" | "grace_ms">[] {
-  const { time_limit_ms, stop } = assignment;
+  const { stop, batch } = assignment;
+  // That of a batch is one of each of its elements, and the agent's once all of them are over it.
+  const late_ms = batch === undefined ? 0 : batch.begins_for_ms + stop.grace_ms;
+  const time_limit_ms = assignment.time_limit_ms === null ? null : assignment.time_limit_ms + late_ms;
   const first: Told = { at_ms: started_ms, time_limit_ms, grace_ms: stop.grace_ms };
   return [first, ...(set.get(uid) ?? [])].map(({ at_ms, grace_ms, time_limit_ms: limit }) => ({
     at_ms: limit === null ? Number.POSITIVE_INFINITY : Math.max(at_ms, started_ms + limit),

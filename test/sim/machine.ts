@@ -12,7 +12,9 @@ import type { Assignment, Seen, TaskRecord } from "../../src/core/model/record";
 import { parseExit } from "../../src/agent/tasks/taskdir";
 import type { Clocks } from "../../src/agent/tasks/moments";
 import type { Credential } from "../../src/wire/agent";
+import type { SimBatch } from "./batches";
 import type { Ahead } from "./clocks";
+import type { Journal } from "./journal";
 
 /**
  * What a task of the simulator does, written as its argv: `sim exit MS CODE`, `sim forever`, and `hang` to ignore
@@ -39,6 +41,8 @@ export interface Process {
   /** The signals that the process got, and from whom: the truth about why it ended. */
   /** Whether a keeper is its parent and will write down how it ends. It has none after its keeper has died. */
   kept: boolean;
+  /** The elements of a batch. */
+  batch: SimBatch | null;
   readonly signals: { readonly signal: string; readonly by: "agent" | "lease"; readonly at_ms: number }[];
 }
 
@@ -59,6 +63,8 @@ export interface Disk {
   records: Map<string, TaskRecord>;
   claims: Map<string, { readonly boot_id: string; readonly by: "start" | "stop" }>;
   exits: Map<string, { readonly boot_id: string; readonly told: unknown }>;
+  /** The journals of batches. */
+  journals: Map<string, Journal>;
   /** Ended tasks whose commit was acknowledged. They are kept, and no longer listed. */
   acked: Set<string>;
   unreadable: Map<string, Orphan>;
@@ -153,6 +159,7 @@ export const freshDisk = (): Disk => ({
   records: new Map(),
   claims: new Map(),
   exits: new Map(),
+  journals: new Map(),
   acked: new Set(),
   unreadable: new Map(),
   cards: { boot_id: "", cards: [] },

@@ -2,6 +2,7 @@
 // rest.
 
 import { traceOf } from "../../src/os/errors";
+import { beginArrays } from "./arrays";
 import { crowd } from "./crowd";
 import { joinMachine } from "./operators";
 import { beginPeople } from "./people";
@@ -60,6 +61,7 @@ function live(world: World): void {
     world.schedule.in(world.dice.work.int(0, 3_000), () => joinMachine(world, machine));
   advance(5_000);
   beginPeople(world);
+  beginArrays(world);
   beginTroubles(world);
   advance(5_000 + world.faults.safety_ms);
   calmDown(world);

@@ -4,6 +4,7 @@
 import { ambushPeace } from "./ambush";
 import { plan } from "../../src/core/plan/plan";
 import type { Plan } from "../../src/core/pass/snapshot";
+import type { Assignment } from "../../src/core/model/record";
 import { isFinal } from "../../src/core/model/lifecycle";
 import type { State } from "../../src/core/model/rows-state";
 import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
@@ -229,6 +230,8 @@ function runUnrest(state: State, run: RunRow, planned: Plan, excused: ReadonlySe
   const tasks = [...state.tasks.values()].filter((task) => task.owner_uid === run.uid);
   if (isFinal(run.state))
     return tasks.some((task) => excused.has(task.uid)) ? [] : [`L1: run ${run.run} is ${run.state} and still there`];
+  const batch = tasks.find((task) => task.batch !== null && task.written_off === null && !excused.has(task.uid));
+  if (batch !== undefined) return [`L2: ${taskName(batch)} does not end`];
   if (tasks.length > 0 || isExplained(planned, run.uid, null) || run.reason !== null) return [];
   return [`L2: run ${run.run} is ${run.state} with no task and no reason`];
 }
@@ -272,10 +275,14 @@ function limitUnrest(world: World): string[] {
         world.agents.get(machine.id)?.owner.state === "running" &&
         !machine.disk.unreadable.has(assignment.uid) &&
         !world.unknowable.has(assignment.uid) &&
-        world.schedule.now_ms > started_ms + assignment.time_limit_ms + assignment.stop.grace_ms + LOOK_EVERY_MS,
+        world.schedule.now_ms > started_ms + limitOf(assignment, assignment.time_limit_ms) + LOOK_EVERY_MS,
     )
     .map((life) => `L5: ${taskName(life.identity)} on ${life.machine.id} lives beyond its limit`);
 }
+
+/** Returns within which time a task is over. Each element of a batch has a limit of its own. */
+const limitOf = ({ batch, stop }: Assignment, limit_ms: number): number =>
+  limit_ms + stop.grace_ms + (batch === undefined ? 0 : batch.begins_for_ms + stop.grace_ms + LOOK_EVERY_MS);
 
 /** I8: whatever lives on a connected node is a known task, or an orphan that is shown. */
 function orphanUnrest(world: World, state: State): string[] {

@@ -168,7 +168,7 @@ const LONGEST_HANG_MS = 30_000;
 /** Loses the directory of one task, living or ended, while the agent is away. */
 function loseTaskDir(world: World): void {
   const machine = someMachine(world);
-  const { records, claims, exits, acked, unreadable } = machine.disk;
+  const { records, claims, exits, journals, acked, unreadable } = machine.disk;
   // With its journal lost as well, nothing on the machine could know that a task ran.
   const uids = [...new Set([...records.keys(), ...claims.keys()])].filter(
     (uid) => !claims.has(uid) || machine.run.claims.has(uid),
@@ -178,7 +178,7 @@ function loseTaskDir(world: World): void {
   crashAgent(world, machine);
   world.trace.note(`${machine.id} loses the directory of task ${uid.slice(0, 6)}`);
   world.unknowable.add(uid);
-  for (const each of [records, claims, exits, acked, unreadable]) each.delete(uid);
+  for (const each of [records, claims, exits, journals, acked, unreadable]) each.delete(uid);
   later(world, 60_000, () => bootAgent(world, machine));
 }
 

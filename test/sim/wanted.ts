@@ -13,7 +13,7 @@ export function reasonToStop(task: TaskRow, before: TaskRow, state: State, membe
   if (isTainted(task, state) && task.kind !== "job" && before.observed.state === "preparing") return "it has not begun";
   if (!state.nodes.has(task.node_id)) return "its node was forgotten";
   if (before.desired === "prepare") return "its gang is not together";
-  if (hasTwin(task, state)) return "another attempt holds its slot";
+  if (task.batch === null && hasTwin(task, state)) return "another attempt holds its slot";
   const run = state.runs.get(task.owner_uid);
   if (run !== undefined) return reasonOfRun(task, run, state, members);
   const workload = state.workloads.get(task.owner_uid);
@@ -33,6 +33,7 @@ const isTainted = ({ node_id }: TaskRow, state: State): boolean =>
 function reasonOfRun(task: TaskRow, run: RunRow, state: State, members: number): string | null {
   if (run.cancel !== null) return "its run was cancelled";
   if (isFinal(run.state)) return "its run is over";
+  if (run.array !== null) return null;
   const gang = [...state.tasks.values()].filter(
     (other) => other.owner_uid === task.owner_uid && other.attempt === task.attempt,
   );

@@ -11,10 +11,12 @@ import { drawError } from "./clocks";
 import { drawFaults, type Faults } from "./faults";
 import { makeHost, type Host } from "./host";
 import { drawOrdersBytes, SIM_LIMITS } from "./limits";
+import { checkWrote, elementsWorld } from "./array-checks";
+import { watchElements, type Executions } from "./elements";
 import { openLedger, type Ledger } from "./ledger";
 import { watchLives, type Lives } from "./lives";
 import { checkClean } from "./card-gate";
-import { makeKeeper, type Keeper } from "./keeper";
+import { makeKeeper, type Keeper, type Watchers } from "./keeper";
 import type { Machine } from "./machine";
 import { makeNetwork, type Link, type Network } from "./network";
 import { makeMachine } from "./nodes";
@@ -49,6 +51,7 @@ export interface World {
   readonly network: Network;
   readonly keeper: Keeper;
   readonly lives: Lives;
+  readonly elements: Executions;
   readonly ledger: Ledger;
   readonly agents: Map<string, Agent>;
   readonly machines: Machine[];
@@ -62,7 +65,7 @@ export interface World {
   /** Copies of the database that somebody made, oldest first. */
   readonly backups: Database[];
   readonly dice: Readonly<
-    Record<"troubles" | "ambush" | "copies" | "people" | "work" | "lies" | "company" | "crowd", Random>
+    Record<"troubles" | "ambush" | "copies" | "people" | "work" | "lies" | "company" | "crowd" | "arrays", Random>
   >;
   /** The first broken invariant, even if the code under test caught it. */
   broken: Violation | null;
@@ -149,7 +152,8 @@ export function makeWorld(seed: string): World {
   const nodes = random.fork("nodes");
   const found = (): World => world;
   const truth = watchTruth(found, { schedule, trace });
-  const keeper = makeKeeper(schedule, random.fork("keeper"), truth.lives, () => found().calm);
+  const wrote: Watchers["wrote"] = (...said) => checkWrote(found(), ...said);
+  const keeper = makeKeeper(schedule, random.fork("keeper"), { ...truth, wrote }, () => found().calm);
   const home = faults.sqlite ? makeSqliteHome() : null;
   const restoreTimers = host.install();
   const agentWorld = agentWorldOf(found, { random, schedule, trace, host, keeper });
@@ -212,6 +216,7 @@ const atTheBeginning = (random: Random) => ({
     lies: random.fork("lies"),
     company: random.fork("company"),
     crowd: random.fork("crowd"),
+    arrays: random.fork("arrays"),
   },
 });
 
@@ -219,7 +224,7 @@ const atTheBeginning = (random: Random) => ({
 function watchTruth(
   world: Found,
   { schedule, trace }: Pick<World, "schedule" | "trace">,
-): Pick<World, "database" | "givenUp" | "ledger" | "lives"> {
+): Pick<World, "database" | "givenUp" | "ledger" | "lives" | "elements"> {
   const database = emptyDatabase("cluster", "timeline-1");
   const givenUp = new Set<string>();
   const ledger: Ledger = openLedger(
@@ -233,6 +238,7 @@ function watchTruth(
       isDeclared: (run_uid) => world().declared.has(run_uid),
       isRestored: () => world().restored,
       writtenOff: (row) => checkSilence(world(), row),
+      arrays: () => world(),
     },
     database,
   );
@@ -252,7 +258,8 @@ function watchTruth(
     mayOverlap: (older, newer) => mayOverlap(world(), older, newer),
     retries: (uid) => world().database.state.runs.get(uid)?.settings.retries ?? Number.POSITIVE_INFINITY,
   });
-  return { database, givenUp, ledger, lives };
+  const elements = watchElements(elementsWorld(world, { now: () => schedule.now_ms, note: trace.note }));
+  return { database, givenUp, ledger, lives, elements };
 }
 
 type Parts<K extends keyof World> = Pick<World, "schedule" | "trace" | "host" | K> & { readonly random: Random };

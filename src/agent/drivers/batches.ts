@@ -5,7 +5,7 @@ import type { BatchSoFar } from "../../core/agent/results";
 import type { Assignment, TaskRecord } from "../../core/model/record";
 import { isTaskFile } from "../../os/files/task-files";
 import { ELEMENTS, placeDir } from "../tasks/element-journal";
-import { ElementReader } from "../tasks/element-reader";
+import { ElementReader, journalIn } from "../tasks/element-reader";
 import { dirOfTask, isUid, places } from "../tasks/taskdir";
 import type { BatchFacts } from "./look";
 
@@ -21,7 +21,7 @@ export class Batches {
   /** Notes that a task is a batch, if it is one. */
   know({ uid, batch }: Assignment): ElementReader | null {
     if (batch === undefined) return null;
-    const known = this.#known.get(uid) ?? new ElementReader(batch, () => dirOfTask(this.#data, uid));
+    const known = this.#known.get(uid) ?? new ElementReader(batch, journalIn(() => dirOfTask(this.#data, uid)));
     this.#known.set(uid, known);
     return known;
   }

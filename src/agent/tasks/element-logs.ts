@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { exists } from "../../os/files/files";
 import { placeDir } from "./element-journal";
-import { ElementReader } from "./element-reader";
+import { ElementReader, journalIn } from "./element-reader";
 import type { TaskLogOptions } from "./logs";
 import { readRecord } from "./records";
 import { dirOfTask, places } from "./taskdir";
@@ -16,7 +16,7 @@ const dirNameOf = (number: number, round: number): string => (round === 1 ? Stri
 export function keptReader(data: string, uid: string): ElementReader | null {
   const found = readRecord(places(data).ended, uid);
   const batch = found.is === "there" ? found.record.assignment.batch : undefined;
-  return batch === undefined ? null : new ElementReader(batch, () => dirOfTask(data, uid));
+  return batch === undefined ? null : new ElementReader(batch, journalIn(() => dirOfTask(data, uid)));
 }
 
 /**

@@ -13,6 +13,28 @@ const NEWLINE = 10;
 /** Whether the journal could be read at the last look. `missing`: there is none. */
 export type JournalState = "read" | "missing" | "failed";
 
+/** A journal that is open: any part of it can be read until it is closed. */
+export interface OpenJournal {
+  readonly is: "open";
+  readonly read: (offset: number, length: number) => Uint8Array;
+  readonly close: () => void;
+}
+
+/** Opens a journal, as far as it is there. */
+export type JournalSource = () => OpenJournal | { readonly is: Exclude<JournalState, "read"> };
+
+/** Returns what opens the journal of a task. `dirOf` returns where its directory is now; null if it is gone. */
+export const journalIn =
+  (dirOf: () => string | null): JournalSource =>
+  () => {
+    const dir = dirOf();
+    const opened = dir === null ? null : openToReadTask(dir, ELEMENTS);
+    if (opened === null) return { is: "missing" };
+    if (opened.is !== "open") return opened;
+    const { fd } = opened;
+    return { is: "open", read: (offset, length) => readAt(fd, offset, length), close: () => closeFile(fd) };
+  };
+
 /** What is known of one element: nothing began, it runs in a place, or it is over; or the batch does not have it. */
 export type ElementState =
   { readonly is: "waiting" | "over" | "stranger" } | { readonly is: "running"; readonly place: number };
@@ -24,17 +46,16 @@ export class ElementReader {
   readonly read: ElementsRead;
   readonly #order: Order;
   readonly #elements: readonly number[];
-  readonly #dirOf: () => string | null;
+  readonly #open: JournalSource;
   #offset = 0;
   #state: JournalState = "missing";
   #without: readonly ElementResult[] | null = null;
 
-  /** `dirOf` returns where the directory of the task is now; null if it is gone. */
-  constructor(order: Order, dirOf: () => string | null) {
+  constructor(order: Order, open: JournalSource) {
     this.read = nothingRead(order);
     this.#order = order;
     this.#elements = elementsOf(order);
-    this.#dirOf = dirOf;
+    this.#open = open;
   }
 
   /** Which attempt of each of its elements the batch is. */
@@ -44,20 +65,19 @@ export class ElementReader {
 
   /** Takes in the whole lines that were added since the last look. */
   look(): JournalState {
-    const dir = this.#dirOf();
-    const opened = dir === null ? null : openToReadTask(dir, ELEMENTS);
-    if (opened === null || opened.is !== "open") return (this.#state = opened?.is ?? "missing");
+    const opened = this.#open();
+    if (opened.is !== "open") return (this.#state = opened.is);
     try {
-      this.#takeNew(opened.fd);
+      this.#takeNew(opened);
     } finally {
-      closeFile(opened.fd);
+      opened.close();
     }
     return (this.#state = "read");
   }
 
-  #takeNew(fd: number): void {
+  #takeNew({ read }: OpenJournal): void {
     for (;;) {
-      const bytes = readAt(fd, this.#offset, CHUNK_BYTES);
+      const bytes = read(this.#offset, CHUNK_BYTES);
       const end = bytes.lastIndexOf(NEWLINE) + 1;
       // No line is as long as that, so these bytes are damaged.
       const taken = end === 0 && bytes.length === CHUNK_BYTES ? CHUNK_BYTES : end;

@@ -30,9 +30,17 @@ export function stopOf(record: TaskRecord, started_ms: BootMs, now_ms: BootMs): 
 
 const OVER_LIMIT = { by: "time_limit", why: "time limit reached" } as const;
 
-/** Returns the time limit of a task as a whole. That of a batch is one of each of its elements, and its keeper's. */
-export const ownLimitOf = ({ batch, time_limit_ms }: Assignment): Ms | null =>
-  batch === undefined ? time_limit_ms : null;
+/** How long after a batch's last element has to be over the agent ends what lives of it: its keeper is dead. */
+const KEEPER_LATE_MS = 10 * SECOND_MS;
+
+/**
+ * Returns the time limit of a task as a whole. That of a batch is one of each of its elements, and its keeper's to
+ * enforce. What outlives the keeper is over when the element that may have begun last is.
+ */
+export function ownLimitOf({ batch, time_limit_ms, stop }: Assignment): Ms | null {
+  if (batch === undefined || time_limit_ms === null) return time_limit_ms;
+  return batch.begins_for_ms + time_limit_ms + stop.grace_ms + KEEPER_LATE_MS;
+}
 
 /** Returns when a task's time limit stops it. A limit that was changed meanwhile stops nothing in the past. */
 export const limitAt = ({ limit_ms }: Pick<TaskRecord, "limit_ms">, started_ms: BootMs, limit: Ms): BootMs =>

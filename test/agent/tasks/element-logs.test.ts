@@ -6,7 +6,7 @@ import { appendFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beganLine, endedLine, mayLine } from "../../../src/agent/tasks/element-journal";
 import { elementLog, keptReader } from "../../../src/agent/tasks/element-logs";
-import { ElementReader } from "../../../src/agent/tasks/element-reader";
+import { ElementReader, journalIn } from "../../../src/agent/tasks/element-reader";
 import { readLog } from "../../../src/agent/tasks/logs";
 import { clocksNow } from "../../../src/agent/tasks/moments";
 import { openTaskStore, type TaskFiles } from "../../../src/agent/tasks/store";
@@ -49,7 +49,7 @@ function putsAway(position: number, place: number, name: string): void {
   journal(endedLine(position, 0, 5));
 }
 
-const readerOf = (round = 1): ElementReader => new ElementReader({ ...batch, round }, () => dirOfTask(data, uid));
+const readerOf = (round = 1): ElementReader => new ElementReader({ ...batch, round }, journalIn(() => dirOfTask(data, uid)));
 
 function read(element: number, { follow = false, reader = readerOf(), lives = true, offset = 0 } = {}) {
   return readLog(

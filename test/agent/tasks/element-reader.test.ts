@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beganLine, endedLine, mayLine, openLine } from "../../../src/agent/tasks/element-journal";
-import { ElementReader } from "../../../src/agent/tasks/element-reader";
+import { ElementReader, journalIn } from "../../../src/agent/tasks/element-reader";
 import { endWithoutResult } from "../../../src/core/agent/ending";
 import { makeScratch, removeScratch } from "../../support/scratch";
 
@@ -20,7 +20,7 @@ beforeEach(() => {
 afterEach(() => removeScratch(dir));
 
 const file = (): string => join(dir, "elements");
-const readerOf = (): ElementReader => new ElementReader(ORDER, () => dir);
+const readerOf = (): ElementReader => new ElementReader(ORDER, journalIn(() => dir));
 const isClaimed = () => true;
 
 test("lines count once they are whole, and none counts twice", () => {
@@ -44,7 +44,7 @@ test("lines count once they are whole, and none counts twice", () => {
 test("a journal that is longer than one read is read to its end", () => {
   const why = "x".repeat(2_000);
   const parts = [[0, 399]] as const;
-  const reader = new ElementReader({ ...ORDER, parts }, () => dir);
+  const reader = new ElementReader({ ...ORDER, parts }, journalIn(() => dir));
   writeFileSync(file(), Array.from({ length: 400 }, (_, position) => endedLine(position, 1, 1, why)).join(""));
   reader.look();
   expect(reader.read.results.length).toBe(400);

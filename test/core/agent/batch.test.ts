@@ -62,10 +62,20 @@ describe("what a batch holds", () => {
 });
 
 describe("a batch", () => {
-  test("is not ended for the time limit of its elements", () => {
+  test("is not ended for the time limit of its elements while its keeper may end each of them", () => {
     const limited = recordFor({ ...batch.assignment, time_limit_ms: 5 });
     const decided = step(viewOf([limited], new Map([[uid, aliveWith(8)]]), 1_000));
-    expect(decided).toMatchObject({ actions: [], wake_at_ms: null });
+    expect(decided.actions).toEqual([]);
+    const unlimited = step(viewOf([batch], new Map([[uid, aliveWith(8)]]), 1_000_000));
+    expect(unlimited).toMatchObject({ actions: [], wake_at_ms: null });
+  });
+  test("is ended once all of its elements are over their time limit, since its keeper must be dead", () => {
+    const limited = recordFor({ ...batch.assignment, time_limit_ms: 5 });
+    const { begins_for_ms } = limited.assignment.batch ?? { begins_for_ms: 0 };
+    const over_ms = begins_for_ms + 5 + limited.assignment.stop.grace_ms + 10_000;
+    const at = (now_ms: number) => step(viewOf([limited], new Map([[uid, aliveWith(8)]]), now_ms));
+    expect(at(over_ms - 1)).toMatchObject({ actions: [], wake_at_ms: over_ms });
+    expect(at(over_ms).actions).toMatchObject([{ do: "signal", uid, stop: { by: "time_limit" } }]);
   });
   test("has no successor that its agent makes", () => {
     const granted = recordFor({
