@@ -27,7 +27,11 @@ export interface BatchHands {
   /** Called when nothing of a batch is left: with its end if the keeper saw that, else null. */
   readonly over: (machine: Machine, process: Process, exit: Exit | null) => void;
   /** Called when a keeper has written how many elements begin, or how many places are left. */
-  readonly wrote: (machine: Machine, process: Process, said: { readonly only?: number; readonly open?: number }) => void;
+  readonly wrote: (
+    machine: Machine,
+    process: Process,
+    said: { readonly only?: number; readonly open?: number },
+  ) => void;
 }
 
 const IDLE_MS = 300;

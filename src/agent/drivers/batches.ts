@@ -21,7 +21,12 @@ export class Batches {
   /** Notes that a task is a batch, if it is one. */
   know({ uid, batch }: Assignment): ElementReader | null {
     if (batch === undefined) return null;
-    const known = this.#known.get(uid) ?? new ElementReader(batch, journalIn(() => dirOfTask(this.#data, uid)));
+    const known =
+      this.#known.get(uid) ??
+      new ElementReader(
+        batch,
+        journalIn(() => dirOfTask(this.#data, uid)),
+      );
     this.#known.set(uid, known);
     return known;
   }

@@ -16,7 +16,12 @@ const dirNameOf = (number: number, round: number): string => (round === 1 ? Stri
 export function keptReader(data: string, uid: string): ElementReader | null {
   const found = readRecord(places(data).ended, uid);
   const batch = found.is === "there" ? found.record.assignment.batch : undefined;
-  return batch === undefined ? null : new ElementReader(batch, journalIn(() => dirOfTask(data, uid)));
+  return batch === undefined
+    ? null
+    : new ElementReader(
+        batch,
+        journalIn(() => dirOfTask(data, uid)),
+      );
 }
 
 /**

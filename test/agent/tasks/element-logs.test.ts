@@ -49,7 +49,11 @@ function putsAway(position: number, place: number, name: string): void {
   journal(endedLine(position, 0, 5));
 }
 
-const readerOf = (round = 1): ElementReader => new ElementReader({ ...batch, round }, journalIn(() => dirOfTask(data, uid)));
+const readerOf = (round = 1): ElementReader =>
+  new ElementReader(
+    { ...batch, round },
+    journalIn(() => dirOfTask(data, uid)),
+  );
 
 function read(element: number, { follow = false, reader = readerOf(), lives = true, offset = 0 } = {}) {
   return readLog(

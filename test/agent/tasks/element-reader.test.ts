@@ -20,7 +20,11 @@ beforeEach(() => {
 afterEach(() => removeScratch(dir));
 
 const file = (): string => join(dir, "elements");
-const readerOf = (): ElementReader => new ElementReader(ORDER, journalIn(() => dir));
+const readerOf = (): ElementReader =>
+  new ElementReader(
+    ORDER,
+    journalIn(() => dir),
+  );
 const isClaimed = () => true;
 
 test("lines count once they are whole, and none counts twice", () => {
@@ -44,7 +48,10 @@ test("lines count once they are whole, and none counts twice", () => {
 test("a journal that is longer than one read is read to its end", () => {
   const why = "x".repeat(2_000);
   const parts = [[0, 399]] as const;
-  const reader = new ElementReader({ ...ORDER, parts }, journalIn(() => dir));
+  const reader = new ElementReader(
+    { ...ORDER, parts },
+    journalIn(() => dir),
+  );
   writeFileSync(file(), Array.from({ length: 400 }, (_, position) => endedLine(position, 1, 1, why)).join(""));
   reader.look();
   expect(reader.read.results.length).toBe(400);
