@@ -140,14 +140,13 @@ function kindOf(was: string, now: string): "failed" | "lost" | "stopped" {
 function isTrue(world: World, end: ElementEnd, executions: readonly Execution[], tellers: readonly TaskRow[]): boolean {
   const isRebooted = ({ node_id, boot_id }: TaskRow): boolean => world.nodes.get(node_id)?.boot_id !== boot_id;
   const isOff = ({ node_id }: TaskRow): boolean => world.nodes.get(node_id)?.power !== "on";
-  const isUntold = (row: TaskRow): boolean => isUnknowable(world, row) || world.givenUp.has(row.node_id);
+  const isGivenUp = ({ uid, node_id }: TaskRow): boolean =>
+    world.givenUp.has(node_id) || world.ledger.writtenOff.has(uid);
   switch (end) {
     case "unknown":
-      return tellers.some(isUntold);
+      return tellers.some((row) => isUnknowable(world, row) || world.givenUp.has(row.node_id));
     case "lost":
-      return tellers.some(
-        (row) => isUntold(row) || isRebooted(row) || isOff(row) || world.ledger.writtenOff.has(row.uid),
-      );
+      return tellers.some((row) => isRebooted(row) || isOff(row) || isGivenUp(row));
     case "stopped":
       return tellers.some(({ uid }) => (world.lives.of(uid)?.process.signals.length ?? 0) > 0);
     case "failed":

@@ -1,4 +1,4 @@
-// The journal of a batch on a simulated disk: the real lines, of which a loss of power takes those that were not synced,
+// The journal of a batch on a simulated disk: the real lines, of which a loss of power takes some that are not synced,
 // and perhaps a part of one.
 
 import type { JournalSource } from "../../src/agent/tasks/element-reader";

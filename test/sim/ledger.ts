@@ -14,7 +14,7 @@ import { checkCompany } from "./company";
 import type { Database } from "./database";
 import type { Lives } from "./lives";
 import { checkEnd } from "./ends";
-import { isRepelled, reasonToStop } from "./wanted";
+import { isDraining, isRepelled, reasonToStop } from "./wanted";
 import { demand } from "./violation";
 
 export interface LedgerWorld {
@@ -231,7 +231,7 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
   if (before.desired === "prepare" && row.desired === "run") checkGo(row, state);
   if (row.desired === "stop" && before.desired !== "stop") {
     const members = books.database.specs.get(row.spec_hash)?.members ?? 1;
-    const reason = isDraining(books, row)
+    const reason = isDraining(row, books)
       ? "its node drained"
       : (reasonToStop(row, before, state, members) ??
         reasonToStop(row, before, { ...state, workloads: books.workloads }, members));
@@ -282,7 +282,7 @@ function checkPlacement(books: Books, task: TaskRow, state: State): void {
     if (other.version !== task.version && !task.exclusive) continue;
     // What takes the drain or the taint back in the same batch came after the plan.
     const leaves =
-      [state, books].some((seen) => isDraining(seen, other) || isRepelled(other, seen)) ||
+      [state, books].some((seen) => isDraining(other, seen) || isRepelled(other, seen)) ||
       books.cards.isBad(other, state);
     if (leaves && !task.exclusive) {
       books.moved.add(other.uid);
@@ -303,9 +303,6 @@ function isFit({ admission, testing, tests }: NodeRow, { cluster }: State): bool
   const since_ms = admission === "testing" ? testing?.at_ms : tests?.at_ms;
   return since_ms !== undefined && since_ms >= cluster.at_ms;
 }
-
-const isDraining = ({ nodes }: { readonly nodes: ReadonlyMap<string, NodeRow> }, { node_id }: TaskRow): boolean =>
-  (nodes.get(node_id)?.drain ?? null) !== null;
 
 /** Checks that no member of a gang goes before all are prepared. */
 function checkGo(row: TaskRow, state: State): void {

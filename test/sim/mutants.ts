@@ -1,5 +1,6 @@
 // All mutants. The simulator must see every one of them.
 
+import { ARRAY_MUTANTS } from "./array-mutants";
 import { CARD_MUTANTS } from "./card-mutants";
 import { MISTAKE_MUTANTS } from "./mistake-mutants";
 import { LIE_MUTANTS } from "./lie-mutants";
@@ -12,6 +13,7 @@ import { WAIT_MUTANTS } from "./wait-mutants";
 export const MUTANTS: readonly Mutant[] = [
   ...PROTOCOL_MUTANTS,
   ...MISTAKE_MUTANTS,
+  ...ARRAY_MUTANTS,
   ...CARD_MUTANTS,
   ...LAW_MUTANTS,
   ...UNKNOWN_MUTANTS,

@@ -20,7 +20,8 @@ export function reasonToStop(task: TaskRow, before: TaskRow, state: State, membe
   return workload === undefined ? "its owner is gone" : reasonOfWorkload(task, workload, state);
 }
 
-const isDraining = ({ node_id }: TaskRow, state: State): boolean => (state.nodes.get(node_id)?.drain ?? null) !== null;
+export const isDraining = ({ node_id }: TaskRow, { nodes }: Pick<State, "nodes">): boolean =>
+  (nodes.get(node_id)?.drain ?? null) !== null;
 
 /** Simulated work tolerates nothing. */
 export const isRepelled = ({ node_id }: TaskRow, { nodes }: Pick<State, "nodes">): boolean =>
