@@ -129,11 +129,11 @@ function checkEnd({ world, batches }: Books, { run_uid, index }: Element, was: s
   demand(isTrue(world(), end, executions, tellers), "63: the recorded end of an element is what happened", seen);
 }
 
-/** Returns what the end of an element was that is tried again. */
-function kindOf(was: string, now: string): "failed" | "lost" | "stopped" {
+/** Returns what the end of an element was that is tried again. `missing`: lost, or unknown. */
+function kindOf(was: string, now: string): "failed" | "missing" | "stopped" {
   const numbers = (state: string): number[] => (state === "-" ? [0, 0, 0] : state.slice(1).split(".").map(Number));
   const [before, after] = [numbers(was), numbers(now)];
-  const kinds = ["failed", "lost", "stopped"] as const;
+  const kinds = ["failed", "missing", "stopped"] as const;
   return kinds.find((_, at) => (after[at] ?? 0) > (before[at] ?? 0)) ?? "failed";
 }
 
@@ -142,11 +142,15 @@ function isTrue(world: World, end: ElementEnd, executions: readonly Execution[],
   const isOff = ({ node_id }: TaskRow): boolean => world.nodes.get(node_id)?.power !== "on";
   const isGivenUp = ({ uid, node_id }: TaskRow): boolean =>
     world.givenUp.has(node_id) || world.ledger.writtenOff.has(uid);
+  const isUnknown = (): boolean => tellers.some((row) => isUnknowable(world, row) || world.givenUp.has(row.node_id));
+  const isLost = (): boolean => tellers.some((row) => isRebooted(row) || isOff(row) || isGivenUp(row));
   switch (end) {
     case "unknown":
-      return tellers.some((row) => isUnknowable(world, row) || world.givenUp.has(row.node_id));
+      return isUnknown();
     case "lost":
-      return tellers.some((row) => isRebooted(row) || isOff(row) || isGivenUp(row));
+      return isLost();
+    case "missing":
+      return isUnknown() || isLost();
     case "stopped":
       return tellers.some(({ uid }) => (world.lives.of(uid)?.process.signals.length ?? 0) > 0);
     case "failed":
