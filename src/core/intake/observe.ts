@@ -89,7 +89,7 @@ export function observeInventory(
   const reason =
     doubtful.length === 0
       ? null
-      : `${unread.length === 0 && isWhole(state, node, inventory) ? LIVE_ON : UNREAD}, so nobody knows of ` +
+      : `${unread.length === 0 && strangersIn(state, node, inventory, context).length === 0 ? LIVE_ON : UNREAD}, so nobody knows of ` +
         `${doubtful.map(taskName).join(", ")}: orch cancel ends a run, orch node drain ${node.name} --deadline 1s ` +
         `ends them there: what may have begun asks then`;
   const done = finish(state, { ...node, boot_id: inventory.boot_id, reason }, draft, node);
@@ -110,12 +110,16 @@ const unreadIn = ({ tasks }: State, node: NodeRow, { unreadable }: Inventory): r
     return pid === null && task?.node_id === node.id ? [task] : [];
   });
 
-/** Returns what an inventory could not read and may be of any task: a record of a uid that the server does not know. */
-const strangersIn = ({ tasks }: State, node: NodeRow, { unreadable }: Inventory): readonly Orphan[] =>
-  unreadable.filter(({ uid }) => tasks.get(uid)?.node_id !== node.id);
-
-const isWhole = (state: State, node: NodeRow, inventory: Inventory): boolean =>
-  strangersIn(state, node, inventory).length === 0;
+/**
+ * Returns what an inventory could not read and may be of any task: a record of a uid that the server does not know,
+ * living or ended.
+ */
+const strangersIn = (
+  { tasks }: State,
+  node: NodeRow,
+  { unreadable }: Inventory,
+  { hasEnded }: IntakeContext,
+): readonly Orphan[] => unreadable.filter(({ uid }) => tasks.get(uid)?.node_id !== node.id && !hasEnded(uid));
 
 /**
  * Returns whether the uid is one of a workload, a run, an app or a node. A task of that uid would be taken for theirs.
@@ -313,7 +317,7 @@ function judgeAbsent(
 ): TaskRow[] {
   const named = new Set([...inventory.entries, ...inventory.unreadable].map((entry) => entry.uid));
   // What is known to be of one task, such as a survivor of a lost data directory, hides no other one.
-  const unnamed = { ...inventory, unreadable: strangersIn(state, node, inventory) };
+  const unnamed = { ...inventory, unreadable: strangersIn(state, node, inventory, context) };
   const asked: TaskRow[] = [];
   for (const task of state.tasks.values()) {
     if (task.node_id !== node.id || named.has(task.uid) || draft.tasks.has(task.uid)) continue;

@@ -47,9 +47,9 @@ const orphanOf = (uid: string, name: string): Orphan => ({ uid, name, pid: 7, he
 const nodeIn = (state: State): NodeRow => state.nodes.get(node.id) as NodeRow;
 
 /** The state after an inventory that has only what could not be read. */
-function afterUnreadable(state: State, unreadable: readonly Orphan[]): State {
+function afterUnreadable(state: State, unreadable: readonly Orphan[], hasEnded = context.hasEnded): State {
   const inventory = { boot_id: node.boot_id, applied: null, entries: [], unreadable };
-  return withChanges(state, observeInventory(state, node.id, inventory, context).changes);
+  return withChanges(state, observeInventory(state, node.id, inventory, { ...context, hasEnded }).changes);
 }
 
 describe("a task that the server knows and whose record its agent cannot read", () => {
@@ -91,6 +91,12 @@ describe("a task that is gone with its agent's data directory, while another one
   test("has an unknown end at once: what lives on is known to be the other one", () => {
     const after = afterUnreadable(before, [orphanOf(service.uid, "recs.api.0")]);
     expect([...after.tasks.keys()]).toEqual([service.uid]);
+    expect(nodeIn(after).reason).toBeNull();
+  });
+  test("is not hidden by a record of one that has ended either", () => {
+    const over = "f".repeat(32);
+    const after = afterUnreadable(before, [{ ...orphanOf(over, "recs.api.2"), pid: null }], (uid) => uid === over);
+    expect([...after.tasks.keys()]).toEqual([]);
     expect(nodeIn(after).reason).toBeNull();
   });
   test("may be what nobody can name, so nothing is concluded, and the node says why", () => {
