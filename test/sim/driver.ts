@@ -110,6 +110,38 @@ function readAgain(uid: string, kept: TaskRecord, now: Clocks): TaskRecord {
   return read.record;
 }
 
+/** Returns a function that writes records: those of one task one after the other, as the store does it. */
+function inOrder(
+  world: DriverWorld,
+  machine: Machine,
+  slowly: (what: () => void) => Promise<void>,
+): TaskStore["write"] {
+  const { disk } = machine;
+  const last = new Map<string, Promise<void>>();
+  const put = async (record: TaskRecord): Promise<void> => {
+    const { uid } = record.assignment;
+    await slowly(() => {
+      const kept = keptRecord(record, clocksOf(machine, world.schedule.now_ms)) as unknown as TaskRecord;
+      if (machine.full) machine.run.owed.set(uid, kept);
+      else {
+        machine.run.owed.delete(uid);
+        disk.records.set(uid, kept);
+      }
+      if (record.end !== null) world.ended(machine, record);
+      else if (machine.clocks.boot_ms + world.schedule.now_ms < record.not_before_ms) world.waits(machine);
+    });
+    if (record.end !== null) machine.known_ends.add(uid);
+  };
+  return (record) => {
+    const { uid } = record.assignment;
+    if (!machine.waits.has(uid)) machine.waits.set(uid, record.not_before_ms - machine.clocks.boot_ms);
+    const before = last.get(uid);
+    const mine = before === undefined ? put(record) : before.catch(() => undefined).then(() => put(record));
+    last.set(uid, mine);
+    return mine;
+  };
+}
+
 /** `changed`: a file was written that the driver looks at. */
 function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: () => void): TaskStore {
   const onDisk = slowDisk(world, machine, owner);
@@ -143,21 +175,7 @@ function makeStore(world: DriverWorld, machine: Machine, owner: Owner, changed: 
           disk.acked.delete(uid);
           return found(uid, record);
         }),
-    write: async (record) => {
-      const { uid } = record.assignment;
-      if (!machine.waits.has(uid)) machine.waits.set(uid, record.not_before_ms - machine.clocks.boot_ms);
-      await slowly(() => {
-        const kept = keptRecord(record, clocksOf(machine, world.schedule.now_ms)) as unknown as TaskRecord;
-        if (machine.full) machine.run.owed.set(uid, kept);
-        else {
-          machine.run.owed.delete(uid);
-          disk.records.set(uid, kept);
-        }
-        if (record.end !== null) world.ended(machine, record);
-        else if (machine.clocks.boot_ms + world.schedule.now_ms < record.not_before_ms) world.waits(machine);
-      });
-      if (record.end !== null) machine.known_ends.add(uid);
-    },
+    write: inOrder(world, machine, slowly),
     owed: () => new Map([...machine.run.owed.keys()].map((uid) => [uid, { why: DISK_FULL }])),
     trouble: () => null,
     wasClaimed: (uid) => disk.claims.has(uid),

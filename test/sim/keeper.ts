@@ -237,6 +237,7 @@ function down({ schedule, watcher, batches }: Hands, machine: Machine): void {
   }
   machine.starting.clear();
   machine.remains = [];
+  for (const uid of machine.run.owed.keys()) if (!machine.disk.records.has(uid)) machine.unwritten.add(uid);
   machine.run = freshRun();
   Object.assign(machine.hangs, { keeper: 0, guard: 0, disk: 0 });
 }

@@ -117,6 +117,8 @@ export interface Machine {
     /** The records that a full disk did not take. */
     owed: Map<string, TaskRecord>;
   };
+  /** Tasks whose only record was owed by a full disk when the machine went down. */
+  readonly unwritten: Set<string>;
   /** Whether the disk of the data directory takes nothing more. Claims and exits fit into blocks that it has. */
   full: boolean;
   /** Until when keeper, guard and disk hang. A hanging disk holds whoever writes to it. */

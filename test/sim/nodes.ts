@@ -32,6 +32,7 @@ export function makeMachine(id: string, random: Random, smallest: number): Machi
     known_ends: new Set(),
     capacity: { cpu_milli: cpus * 1_000, memory_bytes: cpus * 4 * GIB, disk_bytes: 100 * GIB, countables: {} },
     run: freshRun(),
+    unwritten: new Set(),
     full: false,
     hangs: { keeper: 0, guard: 0, disk: 0 },
     starting: new Set(),
