@@ -136,7 +136,7 @@ function inOrder(
     const { uid } = record.assignment;
     if (!machine.waits.has(uid)) machine.waits.set(uid, record.not_before_ms - machine.clocks.boot_ms);
     const before = last.get(uid);
-    const mine = before === undefined ? put(record) : before.catch(() => undefined).then(() => put(record));
+    const mine = before === undefined ? put(record) : Promise.allSettled([before]).then(() => put(record));
     last.set(uid, mine);
     return mine;
   };

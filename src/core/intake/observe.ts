@@ -86,10 +86,11 @@ export function observeInventory(
   const asked = judgeAbsent(state, node, inventory, context, draft);
   const unread = unreadIn(state, node, inventory);
   const doubtful = [...unread, ...asked];
+  const hidden = [...unread, ...strangersIn(state, node, inventory, context)];
   const reason =
     doubtful.length === 0
       ? null
-      : `${unread.length === 0 && strangersIn(state, node, inventory, context).length === 0 ? LIVE_ON : UNREAD}, so nobody knows of ` +
+      : `${hidden.length === 0 ? LIVE_ON : UNREAD}, so nobody knows of ` +
         `${doubtful.map(taskName).join(", ")}: orch cancel ends a run, orch node drain ${node.name} --deadline 1s ` +
         `ends them there: what may have begun asks then`;
   const done = finish(state, { ...node, boot_id: inventory.boot_id, reason }, draft, node);
