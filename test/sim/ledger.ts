@@ -14,6 +14,7 @@ import { checkCompany } from "./company";
 import type { Database } from "./database";
 import type { Lives } from "./lives";
 import { checkEnd } from "./ends";
+import { checkGangs, checkGo } from "./gangs";
 import { isDraining, isRepelled, reasonToStop } from "./wanted";
 import { demand } from "./violation";
 
@@ -52,6 +53,8 @@ export interface Ledger {
   /** Which run had a number, over restores too. */
   readonly numbers: ReadonlyMap<number, string>;
   readonly arrays: ArrayBooks;
+  /** How often a job's run could be retried when an attempt of it was placed, by uid of the task. */
+  readonly retries: ReadonlyMap<string, number>;
 }
 
 interface Books {
@@ -75,6 +78,7 @@ interface Books {
   readonly nodes: Map<string, NodeRow>;
   readonly workloads: Map<string, WorkloadRow>;
   readonly numbers: Map<number, string>;
+  readonly retries: Map<string, number>;
   readonly cards: CardBooks;
   readonly arrays: ArrayBooks;
 }
@@ -98,6 +102,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     workloads: new Map(),
     contacts: new Map(),
     numbers: new Map(),
+    retries: new Map(),
     cards: makeCardBooks(),
     arrays: makeArrayBooks(world.arrays),
   };
@@ -125,6 +130,7 @@ export function openLedger(world: LedgerWorld, database: Database): Ledger {
     moved: books.moved,
     numbers: books.numbers,
     arrays: books.arrays,
+    retries: books.retries,
     committed: (changes) => committed(books, changes),
     skipped: (node_id) => void books.skips.add(node_id),
   };
@@ -224,6 +230,8 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
     // A successor that an agent made of an attempt that was written off is written off too.
     if (row.written_off !== null) books.writtenOff.add(uid);
     if (row.observed.state === "assigned") placed.push(row);
+    const run = state.runs.get(row.owner_uid);
+    if (run !== undefined) books.retries.set(uid, run.settings.retries);
     rise(books, row);
     return;
   }
@@ -302,39 +310,6 @@ function isFit({ admission, testing, tests }: NodeRow, { cluster }: State): bool
   if (admission === "ready") return true;
   const since_ms = admission === "testing" ? testing?.at_ms : tests?.at_ms;
   return since_ms !== undefined && since_ms >= cluster.at_ms;
-}
-
-/** Checks that no member of a gang goes before all are prepared. */
-function checkGo(row: TaskRow, state: State): void {
-  const unready = [...state.tasks.values()].filter(
-    (task) =>
-      (task.owner_uid === row.owner_uid &&
-        task.slot === row.slot &&
-        task.attempt === row.attempt &&
-        task.observed.state === "preparing" &&
-        !task.observed.prepared) ||
-      (task.owner_uid === row.owner_uid && task.attempt === row.attempt && task.observed.state === "assigned"),
-  );
-  demand(unready.length === 0, "14: a gang goes when all are prepared", () => unready.map(taskName).join(", "));
-}
-
-/** Checks that the members of a gang are placed together, with one attempt number. */
-function checkGangs(placed: readonly TaskRow[], state: State): void {
-  for (const task of placed) {
-    if (task.desired !== "prepare") continue;
-    const before = [...state.tasks.values()].filter(
-      (other) =>
-        other.owner_uid === task.owner_uid &&
-        other.slot === task.slot &&
-        other.attempt < task.attempt &&
-        other.written_off === null,
-    );
-    demand(
-      before.length === 0,
-      "14: a gang's next attempt comes after the last of all members",
-      () => `${taskName(task)} beside ${before.map(taskName).join(", ")}`,
-    );
-  }
 }
 
 function checkEndedTask(books: Books, row: TaskRow): void {

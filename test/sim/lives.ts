@@ -25,8 +25,8 @@ export interface LivesWorld {
   readonly note: (what: string) => void;
   /** Returns the row that any database of this world had last; null if none ever had one. */
   readonly row: (uid: string) => TaskRow | null;
-  /** Returns how often a run's task may fail and be started again. */
-  readonly retries: (run_uid: string) => number;
+  /** Returns how often a run's task may fail and be started again, as far as it could when this one was placed. */
+  readonly retries: (uid: string, run_uid: string) => number;
   /**
    * Returns whether attempts have several members, which all run again when one of them was lost; as far as is known.
    */
@@ -315,7 +315,7 @@ function checkFinished(others: readonly Life[], life: Life, { world, set }: Regi
     "I5: finished work never runs again",
     () => `${describe(life)} after ${describe(done ?? life)}`,
   );
-  const retries = world.retries(identity.owner_uid);
+  const retries = world.retries(life.uid, identity.owner_uid);
   // A restored database takes in the ends of different nodes in any order, and counts only those without a later
   // attempt.
   if (world.isRestored()) return;

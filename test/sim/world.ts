@@ -256,7 +256,8 @@ function watchTruth(
     mayRepeat: (uid) =>
       world().retried.has(uid) || world().database.state.runs.get(uid)?.settings.on_unknown_end === "retry",
     mayOverlap: (older, newer) => mayOverlap(world(), older, newer),
-    retries: (uid) => world().database.state.runs.get(uid)?.settings.retries ?? Number.POSITIVE_INFINITY,
+    retries: (uid, run_uid) =>
+      ledger.retries.get(uid) ?? world().database.state.runs.get(run_uid)?.settings.retries ?? Number.POSITIVE_INFINITY,
   });
   const elements = watchElements(elementsWorld(world, { now: () => schedule.now_ms, note: trace.note }));
   return { database, givenUp, ledger, lives, elements };
