@@ -20,19 +20,21 @@ export function lieInstead(world: World, machine: Machine, data: string): string
   const message = JSON.parse(data) as ToServer;
   if (message.type === "hello") return JSON.stringify(helloOfLater(world, message));
   if (message.type !== "inventory" && message.type !== "report") return data;
-  if (message.type === "inventory" && !isQuiet(world) && world.dice.lies.chance(0.5)) return unreadableHalf(message);
+  if (message.type === "inventory" && !isQuiet(world) && world.dice.lies.chance(0.5))
+    return unreadableHalf(world, message);
   const entries = [...message.entries, ...falseEntries(world, machine), ...takenBack(world, machine)];
   return JSON.stringify({ ...message, entries });
 }
 
 /** An inventory in which nobody can read how the living tasks are. They are there all the same. */
-const unreadableHalf = (inventory: Extract<ToServer, { type: "inventory" }>): string =>
-  JSON.stringify({
-    ...inventory,
-    entries: inventory.entries.map((entry) =>
-      entry.reported.state === "running" ? { ...entry, reported: { state: "dances" } } : entry,
-    ),
+function unreadableHalf({ misread }: World, inventory: Extract<ToServer, { type: "inventory" }>): string {
+  const entries = inventory.entries.map((entry) => {
+    if (entry.reported.state !== "running") return entry;
+    misread.add(entry.uid);
+    return { ...entry, reported: { state: "dances" } };
   });
+  return JSON.stringify({ ...inventory, entries });
+}
 
 /** A hello of a server that never was, or of this one at a revision that it has not reached. */
 function helloOfLater({ database, dice }: World, hello: Hello): Hello {

@@ -5,8 +5,9 @@ import { descends, type Life } from "./lives";
 import type { World } from "./world";
 
 export function mayOverlap(world: World, older: Life, newer: Life): boolean {
-  // A restored server cannot tell which slot an unreadable record belongs to.
-  const isUnread = ({ machine, uid }: Life): boolean => world.lostDisks.has(machine.id) || world.unknowable.has(uid);
+  // A restored server cannot tell which slot a record belongs to that its agent, or the server itself, cannot read.
+  const isUnread = ({ machine, uid }: Life): boolean =>
+    world.lostDisks.has(machine.id) || world.unknowable.has(uid) || world.misread.has(uid);
   if (world.restored && [older, newer].some(isUnread)) return true;
   return [older, newer].some((life) => {
     const node_id = world.ledger.rows.get(life.uid)?.node_id ?? nodeOf(world, life);

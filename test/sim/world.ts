@@ -89,6 +89,8 @@ export interface World {
   readonly lostDisks: Set<string>;
   /** Tasks whose record, claim or keeper was lost, so that nobody may know how they end. */
   readonly unknowable: Set<string>;
+  /** Tasks of which an inventory told what nobody can read. */
+  readonly misread: Set<string>;
   /** Runs that a person had tried again, and runs that a person has called a success. */
   readonly retried: Set<string>;
   readonly declared: Set<string>;
@@ -202,6 +204,7 @@ const atTheBeginning = (random: Random) => ({
   assignedOn: new Map<string, string>(),
   lostDisks: new Set<string>(),
   unknowable: new Set<string>(),
+  misread: new Set<string>(),
   retried: new Set<string>(),
   declared: new Set<string>(),
   cutForEver: new Set<string>(),
