@@ -5,7 +5,15 @@ import { numberAt, type BatchOrder, type ElementResult } from "../../core/model/
 import type { RecordEnd } from "../../core/model/end";
 import { closeFile, readAt } from "../../os/files/files";
 import { openToReadTask } from "../../os/files/task-files";
-import { ELEMENTS, elementsOf, nothingRead, resultsWithoutEnd, takeLines, type ElementsRead } from "./element-journal";
+import {
+  ELEMENTS,
+  elementsOf,
+  nothingRead,
+  resultsWithoutEnd,
+  takeLines,
+  takeTail,
+  type ElementsRead,
+} from "./element-journal";
 
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 10;
@@ -48,6 +56,8 @@ export class ElementReader {
   readonly #elements: readonly number[];
   readonly #open: JournalSource;
   #offset = 0;
+  /** What followed the last whole line at the last look. */
+  #tail = "";
   #state: JournalState = "missing";
   #without: readonly ElementResult[] | null = null;
 
@@ -81,8 +91,9 @@ export class ElementReader {
       const end = bytes.lastIndexOf(NEWLINE) + 1;
       // No line is as long as that, so these bytes are damaged.
       const taken = end === 0 && bytes.length === CHUNK_BYTES ? CHUNK_BYTES : end;
+      this.#tail = new TextDecoder().decode(bytes.subarray(taken));
       if (taken === 0) return;
-      takeLines(this.read, this.#elements, new TextDecoder().decode(bytes.subarray(0, end)).split("\n"));
+      takeLines(this.read, this.#elements, new TextDecoder().decode(bytes.subarray(0, taken)).split("\n"));
       this.#offset += taken;
     }
   }
@@ -108,10 +119,9 @@ export class ElementReader {
 
   #withoutEnd(end: RecordEnd, claimed: () => boolean): readonly ElementResult[] {
     const isRead = this.look() === "read";
-    // Its keeper has said that it is over, so all that began has its end there.
-    if (isRead && end.state !== "unknown" && end.state !== "gone") return [];
+    takeTail(this.read, this.#elements, this.#tail);
     if (isRead || (this.#state === "missing" && mayLackJournal(end, claimed())))
-      return resultsWithoutEnd(this.read, this.#elements, end.state === "gone");
+      return resultsWithoutEnd(this.read, this.#elements, end.state);
     // Any of them may have begun, and nobody can tell.
     const why = "the journal of its batch cannot be read";
     return this.#elements.flatMap((index, position) =>

@@ -46,6 +46,9 @@ test("what it writes is what is read", async () => {
     back: new Set([1]),
     open: 1,
     only: 1,
+    begun: 2,
+    damaged: 0,
+    isMayDamaged: false,
   });
 });
 
