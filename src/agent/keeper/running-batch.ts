@@ -173,7 +173,9 @@ export class RunningBatch {
       place.prepare();
       this.#log.began(position, place.number, bootMs());
     } catch (error) {
-      return this.#cease(startFailed(messageOf(error), "node_unable"));
+      this.#cease(startFailed(messageOf(error), "node_unable"));
+      // The line of its beginning may be there in part.
+      return this.#log.back(position);
     }
     const ran = await place.run(numberAt(this.#batch.order.batch, this.#elements[position] ?? 0));
     if (ran.is === "back") {
