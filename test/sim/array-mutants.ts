@@ -49,12 +49,12 @@ export const ARRAY_MUTANTS: readonly Mutant[] = [
   {
     name: "no-end-is-no-begin",
     rule: "63: what began and has no end is unknown",
-    edits: [edit(JOURNAL, ": [...read.running.keys()].sort(", ": [...read.running.keys()].slice(0, 0).sort(")],
+    edits: [edit(JOURNAL, "const begun = read.begun + read.damaged;", "const begun = 0;")],
   },
   {
     name: "a-reboot-loses-no-line",
     rule: "63: after a reboot what may have begun is lost",
-    edits: [edit(JOURNAL, "const positions = rebooted\n", 'const positions = rebooted && why === ""\n')],
+    edits: [edit(JOURNAL, "isLost ? Math.max(may, begun) : begun", "begun")],
   },
   {
     name: "sent-results-are-had",

@@ -205,7 +205,7 @@ export class SimBatch {
     const index = this.#elements[position] ?? 0;
     if (!this.#write(beganLine(position, place, schedule.now_ms + this.#machine.clocks.boot_ms))) {
       this.#cease("node_unable");
-      return this.#serve(place);
+      return this.#note(backLine(position), () => this.#serve(place));
     }
     if (random.chance(0.01) && !isCalm()) {
       this.#cease("no_directory");

@@ -13,7 +13,7 @@ import {
   onlyLine,
   openLine,
 } from "../../../src/agent/tasks/element-journal";
-import { ElementReader } from "../../../src/agent/tasks/element-reader";
+import { ElementReader, journalIn } from "../../../src/agent/tasks/element-reader";
 import { endWithoutResult } from "../../../src/core/agent/ending";
 import type { ElementResult } from "../../../src/core/model/array";
 import type { RecordEnd } from "../../../src/core/model/end";
@@ -69,7 +69,10 @@ afterAll(() => removeScratch(dir));
 /** Returns what is told of a batch with this journal, by index. */
 function told(journal: Uint8Array, end: RecordEnd): Map<number, ElementResult> {
   writeFileSync(join(dir, ELEMENTS), journal);
-  const results = new ElementReader(ORDER, () => dir).resultsAtEnd(end, () => true);
+  const results = new ElementReader(
+    ORDER,
+    journalIn(() => dir),
+  ).resultsAtEnd(end, () => true);
   expect(new Set(results.map(([index]) => index)).size).toBe(results.length);
   return new Map(results.map((result) => [result[0], result]));
 }
