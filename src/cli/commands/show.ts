@@ -1,16 +1,15 @@
 // `orch show`: everything about one thing, whatever it is: a run, a task, a workload, an app, a node, a card.
 
-import { command, flag } from "../frame/command";
+import { command, flag, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT, UsageError } from "../failure";
+import { readPages } from "../follow/pages";
 import { workloadIn } from "../typed/names";
 import { block } from "../print/block";
-import { type ElementDetail, elementLines } from "../print/elements";
+import { type ElementDetail, elementLines, type EndedAlike, endedAlike } from "../print/elements";
 import { nodeLines } from "../print/node";
 import { runLines } from "../print/run";
 import { appLines, workloadLines } from "../print/workload";
-import { isFinal } from "../../core/model/lifecycle";
-import type { ElementView } from "../../wire/api/arrays";
 import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
 import type { RunDetail } from "../../wire/api/runs";
 import type { NameView } from "../../wire/api/names";
@@ -20,6 +19,7 @@ import { printOf } from "./node";
 import { ApiError, type Client } from "../../wire/client";
 
 type Named = { readonly id?: unknown; readonly run?: unknown; readonly name?: unknown };
+type ShownRun = RunDetail & { readonly failed_elements?: readonly EndedAlike[] };
 type Document = Named & Readonly<Record<string, unknown>>;
 
 export const show = command({
@@ -34,7 +34,7 @@ export const show = command({
     ["orch show GPU-5a0a2a31", "a card"],
   ],
   async run(context, { args: [typed = ""], flags: { values }, shape }) {
-    const document = await lookUp(await context.client(), typed, values);
+    const document = await lookUp(await context.client(), typed, values, shape);
     if (shape === "json") context.json(document);
     else if (shape === "ids") context.print(nameOf(document));
     else for (const line of await linesOf(context, document)) context.print(line);
@@ -47,8 +47,8 @@ async function linesOf(context: Context, document: Document): Promise<string[]> 
   if ("agent_version" in document) return nodeLines(document as unknown as NodeView, printOf(context));
   // Only runs have waited.
   if ("waited_ms" in document) {
-    const run = document as unknown as RunDetail;
-    return runLines(run, printOf(context), await firstFailed(await context.client(), run));
+    const { failed_elements = [], ...run } = document as unknown as ShownRun;
+    return runLines(run, printOf(context), failed_elements);
   }
   // Only elements count their attempts.
   if ("attempts" in document) return elementLines(document as unknown as ElementDetail, printOf(context));
@@ -81,22 +81,36 @@ async function newestTask(client: Client, name: string): Promise<TaskView | null
   }
 }
 
-/** The most failed elements that are named. */
-const FAILED_NAMED = 5;
+/** The most elements that are read for a person, who is not shown more. JSON names all of them. */
+const READ_FOR_TEXT = 5_000;
 
-/** Returns the first elements of an array that have failed so far. Of one that is over its reason says them. */
-async function firstFailed(client: Client, { run, state, array }: RunDetail): Promise<ElementView[]> {
-  if (array === null || array.failed === 0 || isFinal(state)) return [];
-  return (await client.elements(run, { state: "failed", limit: FAILED_NAMED })).elements;
+/** Returns a run, of an array with the elements that have not succeeded. */
+async function runOf(client: Client, run: number | string, query: Query, shape: OutputShape): Promise<Document> {
+  const detail = await client.runInfo(run, query);
+  const { array } = detail;
+  if (array === null || shape === "ids") return detail;
+  const { items } = await readPages(
+    async (page) => {
+      if (array.failed === 0) return { items: [], next: null };
+      const { elements, next } = await client.elements(detail.run, { state: "failed", ...page });
+      return { items: elements, next };
+    },
+    shape === "json" ? {} : { most: READ_FOR_TEXT },
+  );
+  return { ...detail, failed_elements: endedAlike(items, array.elements) };
 }
 
-async function lookUp(client: Client, typed: string, values: boolean): Promise<Document> {
+interface Query {
+  readonly values?: boolean;
+}
+
+async function lookUp(client: Client, typed: string, values: boolean, shape: OutputShape): Promise<Document> {
   const found = await client.name(typed);
   if (values && found.kind !== "run" && found.kind !== "workload")
     throw new UsageError(`--values: ${typed} is a ${found.kind}; runs and workloads have variables`);
   switch (found.kind) {
     case "run":
-      return client.runInfo(found.run ?? typed, values ? { values } : {});
+      return runOf(client, found.run ?? typed, values ? { values } : {}, shape);
     case "task":
       return found.array && found.task_id === null ? element(client, found) : client.task(found.name);
     case "workload": {

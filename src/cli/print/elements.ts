@@ -1,16 +1,84 @@
 // Elements of arrays as `orch show` prints them.
 
+import { countOf, labelOf, parseArray, partsOf } from "../../core/model/array";
 import { isElementOver, sayElementOver } from "../../core/why/over";
 import type { ElementView } from "../../wire/api/arrays";
 import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
 import type { Style } from "./color";
 
-/** Names the first of `count` failed elements with their ends: `7 (exit 3), 9 (killed by KILL), …`. */
-export function sayFailed(first: readonly ElementView[], count: number): string {
-  const named = first.map((element) => `${element.slot} (${sayElementOver(element) ?? element.state})`);
-  return `${named.join(", ")}${count > first.length ? ", …" : ""}`;
+/** Elements of one array that have ended alike. */
+export interface EndedAlike extends Pick<ElementView, "state" | "exit_code" | "signal"> {
+  readonly count: number;
+  /** Their numbers: `0,3,6,9-12`. */
+  readonly elements: string;
 }
+
+/** Returns elements of an array by how they ended. `array`: its numbers, as `0-99:2%8`. */
+export function endedAlike(views: readonly ElementView[], array: string): EndedAlike[] {
+  const read = parseArray(array);
+  const decl = "wrong" in read ? { first: 0, step: 1 } : read;
+  const groups = Map.groupBy(views, (view) => sayElementOver(view) ?? view.state);
+  return [...groups.values()].map((those) => {
+    const parts = partsOf(those.map(({ slot }) => (slot - decl.first) / decl.step));
+    const { state = "failed", exit_code = null, signal = null } = those[0] ?? {};
+    const elements = parts.map((part) => labelOf(decl, [part])).join(",");
+    return { state, exit_code, signal, count: those.length, elements };
+  });
+}
+
+/** The most lines of numbers, and how long one is where no terminal says so. */
+const MOST_LINES = 12;
+const LINE = 100;
+
+/**
+ * Returns the lines that name elements by how they ended: `exit 3: 0,3,6,9-12`. `count`: how many there are, of which
+ * `ended` may lack some. `all`: the command that names all of them.
+ */
+export function sayEnded(
+  ended: readonly EndedAlike[],
+  { count, all, width }: { readonly count: number; readonly all: string; readonly width: number | null },
+): string {
+  const lines = ended.flatMap((one) => {
+    const head = `${sayElementOver(one) ?? one.state}: `;
+    return brokenAtCommas(head, one.elements, Math.max(head.length + LABEL, (width ?? LINE) - INDENT));
+  });
+  const shown = lines.slice(0, MOST_LINES);
+  const named = shown.reduce((sum, { numbers }) => sum + countIn(numbers), 0);
+  const more = count - named;
+  return [...shown.map(({ text }) => text), ...(more > 0 ? [`and ${more} more: ${all}`] : [])].join("\n");
+}
+
+/** The longest range with its comma, and how far a block indents a text of several lines. */
+const LABEL = "9999999-9999999:1000000,".length;
+const INDENT = 2;
+
+interface NumbersLine {
+  readonly text: string;
+  readonly numbers: string;
+}
+
+function brokenAtCommas(head: string, numbers: string, width: number): NumbersLine[] {
+  const lines: NumbersLine[] = [];
+  const before = (): string => (lines.length === 0 ? head : " ".repeat(head.length));
+  let line = "";
+  for (const range of numbers.split(",")) {
+    if (line !== "" && head.length + line.length + range.length + 1 > width) {
+      lines.push({ text: `${before()}${line}`, numbers: line });
+      line = "";
+    }
+    line += `${range},`;
+  }
+  lines.push({ text: before() + line.slice(0, -1), numbers: line });
+  return lines;
+}
+
+/** Returns how many numbers ranges name. */
+const countIn = (numbers: string): number =>
+  numbers.split(",").reduce((sum, range) => {
+    const read = parseArray(range);
+    return sum + (range === "" ? 0 : "wrong" in read ? 1 : countOf(read));
+  }, 0);
 
 /** An element with the newest task that it was handed out with, which is null if none is known. */
 export interface ElementDetail extends ElementView {

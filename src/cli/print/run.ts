@@ -3,12 +3,11 @@
 import { formatAge, formatBytes, formatCpu, formatDuration, formatProgress } from "../../core/format";
 import { FLOOR, memoryOf, plainCpu } from "../../core/model/resources";
 import { isFinal, type TaskState } from "../../core/model/lifecycle";
-import type { ElementView } from "../../wire/api/arrays";
 import type { RunDetail } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
 import { paintState, type Style } from "./color";
-import { sayFailed } from "./elements";
+import { type EndedAlike, sayEnded } from "./elements";
 import { cores, timestamp } from "./figures";
 import { runWhy } from "./runs";
 import { table, type Column } from "./table";
@@ -22,11 +21,11 @@ export interface Print {
   readonly width: number | null;
 }
 
-/** Returns the lines of a run. `failed`: the first elements of an array that have failed. */
+/** Returns the lines of a run. `failed`: the elements of an array that have not succeeded, or the first of them. */
 export function runLines(
   run: RunDetail,
   { now_ms, style, width }: Print,
-  failed: readonly ElementView[] = [],
+  failed: readonly EndedAlike[] = [],
 ): string[] {
   const lines = block(
     {
@@ -37,7 +36,7 @@ export function runLines(
       command: run.command,
       asked: askedOf(run),
       elements: run.array === null ? null : elementsOf(run.array),
-      failed: failed.length === 0 ? null : sayFailed(failed, run.array?.failed ?? 0),
+      failed: failedOf(run, failed, width),
       node: run.nodes,
       workdir: run.workdir,
       labels: Object.entries(run.labels).map(([key, value]) => `${key}=${value}`),
@@ -54,7 +53,9 @@ export function runLines(
       finished: run.finished_ms === null ? null : timestamp(run.finished_ms),
       took: run.started_ms === null ? null : formatAge((run.finished_ms ?? now_ms) - run.started_ms),
       cancelled_by: run.cancelled_by,
-      logs: hasOutput(run) ? `orch logs ${run.run}${run.array === null ? "" : `_${failed[0]?.slot ?? "SLOT"}`}` : null,
+      logs: hasOutput(run)
+        ? `orch logs ${run.run}${run.array === null ? "" : `_${/^\d+/.exec(failed[0]?.elements ?? "")?.[0] ?? "SLOT"}`}`
+        : null,
     },
     style,
     width,
@@ -74,6 +75,13 @@ function elementsOf(array: NonNullable<RunDetail["array"]>): string {
     ...(array.again > 0 ? [`${array.again} to be tried again`] : []),
   ];
   return [`${array.elements}: ${formatProgress(array)}`, ...more].join(", ");
+}
+
+/** Returns which elements of an array have not succeeded, also those that are not among the first. */
+function failedOf({ run, array }: RunDetail, failed: readonly EndedAlike[], width: number | null): string | null {
+  const known = failed.reduce((sum, { count }) => sum + count, 0);
+  if (known === 0) return null;
+  return sayEnded(failed, { count: Math.max(known, array?.failed ?? 0), all: `orch show ${run} --json`, width });
 }
 
 /** Returns whether `orch logs` shows something: it has begun, and only who may read it is told where its logs are. */

@@ -115,7 +115,7 @@ test("an element is shown, and an array as a whole has no output and cannot be c
   await goes(array, { succeeded: 19, failed: 1 });
   const living = orch("show", "1");
   expect(await living.code).toBe(0);
-  expect(living.out()).toContain("elements: 0-19%8: 20/20 done, 1 failed\nfailed:   7 (exit 3)\n");
+  expect(living.out()).toContain("elements: 0-19%8: 20/20 done, 1 failed\nfailed:   exit 3: 7\n");
   await ends(array, "failed", all([7, "3"]));
   await array.code;
   expect(await said(orch("show", "1_7"))).toEqual([
@@ -138,6 +138,12 @@ test("an element is shown, and an array as a whole has no output and cannot be c
   const whole = orch("show", "1");
   expect(await whole.code).toBe(0);
   expect(whole.out()).toContain(`state:    failed, ${FAILED}\n`);
+  expect(whole.out()).toContain("failed:   exit 3: 7\n");
+  const json = orch("show", "1", "--json");
+  expect(await json.code).toBe(0);
+  expect(JSON.parse(json.out())).toMatchObject({
+    failed_elements: [{ state: "failed", exit_code: 3, signal: null, count: 1, elements: "7" }],
+  });
   for (const which of [["1"], [], ["-f", "1"]]) {
     expect(await said(orch("logs", ...which))).toEqual([
       2,

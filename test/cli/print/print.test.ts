@@ -13,7 +13,7 @@ import { nodeLines } from "../../../src/cli/print/node";
 import { nodeColumns } from "../../../src/cli/print/nodes";
 import { planLines } from "../../../src/cli/print/plan";
 import { cores, share } from "../../../src/cli/print/figures";
-import { type ElementDetail, elementLines } from "../../../src/cli/print/elements";
+import { type ElementDetail, elementLines, endedAlike, sayEnded } from "../../../src/cli/print/elements";
 import { runLines } from "../../../src/cli/print/run";
 import { queueColumns, queued, queueListing, runColumns } from "../../../src/cli/print/runs";
 import { listing } from "../../../src/cli/print/listing";
@@ -78,7 +78,10 @@ const printers: Readonly<Record<string, (given: never, width: number | null) => 
     runLines(
       runDetail.parse(given),
       { now_ms: NOW_MS, style: PLAIN, width },
-      failed.map((one) => elementView.parse(one)),
+      endedAlike(
+        failed.map((one) => elementView.parse(one)),
+        String((given as { array?: { elements?: string } }).array?.elements),
+      ),
     ).map((line) => line.replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "(its own time zone)")),
   apps: ({ apps }: { apps: unknown[] }, width) => table(appColumns(NOW_MS), appView.array().parse(apps), width),
   runs: ({ runs }: { runs: unknown[] }, width) => table(runColumns(NOW_MS, PLAIN), runView.array().parse(runs), width),
@@ -156,4 +159,30 @@ describe("amounts", () => {
     expect(share(2 ** 30, 200 * 2 ** 30)).toBe("1/200GiB");
   });
   test("of cores are short", () => expect([100, 1000, 1500, 16_000].map(cores)).toEqual(["0.1", "1", "1.5", "16"]));
+});
+
+test("all elements that have not succeeded are named by how they ended, within some lines", () => {
+  const ended = (slot: number, exit_code: number | null, signal: string | null = null) =>
+    elementView.parse({ slot, state: "failed", exit_code, signal, attempts: null });
+  const few = [0, 3, 6, 9, 10, 11, 12].map((slot) => ended(slot, 3));
+  const asked = { count: 8, all: "orch show 7 --json", width: 80 };
+  expect(sayEnded(endedAlike([...few, ended(14, null, "KILL")], "0-99%8"), asked)).toBe(
+    "exit 3: 0,3,6,9-12\nkilled by KILL: 14",
+  );
+  expect(
+    endedAlike(
+      [100, 102, 106].map((slot) => ended(slot, 1)),
+      "100-199:2",
+    ),
+  ).toEqual([{ state: "failed", exit_code: 1, signal: null, count: 3, elements: "100-102:2,106" }]);
+  const many = Array.from({ length: 1_000 }, (_, at) => ended(3 * at, 1));
+  const lines = sayEnded(endedAlike(many, "0-2999"), { ...asked, count: 1_200 }).split("\n");
+  expect(lines).toHaveLength(13);
+  expect(lines.every((line) => line.length <= 78)).toBe(true);
+  const named =
+    lines
+      .slice(0, -1)
+      .join("")
+      .match(/\d+(?=,)/g) ?? [];
+  expect(lines.at(-1)).toBe(`and ${1_200 - named.length} more: orch show 7 --json`);
 });
