@@ -1,6 +1,7 @@
 // Arrays that people submit in some worlds, beside everything else that happens there, and some of which they cancel.
 
 import type { ArrayDecl } from "../../src/core/model/array";
+import type { RunRow } from "../../src/core/model/rows-work";
 import type { WorkloadDecl } from "../../src/core/model/workload";
 import { GIB, SECOND_MS } from "../../src/core/units";
 import { withDirectory } from "./directories";
@@ -10,6 +11,8 @@ import { randomSettings, randomSpec } from "./specs";
 import type { World } from "./world";
 
 const MOST_ELEMENTS = 60;
+/** Where so many go on, one is cancelled instead of a further one. */
+const MOST_ARRAYS = 3;
 /** How long the elements of an array take at most, one after the other. */
 const LONGEST_ARRAY_MS = 90 * SECOND_MS;
 
@@ -21,22 +24,17 @@ export function beginArrays(world: World): void {
   world.schedule.in(arrays.wait(arrays_every_ms), () => {
     if (world.calm) return;
     if (!world.wrongDatabase) {
-      if (arrays.chance(0.15)) cancelOne(world);
-      else submitArray(world);
+      const runs = arraysOf(world);
+      if (runs.length >= MOST_ARRAYS || (runs.length > 0 && arrays.chance(0.15)))
+        cancelUid(world, arrays.pick(runs).uid);
+      else submitDecl(world, randomArray(arrays), arrays.hex(32));
     }
     beginArrays(world);
   });
 }
 
-function cancelOne(world: World): void {
-  const runs = [...world.database.state.runs.values()].filter(({ array, cancel }) => array !== null && cancel === null);
-  if (runs.length > 0) cancelUid(world, world.dice.arrays.pick(runs).uid);
-}
-
-function submitArray(world: World): void {
-  const { arrays } = world.dice;
-  submitDecl(world, randomArray(arrays), arrays.hex(32));
-}
+const arraysOf = ({ database: { state } }: World): RunRow[] =>
+  [...state.runs.values()].filter(({ array, cancel }) => array !== null && cancel === null);
 
 function randomRange(random: Random): ArrayDecl {
   const first = random.pick([0, 1, 7]);

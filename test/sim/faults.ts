@@ -80,7 +80,7 @@ export interface Faults {
 const logUniform = (random: Random, low: number, high: number): number =>
   Math.round(low * (high / low) ** random.next());
 
-const drawArrays = (random: Random): number | null => (random.chance(0.4) ? logUniform(random, 5_000, 40_000) : null);
+const drawArrays = (random: Random): number | null => (random.chance(0.4) ? logUniform(random, 8_000, 60_000) : null);
 
 /** Rare faults affect everything, and one per world is enough. */
 const RARE: ReadonlySet<Trouble> = new Set(["restore", "empty_database", "death", "agent_disk_loss", "shrink"]);
