@@ -2,6 +2,7 @@
 // everybody else. The server must believe none of it, and every invariant of the other nodes must hold.
 
 import { successorUid } from "../../src/core/fresh";
+import { indicesOf } from "../../src/core/model/array";
 import { identityIn } from "../../src/core/model/new-task";
 import type { TaskRow } from "../../src/core/model/rows-task";
 import type { Reported, TaskReport } from "../../src/core/model/record";
@@ -79,8 +80,22 @@ function falseEntries({ database, dice, nodes }: World, machine: Machine): TaskR
     next: null,
   };
   const made = { ...task, uid: lies.hex(32), attempt: task.attempt + lies.int(0, 1), grant_until: task.attempt + 1 };
-  return [entryOf(task, succeeded), entryOf(made, succeeded)];
+  return [withResults(entryOf(task, succeeded), task), withResults(entryOf(made, succeeded), made)];
 }
+
+/** Says of all elements of a batch that they have succeeded. */
+const withResults = (entry: TaskReport, { batch }: TaskRow): TaskReport =>
+  batch === null
+    ? entry
+    : {
+        ...entry,
+        results: {
+          from: 0,
+          results: [...indicesOf(batch.parts)].map((index) => [index, 0, 1] as const),
+          places: 1,
+          only: 0,
+        },
+      };
 
 const entryOf = (task: TaskRow, reported: Reported): TaskReport => ({
   uid: task.uid,
