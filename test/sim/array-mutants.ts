@@ -24,7 +24,9 @@ export const ARRAY_MUTANTS: readonly Mutant[] = [
   {
     name: "untold-is-unbegun",
     rule: "63: what nobody can tell of may have begun",
-    edits: [edit(INTAKE, "entry?.results !== undefined || state", 'entry === null || state === "unknown" || state')],
+    edits: [
+      edit(INTAKE, "entry?.results !== undefined || state", "entry === null || entry.results !== undefined || state"),
+    ],
   },
   {
     name: "only-is-ignored",

@@ -10,7 +10,7 @@ import { isDrainDue, drainDueAt, runOf, setRun, slotOf, stopTask, tasksOf, wakeA
 import { sayBackOff } from "../pass/crashes";
 import { repelledBy } from "../place/labels";
 import { waitFor, type ReconcileDraft } from "./draft";
-import { demand, finish, giveUpAfter, noteAttempt, whyCancelled } from "./jobs";
+import { demand, finish, giveUpAfter, noteAttempt, stopGivenUp, whyCancelled } from "./jobs";
 import { whyFailed, NO_CODE } from "./outcome";
 import { isGone } from "./replicas";
 
@@ -27,6 +27,8 @@ export function reconcileArray(draft: ReconcileDraft, row: RunRow, array: ArrayR
     if (open.length > 0) return noteAttempt(draft, row, open);
     return finish(draft, row, "cancelled", { ...NO_CODE, reason: row.reason ?? cancelled }, slot);
   }
+  // Its elements count as lost, so what runs of it runs for nobody.
+  stopGivenUp(draft, row);
   const there = giveUpGone(draft, row, array, spec, open);
   const run = runOf(pass, draft, row.uid) ?? row;
   const now = run.array ?? array;

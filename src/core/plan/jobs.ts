@@ -254,7 +254,7 @@ function nextAttempt(
   }
   const asked = askedEnds(run, slot, []);
   if (asked.length > 0) return ask(draft, run, asked);
-  if (spec.exclusive && stopExclusive(draft, run)) return;
+  if (spec.exclusive && stopGivenUp(draft, run)) return;
   const held = slot === null ? null : sayBackOff(slot, pass.now_ms);
   if (slot !== null && held !== null) {
     wakeAt(draft, slot.not_before_ms);
@@ -266,8 +266,8 @@ function nextAttempt(
   demand(draft, run, spec, slot, gone, why);
 }
 
-/** Stops an exclusive attempt that was written off and is heard of again. It must end first. */
-function stopExclusive(draft: ReconcileDraft, run: RunRow): boolean {
+/** Stops what was written off and is heard of again; says whether anything is. An exclusive one must end first. */
+export function stopGivenUp(draft: ReconcileDraft, run: RunRow): boolean {
   const { pass } = draft;
   const returned = tasksOf(pass, run.uid).filter(
     (task) => task.written_off !== null && pass.nodes.get(task.node_id)?.heard === true,

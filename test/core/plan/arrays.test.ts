@@ -193,3 +193,19 @@ describe("arrays", () => {
     },
   );
 });
+
+test("a batch that was given up is stopped once its node is heard again: its elements are tried elsewhere", () => {
+  const life = new Life("0-99", 0, 1);
+  life.plan();
+  const [task] = [...life.state.tasks.values()];
+  if (task === undefined) throw new Error("nothing was placed");
+  const written_off = { at_ms: life.now_ms, why: "its node is silent" };
+  const row: TaskRow = { ...task, written_off, observed: { state: "running", pid: 0, started_ms: life.now_ms } };
+  life.state = withChanges(life.state, [{ table: "tasks", key: task.uid, row }]);
+  expect(life.state.tasks.get(task.uid)?.desired).toBe("run");
+  life.plan();
+  expect(life.state.tasks.get(task.uid)).toMatchObject({
+    desired: "stop",
+    stop: { why: "it was given up while its node was silent" },
+  });
+});
