@@ -41,7 +41,7 @@ export const cancel = command({
       try {
         const after = await client.cancel(run, { signal: flags.signal });
         if (after.state === "succeeded" || after.state === "failed") {
-          const hint = overHint(String(after.run), after.started_ms !== null);
+          const hint = overHint(String(after.run), after.started_ms !== null && after.array === null);
           throw new CliError(EXIT.failed, sayOver(fullRunName(after), after.state, runWhy(after)), hint);
         }
         context.print(`run ${after.run}: ${after.state === "cancelled" ? "cancelled" : "cancelling"}`);

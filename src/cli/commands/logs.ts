@@ -8,6 +8,8 @@ import { followRun, partOnly } from "../follow/attached";
 import { command, flag, reading, whole, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
+import { sayOutcome } from "../follow/attach";
+import { followElement } from "../follow/element";
 import { copyLog, type OutputPart, wholeOf } from "../follow/log-copy";
 import { linesOf, mergeByTime } from "../follow/log-merge";
 import { lineSink, namedSink, plainSink, type LogSink } from "../follow/log-sink";
@@ -61,13 +63,18 @@ export const logs = command({
     ["orch logs -f recs.api", "all tasks of a workload, as they write"],
     ["orch logs -f --tail 0 recs.api", "only what they write from now on"],
     ["orch logs 123_7", "of one element of an array"],
+    ["orch logs -f 123", "of an array: how far it is, to its end; the exit code as of orch run"],
     ["orch logs recs.api.0 --attempt 1", "why the first one failed"],
   ],
   async run(context, { args: [typed], flags, shape }) {
     const client = await context.client();
     const revision = flags.follow ? (await client.me()).revision : 0;
-    const targets = await logTargets(client, typed, flags.attempt);
-    const { tasks, kind } = targets;
+    const isFollowed = flags.follow && flags.attempt === null;
+    const targets = await logTargets(client, typed, {
+      attempt: flags.attempt,
+      isFollowed: isFollowed && shape === "text",
+    });
+    const { tasks, kind, element } = targets;
     if (targets.note !== null && shape === "text") context.note(`orch: ${targets.note}`);
     if (shape === "ids") {
       for (const { id, name } of tasks) context.print(id?.slice(0, 10) ?? name);
@@ -75,13 +82,22 @@ export const logs = command({
     }
     const named = tasks.length > 1 || (flags.follow && kind === "many");
     const asked = { ...(await askedFor(context, flags, shape)), named, shared: targets.shared };
-    if (flags.follow && flags.attempt === null && kind === "many") {
+    if (isFollowed && kind === "many") {
       return growing(context, client, targets, { typed: typed ?? "", asked, revision });
     }
-    if (flags.follow && flags.attempt === null && targets.run !== null && shape === "text") {
+    if (isFollowed && targets.run !== null && shape === "text") {
       const { signal } = new AbortController();
       const following = { context, client, run: targets.run, since: revision, signal, output: asked.output };
-      return (await followRun(following))?.isWhole === false ? EXIT.failed : EXIT.done;
+      const followed = await followRun(following);
+      if (kind === "array" && followed !== null) return sayOutcome(context, followed);
+      return followed?.isWhole === false ? EXIT.failed : EXIT.done;
+    }
+    if (isFollowed && element !== undefined) {
+      await followElement(client, element, {
+        copy: async () => copyTask(context, client, { id: element.name, name: element.name }, asked),
+        sayWait: async () => noteQuiet(context, client, element.name, 0),
+      });
+      return EXIT.done;
     }
     if (tasks.length === 0) throw await nothingOf(client, typed ?? String(targets.run), flags.attempt);
     const lines: Line[] = [];

@@ -3,6 +3,8 @@
 import { command, flag, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { EXIT, UsageError } from "../failure";
+import { sayRunOver } from "../../core/why/over";
+import { elementNow } from "../follow/element";
 import { readPages } from "../follow/pages";
 import { workloadIn } from "../typed/names";
 import { block } from "../print/block";
@@ -14,9 +16,8 @@ import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
 import type { RunDetail } from "../../wire/api/runs";
 import type { NameView } from "../../wire/api/names";
 import type { NodeView } from "../../wire/api/nodes";
-import type { TaskView } from "../../wire/api/tasks";
 import { printOf } from "./node";
-import { ApiError, type Client } from "../../wire/client";
+import type { Client } from "../../wire/client";
 
 type Named = { readonly id?: unknown; readonly run?: unknown; readonly name?: unknown };
 type ShownRun = RunDetail & { readonly failed_elements?: readonly EndedAlike[] };
@@ -67,18 +68,10 @@ function nameOf({ id, run, name, ...document }: Document): string {
 }
 
 async function element(client: Client, { name, run, slot }: NameView): Promise<Document> {
-  const { elements } = await client.elements(run ?? 0, slot === null ? {} : { slot });
-  return { name, run, ...elements[0], task: await newestTask(client, name) };
-}
-
-/** Returns the newest task that an element was handed out with, or null. */
-async function newestTask(client: Client, name: string): Promise<TaskView | null> {
-  try {
-    return await client.task(name);
-  } catch (error) {
-    if (error instanceof ApiError && error.code === "not_found") return null;
-    throw error;
-  }
+  const of = { name, run: run ?? 0, slot: slot ?? 0 };
+  const { view, task } = await elementNow(client, of);
+  const why = view?.state === "cancelled" ? sayRunOver(await client.runInfo(of.run)) : null;
+  return { name, run, ...view, why, task };
 }
 
 /** The most elements that are read for a person, who is not shown more. JSON names all of them. */

@@ -56,7 +56,8 @@ function sayCancelled(context: Context, ended: RunDetail): number {
   return EXIT.interrupted;
 }
 
-function sayOutcome(context: Context, { run, isWhole }: Followed): number {
+/** Says how a run ended, and returns the exit code of `orch run`. */
+export function sayOutcome(context: Context, { run, isWhole }: Followed): number {
   const line = arrayOutcome(run);
   if (line !== null) context.note(`orch: ${clean(line)}`);
   const exit = exitOfRun(run);

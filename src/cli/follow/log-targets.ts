@@ -8,6 +8,7 @@ import type { Client } from "../../wire/client";
 import { CliError, EXIT } from "../failure";
 import { WITH_TASKS } from "../typed/names";
 import { hasBegun } from "../print/tasks";
+import type { ElementName } from "./element";
 import { readRun, readTasks } from "./pages";
 
 export interface LogTarget {
@@ -17,8 +18,13 @@ export interface LogTarget {
 }
 
 export interface Targets {
-  /** `one`: a single task. `run`: a run with its attempts. `many`: the tasks of a workload or app, which may change. */
-  readonly kind: "one" | "run" | "many";
+  /**
+   * `one`: a single task. `run`: a run with its attempts. `array`: one as a whole, of which only the progress is told.
+   * `many`: the tasks of a workload or app, which may change.
+   */
+  readonly kind: "one" | "run" | "array" | "many";
+  /** The element of an array that is the single task. */
+  readonly element?: ElementName;
   readonly run: number | null;
   readonly tasks: readonly LogTarget[];
   /** Which of several runs is shown, and how to see another one; null where there is one only. */
@@ -42,16 +48,25 @@ const one = (task: LogTarget): Targets => ({
 /** The kinds whose tasks have output. */
 const WITH_LOGS: readonly NameKind[] = [...WITH_TASKS, "app"];
 
-export async function logTargets(client: Client, typed: string | undefined, attempt: number | null): Promise<Targets> {
+/** `isFollowed`: an array may be meant as a whole, to be followed to its end. */
+export async function logTargets(
+  client: Client,
+  typed: string | undefined,
+  { attempt, isFollowed }: { readonly attempt: number | null; readonly isFollowed: boolean },
+): Promise<Targets> {
   if (typed === undefined) {
     const last = await lastRun(client);
-    if (last.array !== null) throw ofArray(last.run);
+    if (last.array !== null) return ofArray(last.run, isFollowed);
     return runTargets(client, last.run, attempt);
   }
   const found = await client.name(typed, { kinds: WITH_LOGS });
   const isElement = found.array && found.kind === "task" && found.task_id === null;
-  if (isElement) return one({ id: found.name, name: found.name });
-  if (found.array && found.run !== null) throw ofArray(found.run);
+  if (isElement) {
+    const { name, run, slot } = found;
+    const named = one({ id: name, name });
+    return run === null || slot === null ? named : { ...named, element: { name, run, slot } };
+  }
+  if (found.array && found.run !== null) return ofArray(found.run, isFollowed && found.kind !== "task");
   switch (found.kind) {
     case "run": {
       const run = found.run ?? 0;
@@ -128,13 +143,15 @@ async function lastRun(client: Client): Promise<RunView> {
   return run;
 }
 
-/** Says that each element of an array has its own output. */
-const ofArray = (run: number): CliError =>
-  new CliError(
+/** Returns an array as a whole. Throws CliError where it is not followed, since each element has its own output. */
+function ofArray(run: number, isFollowed: boolean): Targets {
+  if (isFollowed) return { kind: "array", run, tasks: [], note: null, shared: "", accepts: none };
+  throw new CliError(
     EXIT.usage,
     `run ${run} is an array, and each of its elements has its own output`,
-    `Name one: orch logs ${run}_SLOT; which have failed: orch show ${run}`,
+    `Name one: orch logs ${run}_SLOT; which have failed: orch show ${run}; until all are over: orch logs -f ${run}`,
   );
+}
 
 const targetOf = ({ id, name }: TaskView): LogTarget => ({ id, name });
 

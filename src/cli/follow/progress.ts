@@ -7,7 +7,7 @@ import type { BlockedView } from "../../wire/api/plans";
 import type { RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 
-type SeenRun = Pick<RunView, "run" | "name" | "state" | "reason" | "unknown" | "blocked">;
+type SeenRun = Pick<RunView, "run" | "name" | "state" | "reason" | "unknown" | "blocked" | "started_ms" | "array">;
 
 export interface SeenApp {
   readonly workloads: readonly WorkloadView[];

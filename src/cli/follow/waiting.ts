@@ -37,10 +37,11 @@ export async function waitForApp(
     if (seen !== null) {
       const lines = progressOf(seen);
       if (shape === "text") sayChanges(context, lines, said);
-      if (lines.some(({ state }) => state === "stuck")) return end(context, applied, lines, shape, EXIT.failed);
+      if (lines.some(({ state }) => state === "stuck"))
+        return end(context, applied, { lines, seen }, shape, EXIT.failed);
       const done = lines.every(({ state }) => state === "done");
       if (isSteady(done ? seen.tasks.map(({ id }) => id).join() : null)) {
-        return end(context, applied, lines, shape, EXIT.done);
+        return end(context, applied, { lines, seen }, shape, EXIT.done);
       }
     }
     await pause(LOOK_MS);
@@ -113,14 +114,22 @@ function sayChanges(context: Context, lines: readonly Line[], said: Map<string, 
   }
 }
 
-function end(context: Context, applied: Applied, lines: readonly Line[], shape: OutputShape, code: number): number {
+interface Ending {
+  readonly lines: readonly Line[];
+  readonly seen: SeenApp;
+}
+
+function end(context: Context, applied: Applied, { lines, seen }: Ending, shape: OutputShape, code: number): number {
   if (shape === "json") context.json({ ...applied, done: code === EXIT.done, progress: lines });
   if (code !== EXIT.done && shape === "text") {
     const stuck = lines.filter(({ state }) => state === "stuck");
     const titles = stuck.map((line) => titleOf(applied.app, line));
     const run = stuck[0]?.run ?? null;
     const of = run === null ? (titles[0] ?? applied.app) : String(run);
-    const see = clean(`${run === null ? "orch explain" : "orch show"} ${of}, orch logs ${of}`);
+    // What never began, and an array as a whole, has no output.
+    const own = seen.runs.find((one) => one.run === run);
+    const logs = own === undefined || (own.started_ms !== null && own.array === null) ? `, orch logs ${of}` : "";
+    const see = clean(`${run === null ? "orch explain" : "orch show"} ${of}${logs}`);
     context.note(`orch: ${clean(titles.join(", "))} cannot go on. See why: ${see}`);
   }
   return code;

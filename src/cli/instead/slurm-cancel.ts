@@ -56,6 +56,9 @@ export function cancelInstead(line: SlurmLine<Ends>, me: string | null): Pick<In
     never.push(
       `orch cancel takes the numbers of runs: orch runs --user ${shown([user])} lists them; --mine is one's own`,
     );
+  const element = runs.map((run) => /^(\d+)_/.exec(run)?.[1]).find((run) => run !== undefined);
+  if (element !== undefined)
+    never.push(`no single element of an array is cancelled: orch cancel ${element} ends all of it`);
   if (never.length > 0) return { why: sayAll(never), line: null };
   const isAll = runs.length === 0 && (user !== undefined || all.some((ends) => ends.isMine));
   const why = sayAll(all.flatMap((ends) => ends.why ?? []));

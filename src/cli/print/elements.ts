@@ -85,6 +85,8 @@ export interface ElementDetail extends ElementView {
   /** Means this element and nothing else: `12_7`. */
   readonly name: string;
   readonly run: number;
+  /** Of one that never began: how its run ended. */
+  readonly why: string | null;
   readonly task: TaskView | null;
 }
 
@@ -93,13 +95,13 @@ export function elementLines(
   { task, ...element }: ElementDetail,
   { style, width }: { readonly style: Style; readonly width: number | null },
 ): string[] {
-  const { name, run, state, attempts } = element;
+  const { name, run, state, attempts, why } = element;
   const end = sayElementOver(element);
   const batch = task === null ? null : `${task.id?.slice(0, 10) ?? "-"} (elements ${task.elements ?? "?"})`;
   return block(
     {
       element: name,
-      state: end === null || end === state ? state : `${state}, ${end}`,
+      state: why === null ? (end === null || end === state ? state : `${state}, ${end}`) : `never began: ${why}`,
       attempts: attempts === null || attempts === 0 ? null : `${attempts} over, to be tried again`,
       node: task?.node ?? null,
       task: batch,

@@ -8,6 +8,18 @@ export const sayOver = (name: string, state: string, why: string | null): string
 export const sayNeverBegan = (name: string, why: string | null): string =>
   `${name} never began, so it has no output${why === null ? "" : `: ${why}`}`;
 
+/** Returns how a run ended as it is said of its elements that never began. */
+export function sayRunOver({ state, reason, cancelled_by }: RunOver): string {
+  if (state === "cancelled" && cancelled_by !== null) return `its run was cancelled by ${cancelled_by}`;
+  return `its run ${state === "cancelled" ? "was cancelled" : state}${reason === null ? "" : `: ${reason}`}`;
+}
+
+interface RunOver {
+  readonly state: string;
+  readonly reason: string | null;
+  readonly cancelled_by: string | null;
+}
+
 /** Returns the commands that say more. `asked` is what they are asked for. What never began has no output. */
 export const overHint = (asked: string, began: boolean): string =>
   began ? `orch show ${asked} says how it ended, orch logs ${asked} what it printed` : `orch show ${asked} says more`;

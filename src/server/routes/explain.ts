@@ -13,7 +13,7 @@ import type { Principal } from "../access/auth";
 import { hintName, type Meant } from "../work/named";
 import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
-import { elementAt, progressOf } from "../views/elements";
+import { elementAt, overOfRun, progressOf } from "../views/elements";
 import { blockedView, placedView } from "../views/plan";
 import type { TaskView } from "../../wire/api/tasks";
 import { type TaskLook, taskView } from "../views/task";
@@ -27,6 +27,7 @@ function overText({ store }: Api, ref: string, meant: Meant, who: Principal, loo
   const { run, slot, member, attempt, element } = meant;
   if (run !== null && element !== null) {
     const view = elementAt(store, run, element);
+    if (view.state === "cancelled") return sayOver(ref, "never began", overOfRun(run, look));
     if (isElementOver(view)) return sayOver(ref, view.state, sayElementOver(view));
   }
   const last = tasksOf(store, meant)[0];
@@ -60,10 +61,12 @@ function endOf({ reason, exit_code, signal }: Ended, last: TaskView | null): str
 function moreOf(api: Api, meant: Meant, who: Principal): string {
   const tasks = tasksOf(api.store, meant);
   const run = tasks[0]?.run ?? meant.run?.run ?? null;
-  const asked = meant.element === null ? String(run) : `${run}_${meant.slot}`;
+  // Of an element that never began its run says more. An array as a whole has no output.
+  const isRun = meant.element === null || tasks.length === 0;
+  const hasOutput = meant.element !== null || (meant.run?.array ?? null) === null;
   return overHint(
-    run === null ? hintName(meant, who) : asked,
-    tasks.some(({ observed }) => observed.state !== "rejected"),
+    run === null ? hintName(meant, who) : isRun ? String(run) : `${run}_${meant.slot}`,
+    hasOutput && tasks.some(({ observed }) => observed.state !== "rejected"),
   );
 }
 

@@ -6,7 +6,9 @@ import { meantBy, tasksOf } from "../work/resolve";
 import { route } from "./route";
 import { flag, number } from "../http/query";
 import { logOf } from "../agents/logs";
+import { elementAt, overOfRun } from "../views/elements";
 import { reasonOf } from "../views/task";
+import { isFinal } from "../../core/model/lifecycle";
 import type { TaskRow } from "../../core/model/rows-task";
 import { fullName, taskName } from "../../core/model/task";
 import { overHint, sayNeverBegan } from "../../core/why/over";
@@ -27,6 +29,9 @@ const query = z.object({
 /** Returns whether a node has said that a task has no process yet, as one in its restart back-off. */
 const waitsToBegin = ({ observed: { state } }: TaskRow): boolean => state === "preparing";
 
+/** What an element of an array waits for that no node has, while others of it run. */
+const BEHIND_OTHERS = "it waits until the elements before it are over";
+
 export const LOG_ROUTES = [
   route({
     method: "GET",
@@ -39,15 +44,23 @@ export const LOG_ROUTES = [
       "whole: ask again. What waits has none: 409 `conflict` says why",
     async handle({ api, params, query: wish, who, touch, link, request }) {
       const meant = meantBy(api.store, params.ref, who);
+      const { run, element } = meant;
       touch(meant, `the output of ${meant.task === null ? params.ref : fullName(meant.task)}`);
       const tasks = tasksOf(api.store, wish.attempt === undefined ? meant : { ...meant, attempt: wish.attempt });
       // A node that took no element back has none of its output.
       const task =
-        meant.element === null ? tasks[0] : (tasks.find(({ observed }) => observed.state !== "rejected") ?? tasks[0]);
+        element === null ? tasks[0] : (tasks.find(({ observed }) => observed.state !== "rejected") ?? tasks[0]);
       if (task === undefined || (wish.follow !== true && waitsToBegin(task))) {
+        if (task === undefined && run !== null && element !== null) {
+          if (elementAt(api.store, run, element).state === "cancelled") {
+            const over = sayNeverBegan(params.ref, overOfRun(run, lookOf(api, who)));
+            throw new RefusedError("conflict", over, overHint(String(run.run), false));
+          }
+        }
         const [waiting] = pendingOf(api, who, ({ owner_uid }) => owner_uid === meant.owner_uid);
         const own = task === undefined ? null : reasonOf(task, lookOf(api, who));
-        const why = own ?? waiting?.view().reason ?? (task === undefined ? "it was never started" : "it begins");
+        const none = element === null || isFinal(run?.state ?? "failed") ? "it was never started" : BEHIND_OTHERS;
+        const why = own ?? waiting?.view().reason ?? (task === undefined ? none : "it begins");
         throw new RefusedError("conflict", `${params.ref} has no output yet: ${why}`, "orch explain says more");
       }
       if (task.observed.state === "rejected") {
@@ -64,7 +77,7 @@ export const LOG_ROUTES = [
           tail_lines: wish.tail ?? null,
           times: wish.times ?? false,
           offset: wish.offset ?? 0,
-          element: meant.element === null ? null : meant.slot,
+          element: element === null ? null : meant.slot,
           gone: request.signal,
           since_age_ms: wish.since_ms === undefined ? null : Math.max(0, api.store.now() - wish.since_ms),
         });

@@ -6,9 +6,10 @@ import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
 import { isEnd } from "../../core/model/task";
-import { isElementOver } from "../../core/why/over";
+import { isElementOver, sayRunOver } from "../../core/why/over";
 import type { Store } from "../../store/store";
 import type { ElementView } from "../../wire/api/arrays";
+import type { Wording } from "../access/wording";
 import type { RunView } from "../../wire/api/runs";
 
 type Known = Pick<Store, "state" | "history">;
@@ -28,6 +29,10 @@ export function arrayView(run: RunRow, tasks: readonly TaskRow[]): ArrayView | n
 }
 
 const isRunning = ({ observed: { state } }: TaskRow): boolean => state === "running" || state === "stopping";
+
+/** Returns why elements of a run that is over never began. */
+export const overOfRun = (run: RunRow, { wording }: { readonly wording: Wording }): string =>
+  sayRunOver({ state: run.state, reason: wording(run.reason, run), cancelled_by: run.cancel?.by ?? null });
 
 /** Which elements are asked for. */
 export interface ElementWish {

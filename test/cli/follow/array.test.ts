@@ -8,6 +8,7 @@ import { pageWith } from "../../../src/core/model/pages";
 import type { RunRow } from "../../../src/core/model/rows-work";
 import { parseListen } from "../../../src/server/http/listen";
 import { closePort, openPort } from "../../../src/server/socket";
+import { buildFinal, buildTask } from "../../support/build";
 import { NO_LAWS } from "../../support/moment";
 import { waitUntil } from "../../support/wait";
 import { makeStage, type Stage } from "../../server/stage";
@@ -132,6 +133,7 @@ test("an element is shown, and an array as a whole has no output and cannot be c
     exit_code: 3,
     signal: null,
     attempts: null,
+    why: null,
     task: null,
   });
   expect(await said(orch("show", "1_7", "-q"))).toEqual([0, "1_7\n"]);
@@ -144,13 +146,62 @@ test("an element is shown, and an array as a whole has no output and cannot be c
   expect(JSON.parse(json.out())).toMatchObject({
     failed_elements: [{ state: "failed", exit_code: 3, signal: null, count: 1, elements: "7" }],
   });
-  for (const which of [["1"], [], ["-f", "1"]]) {
+  for (const which of [["1"], [], ["-f", "1", "--attempt", "1"], ["-f", "1", "--json"]]) {
     expect(await said(orch("logs", ...which))).toEqual([
       2,
       "orch: run 1 is an array, and each of its elements has its own output. " +
-        "Name one: orch logs 1_SLOT; which have failed: orch show 1\n",
+        "Name one: orch logs 1_SLOT; which have failed: orch show 1; until all are over: orch logs -f 1\n",
     ]);
   }
+});
+
+test("an array is followed to its end, with the words and the exit code of an attached one", async () => {
+  const array = await begun();
+  await goes(array, { succeeded: 3, failed: 1 });
+  const followers = [orch("logs", "-f", "1"), orch("logs", "-f", "sweep"), orch("logs", "-f")];
+  for (const { err } of followers)
+    await waitUntil("how far it is", () => err().includes("run 1: 4/20 done, 1 failed\n"));
+  await ends(array, "failed", all([3, "1"], [7, "KILL"]));
+  for (const follower of [array, ...followers, orch("logs", "-f", "1")]) {
+    expect(await follower.code).toBe(1);
+    expect(follower.err()).toEndWith(`orch: run 1 failed: ${FAILED}\n`);
+  }
+});
+
+test("what is over gives no advice that is refused: an array as a whole has no output", async () => {
+  const array = await begun();
+  const batch = { parts: [[0, 19]] as const, round: 1, places: 2, told: 20, label: "0-19" };
+  const task = buildTask(array.row, "n1", { batch, observed: buildFinal({ state: "succeeded" }) });
+  await stage.api.store.commit("test", (draft) => {
+    draft.put([{ table: "ended_tasks", key: task.uid, row: task }]);
+  });
+  await ends(array, "succeeded", all());
+  for (const verb of ["explain", "cancel"]) {
+    const [code, text] = (await said(orch(verb, "1"))) as [number, string];
+    expect([code, text]).toEqual([1, expect.stringContaining("(orch show 1 says more)\n")]);
+  }
+});
+
+test("the output of an element that has not begun is waited for, and where it never begins all say why", async () => {
+  const array = await begun();
+  const follower = orch("logs", "-f", "1_7");
+  await waitUntil("why it waits", () => follower.err() !== "");
+  expect(follower.err()).toStartWith("orch: nothing of 1_7 has run yet: it cannot run on any node: ");
+  await goes(array, { succeeded: 3 });
+  expect(await said(orch("logs", "1_7"))).toEqual([1, expect.stringContaining("1_7 has no output yet: ")]);
+  expect((await said(orch("cancel", "1"))) as unknown[]).toContain(0);
+  await stage.planned();
+  expect(await follower.code).toBe(1);
+  const why = "its run was cancelled by alice";
+  expect(follower.err()).toContain(`1_7 never began, so it has no output: ${why} (orch show 1 says more)\n`);
+  expect(await said(orch("show", "1_7"))).toEqual([
+    0,
+    ["element: 1_7", `state:   never began: ${why}`, "array:   orch show 1", ""].join("\n"),
+  ]);
+  expect(await said(orch("explain", "1_7"))).toEqual([
+    1,
+    `orch: 1_7 is over: never began: ${why} (orch show 1 says more)\n`,
+  ]);
 });
 
 test("a wrong range is told by its flag", async () => {

@@ -69,9 +69,9 @@ const printers: Readonly<Record<string, (given: never, width: number | null) => 
     allBlockedLines([{ ...given, smallest_changes: given.smallest_changes ?? [] }], PLAIN, width),
   // Times are printed in the local time zone: only what has none is held here.
   show: (given: never) => block(given, PLAIN),
-  element: ({ task, name, run, ...view }: ElementDetail, width) =>
+  element: ({ task, name, run, why, ...view }: ElementDetail, width) =>
     elementLines(
-      { ...elementView.parse(view), name, run, task: task === null ? null : taskView.parse(task) },
+      { ...elementView.parse(view), name, run, why, task: task === null ? null : taskView.parse(task) },
       { style: PLAIN, width },
     ),
   run: ({ failed = [], ...given }: { failed?: unknown[] }, width) =>
