@@ -12,6 +12,7 @@ import type { Inputs } from "./inputs";
 import { createIdleness, type Idleness } from "./facts/idleness";
 import { createLoop, type Loop } from "./loop";
 import { createPossible, type Possible } from "./facts/possible";
+import { createTook } from "./facts/took";
 import { createPresences, type PresenceRecord } from "./facts/presence";
 import { createReadings, type Readings } from "./facts/readings";
 
@@ -120,7 +121,9 @@ export function createContext({ failed, leftOut, ...ground }: Ground): Context {
   const heartbeat_ms = heartbeatMs(limits);
   const idleness = createIdleness(clock, FRESH_BEATS * heartbeat_ms);
   const presences = createPresences(clock);
-  const loop = createLoop({ store, limits, idleness, presences, monotonic: clock, seed, say, failed, leftOut });
+  const took = createTook();
+  store.onCommit((_revision, changes) => took.take(changes));
+  const loop = createLoop({ store, limits, idleness, presences, took, monotonic: clock, seed, say, failed, leftOut });
   const orders_bytes = ground.orders_bytes ?? HOUSE_LIMITS.orders_bytes;
   const facts = { readings: createReadings(clock), idleness, presences, possible: createPossible(store, clock) };
   return { ...ground, ...facts, orders_bytes, loop, heartbeat_ms };

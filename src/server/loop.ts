@@ -14,6 +14,7 @@ import { StorageError } from "../store/errors";
 import type { Draft, Store } from "../store/store";
 import type { Idleness } from "./facts/idleness";
 import type { PresenceRecord } from "./facts/presence";
+import type { TookRecord } from "./facts/took";
 import { createListening, type Listening } from "./facts/listening";
 
 export interface LoopOptions {
@@ -21,6 +22,7 @@ export interface LoopOptions {
   readonly limits: PlanLimits;
   readonly idleness: Pick<Idleness, "facts" | "told">;
   readonly presences: Pick<PresenceRecord, "facts" | "want">;
+  readonly took: Pick<TookRecord, "facts">;
   /** A clock that never jumps. Only differences of its times count. */
   readonly monotonic: () => Ms;
   /** Returns 32 random hex digits, new ones for each pass. */
@@ -39,7 +41,10 @@ export interface Loop extends Pick<Listening, "contacts" | "listening_ms" | "las
   /** Makes the loop plan again soon. Several wakes become one pass. */
   wake(): void;
   blocked(): readonly Blocked[];
-  /** Returns the tasks that the last pass has placed: those of a change that has just become durable are among them. */
+  /**
+   * Returns the tasks to which the last pass has given room: those of a change that has just become durable are among
+   * them. Heirs have none yet.
+   */
   placed(): readonly TaskRow[];
   /** Returns the keys of the slots that wait for room, in the order of the last pass. */
   queue(): readonly string[];
@@ -106,7 +111,7 @@ export function createLoop(options: LoopOptions): Loop {
   store.concludeWith({
     actor: "plan",
     transact: (draft) => {
-      pass = passOver(draft, snapshot, last);
+      pass = passOver(draft, snapshot, last, options.took.facts());
     },
     done: () => next(pass),
     failed: (error) => next(couldNotCommit(options, shunned, error)),
@@ -144,7 +149,7 @@ export function createLoop(options: LoopOptions): Loop {
     wake,
     snapshot,
     blocked: () => saidNow(last, store.state, store.now()),
-    placed: () => last.ops.flatMap((op) => (op.op === "place" ? op.task : [])),
+    placed: () => last.ops.flatMap((op) => (op.op === "place" && op.task.heir_of === null ? op.task : [])),
     queue: () => last.queue,
     notices: () => [...(fenced === null ? [] : [fenced]), ...shunned.notices, ...last.notices],
     heard: (node_id, now_ms) => (listening.heard(node_id, now_ms) ? wake() : undefined),
@@ -169,8 +174,13 @@ function heed({ idleness, presences }: LoopOptions, { ops, needs }: Plan): void 
   idleness.told(ops.flatMap((op) => (op.op === "notify" ? op.uids : [])));
 }
 
-function passOver(draft: Draft, snapshot: Loop["snapshot"], { tried, blocked }: LastPass): Pass {
-  const now = snapshot(draft.state, draft.now_ms);
+function passOver(
+  draft: Draft,
+  snapshot: Loop["snapshot"],
+  { tried, blocked }: LastPass,
+  took: NonNullable<Snapshot["took"]>,
+): Pass {
+  const now = { ...snapshot(draft.state, draft.now_ms), took };
   const planned = plan(tried === null ? now : { ...now, tried });
   draft.put(withWaits(planned.changes, draft.now_ms, blocked));
   return { planned, now_ms: draft.now_ms, recovering: draft.state.cluster.recovering !== null };

@@ -208,6 +208,7 @@ const taskColumns = () => ({
   assigned_revision: integer("assigned_revision").notNull(),
   observed: json<Observed>("observed").notNull(),
   batch: json<ElementBatch>("batch"),
+  heir_of: json<readonly string[]>("heir_of"),
 });
 
 const OBSERVED_STATE = `"observed" ->> '$.state'`;

@@ -174,6 +174,7 @@ export const nodeFacts = z.object({
   foreign_tasks: foreignTasks.optional(),
   takes_stdin: z.boolean().optional(),
   takes_arrays: z.boolean().optional(),
+  takes_heirs: z.boolean().optional(),
 }) satisfies z.ZodType<NodeFacts>;
 
 const identity = z.object({
@@ -276,6 +277,7 @@ export const assignment = z.object({
   time_limit_ms: int.nullable(),
   lease_ms: int.nullable(),
   batch: batchOrder.optional(),
+  heir_of: z.array(uid).max(HOUSE_LIMITS.heirs).optional(),
   seal: seal.optional(),
 }) satisfies z.ZodType<Assignment>;
 
@@ -298,6 +300,7 @@ export const verb = z.discriminatedUnion("verb", [
     signal: text,
     grace_ms: int,
     why: prose,
+    unbegun: z.literal(true).optional(),
   }),
 ]) satisfies z.ZodType<Verb>;
 

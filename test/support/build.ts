@@ -280,6 +280,7 @@ export function buildTask(owner: WorkloadRow | RunRow, node_id: string, part: Ta
     grant_until: attempt,
     written_off: null,
     batch: null,
+    heir_of: null,
     unix_user: "alice",
     exclusive: false,
     created_ms: NOW_MS - 61_000,

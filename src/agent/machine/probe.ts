@@ -76,6 +76,7 @@ export async function probeMachine(options: ProbeOptions): Promise<Probed> {
     unable: null,
     takes_stdin: true,
     takes_arrays: true,
+    takes_heirs: true,
     data: options.data,
   };
   const automatic = { os: facts.os, arch: facts.arch, hostname: facts.hostname };

@@ -144,7 +144,8 @@ function isStop(value: unknown): value is TaskRecord["stop"] {
     typeof stop["signal"] === "string" &&
     typeof stop["grace_ms"] === "number" &&
     typeof stop["why"] === "string" &&
-    typeof stop["at_ms"] === "number"
+    typeof stop["at_ms"] === "number" &&
+    (stop["unbegun"] === undefined || stop["unbegun"] === true)
   );
 }
 

@@ -69,13 +69,13 @@ export function accept(context: AcceptContext, stamp: Stamp, n: number, verbs: r
       // The claim says to a later agent that the task never began, so it is made only where this is certain.
       const isUnbegun = begun === "no" && (context.claimed(uid) || neverCame(fence, verb.assigned_revision));
       if (isUnbegun) claims.push(uid);
-      const heirs = heirsOf(verb).filter((heir) => current(heir) !== undefined || context.begun(heir) !== "no");
-      for (const heir of heirs) {
-        for (const record of stopped({ ...verb, uid: heir }, current, context.now_ms)) changed.set(heir, record);
+      const successors = successorsOf(verb).filter((one) => current(one) !== undefined || context.begun(one) !== "no");
+      for (const one of successors) {
+        for (const record of stopped({ ...verb, uid: one }, current, context.now_ms)) changed.set(one, record);
       }
-      const living = [uid, ...heirs].filter((one) => context.begun(one) === "alive").at(-1);
+      const living = [uid, ...successors].filter((one) => context.begun(one) === "alive").at(-1);
       if (living !== undefined) strays.push({ uid: living, of: uid, why });
-      else if (begun !== "no" || heirs.length > 0) reports.push(withoutRecord(uid, why, "over"));
+      else if (begun !== "no" || successors.length > 0) reports.push(withoutRecord(uid, why, "over"));
       else reports.push(withoutRecord(uid, why, isUnbegun ? "no" : "unknown"));
     } else {
       for (const record of stopped(verb, current, context.now_ms)) changed.set(record.assignment.uid, record);
@@ -134,11 +134,11 @@ function assign(
  * Returns the uids of all attempts that this agent may have made, one after the other, under the grant of an attempt
  * whose record is gone.
  */
-function heirsOf({ uid, attempt }: Extract<Verb, { verb: "stop" }>): string[] {
-  const heirs: string[] = [];
+function successorsOf({ uid, attempt }: Extract<Verb, { verb: "stop" }>): string[] {
+  const successors: string[] = [];
   let last = uid;
-  for (let n = 1; n <= HOUSE_LIMITS.grant_attempts; n++) heirs.push((last = successorUid(last, attempt + n)));
-  return heirs;
+  for (let n = 1; n <= HOUSE_LIMITS.grant_attempts; n++) successors.push((last = successorUid(last, attempt + n)));
+  return successors;
 }
 
 /** Returns the records of an attempt and of all successors that the agent made of it under its grant. */
@@ -177,8 +177,11 @@ function stopped(
   current: (uid: string) => TaskRecord | undefined,
   now_ms: BootMs,
 ): TaskRecord[] {
-  const { signal, grace_ms, why } = verb;
+  const { signal, grace_ms, why, unbegun } = verb;
+  const stop = { signal, grace_ms, why, at_ms: now_ms, ...(unbegun === true ? { unbegun } : {}) };
+  const isNews = ({ stop: known }: TaskRecord): boolean =>
+    known === null || (known.unbegun === true && unbegun !== true);
   return lineOf(verb.uid, current)
-    .filter((record) => record.end === null && record.stop === null)
-    .map((record) => ({ ...record, stop: { signal, grace_ms, why, at_ms: now_ms } }));
+    .filter((record) => record.end === null && isNews(record))
+    .map((record) => ({ ...record, stop }));
 }

@@ -23,6 +23,15 @@ export function heldBy({ promised, batch }: Assignment, seen: Seen | undefined):
   return shareOf(promised, places, batch.places);
 }
 
+/**
+ * Returns whether an heir's turn has not come: a task whose room it takes over has no end in this agent's journal. One
+ * that has no record here has ended, or has never come.
+ */
+export const waitsForTurn = (
+  { assignment: { heir_of = [] } }: TaskRecord,
+  records: AdmissionInput["records"],
+): boolean => heir_of.some((uid) => records.get(uid)?.end === null);
+
 interface Room {
   cpu_milli: number;
   memory_bytes: number;
@@ -124,7 +133,8 @@ export interface AdmittedTasks {
 
 /**
  * Returns which accepted tasks have room beside everything that lives. Tasks with a reservation are examined first,
- * then the others in the order of their acceptance.
+ * then the others in the order of their acceptance. An heir whose turn has not come is neither admitted nor lacks
+ * anything.
  */
 export function admit(input: AdmissionInput): AdmittedTasks {
   const room = roomOf(input.capacity);
@@ -141,7 +151,7 @@ export function admit(input: AdmissionInput): AdmittedTasks {
     const starts = input.busy.has(uid) && input.reserved.has(uid);
     if (starts) admitted.add(uid);
     if (starts || held) take(room, busy, record.assignment.name, heldBy(record.assignment, seen));
-    else if (record.stop === null) waiting.push(record);
+    else if (record.stop === null && !waitsForTurn(record, input.records)) waiting.push(record);
   }
   for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.name, orphan.held);
   const first = (record: TaskRecord): number => (input.reserved.has(record.assignment.uid) ? 0 : 1);

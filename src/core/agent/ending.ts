@@ -14,8 +14,8 @@ export interface Stop extends StopReason {
 }
 
 /**
- * Returns the stop that is in force, or null: the one that was ordered, or an earlier one for the task's time limit or
- * for a verdict on it.
+ * Returns the stop that is in force for a task that has begun, or null: the one that was ordered, or an earlier one for
+ * the task's time limit or for a verdict on it. An order that holds only for a task that has not begun is void.
  */
 export function stopOf(record: TaskRecord, started_ms: BootMs, now_ms: BootMs): Stop | null {
   const { assignment, verdict } = record;
@@ -24,7 +24,8 @@ export function stopOf(record: TaskRecord, started_ms: BootMs, now_ms: BootMs): 
   if (limit !== null) own.push({ ...assignment.stop, at_ms: limitAt(record, started_ms, limit), ...OVER_LIMIT });
   if (verdict !== null) own.push({ ...assignment.stop, at_ms: verdict.at_ms, by: "device_fault", why: verdict.why });
   const first = own.filter(({ at_ms }) => at_ms <= now_ms).sort((a, b) => a.at_ms - b.at_ms)[0] ?? null;
-  if (record.stop === null || (first !== null && first.at_ms < record.stop.at_ms)) return first;
+  if (record.stop === null || record.stop.unbegun === true || (first !== null && first.at_ms < record.stop.at_ms))
+    return first;
   return { ...record.stop, by: "order" };
 }
 

@@ -71,7 +71,8 @@ function reportedOf(record: TaskRecord, seen: Seen | undefined, context: ReportC
   }
   const process = seen?.process;
   const alive = process?.is === "alive" ? process : null;
-  if (record.stop !== null) {
+  // One that is to stop only if it has not begun is told with its end, or runs on.
+  if (record.stop !== null && record.stop.unbegun !== true) {
     return { state: "stopping", pid: alive?.handle.pid ?? null, started_age_ms: age(alive?.started_ms ?? null) };
   }
   if (alive !== null)

@@ -1,7 +1,7 @@
 // What the agent decides by itself: from its records and what it sees, the next action of each task. It is decided anew
 // each time and never stored.
 
-import { admit, type AdmissionDevice } from "./admit";
+import { admit, waitsForTurn, type AdmissionDevice } from "./admit";
 import type { Orphan } from "../model/rows-node";
 import type { Amounts } from "../model/promised";
 import { BLAME_WITHIN_MS } from "../model/findings";
@@ -170,7 +170,8 @@ function stepWaiting(
     if (blocked.at !== "start") return null;
   }
   if (!admitted.has(uid)) {
-    const deadline = Math.max(record.accepted_ms, record.not_before_ms) + ADMISSION_DEADLINE_MS;
+    if (waitsForTurn(record, view.records)) return null;
+    const deadline = Math.max(record.accepted_ms, record.not_before_ms, turnOf(view, record)) + ADMISSION_DEADLINE_MS;
     wakeAt(deadline);
     if (view.now_ms < deadline) return null;
     const lack = lacking.get(uid) ?? "its capacity is still held by other tasks";
@@ -186,6 +187,10 @@ function stepWaiting(
   if (!hasLease(view, record)) return null;
   return { do: "start", uid };
 }
+
+/** Returns when the turn of an heir has come: at the last end of those whose room it takes over. */
+const turnOf = ({ records }: AgentView, { assignment: { heir_of = [] } }: TaskRecord): BootMs =>
+  Math.max(0, ...heir_of.map((uid) => records.get(uid)?.end?.finished_ms ?? 0));
 
 const blockedWhy = (blocked: BlockedStart | undefined): string =>
   `its node cannot begin it${blocked === undefined ? "" : `: ${blocked.why}`}`;

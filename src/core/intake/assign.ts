@@ -17,10 +17,10 @@ import { sealText } from "./seal";
 import type { Settings, TaskSpec } from "../model/workload";
 
 /**
- * How far an agent was told about a task in this session, in the order prepare, run, stop. An agent counts as told
+ * How far an agent was told about a task in this session, in the order prepare, run, take back, stop. An agent counts as told
  * about every task that its inventory lists.
  */
-export type ToldVerb = "prepare" | "run" | "stop";
+export type ToldVerb = "prepare" | "run" | "take_back" | "stop";
 
 export interface ServerProcess {
   readonly uid: number;
@@ -74,13 +74,17 @@ export function stopsOfGivenUp(tasks: Iterable<TaskRow>, node_id: string): Verb[
 /** Returns the stop that is decided for a task, or null. */
 function stopOf({ uid, attempt, assigned_revision, desired, stop }: TaskRow): Verb | null {
   if (desired !== "stop" || stop === null) return null;
-  const { signal, grace_ms, why } = stop;
-  return { verb: "stop", uid, attempt, assigned_revision, signal, grace_ms, why };
+  const { signal, grace_ms, why, unbegun } = stop;
+  const order = { verb: "stop", uid, attempt, assigned_revision, signal, grace_ms, why } as const;
+  return unbegun === true ? { ...order, unbegun } : order;
 }
 
 function verbFor(state: State, node: NodeRow, task: TaskRow, context: AssignContext): Verb | null {
   const told = context.told.get(task.uid);
-  if (task.desired === "stop") return told === "stop" ? null : stopOf(task);
+  if (task.desired === "stop") {
+    const isTold = told === "stop" || (told === "take_back" && task.stop?.unbegun === true);
+    return isTold ? null : stopOf(task);
+  }
   if (told === undefined) {
     // A task that was written off, or meant for a boot that is over, is never started.
     if (task.written_off !== null || task.boot_id !== node.boot_id || task.observed.state !== "assigned") return null;
@@ -124,7 +128,8 @@ export const uidOf = (verb: Verb): string => (verb.verb === "assign" ? verb.task
 /** Returns how far the agent has been told about a task once the verb is sent. Null: no further than before. */
 export function toldBy(verb: Verb): ToldVerb | null {
   if (verb.verb === "assign") return verb.task.desired;
-  return verb.verb === "set" ? null : verb.verb === "go" ? "run" : "stop";
+  if (verb.verb === "stop") return verb.unbegun === true ? "take_back" : "stop";
+  return verb.verb === "set" ? null : "run";
 }
 
 /** Returns the settings of its task that a verb tells, as text, or null. */
@@ -174,6 +179,7 @@ export function assignmentOf(
     time_limit_ms: settings.time_limit_ms,
     lease_ms: task.exclusive ? limits.lease_ms : null,
     ...batchOrderOf(task, state),
+    ...(task.heir_of === null ? {} : { heir_of: task.heir_of }),
     seal: { uid: task.uid, attempt: task.attempt, signature: sign(sealText(cluster_id, node.id, task, task)) },
   };
 }

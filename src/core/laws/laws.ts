@@ -3,6 +3,7 @@
 
 import { AssertionError } from "../assert";
 import { ARRAY_LAWS } from "./arrays";
+import { HEIR_LAWS } from "./heirs";
 import type { Law } from "./law";
 import { rowsOf, type Moment } from "./moment";
 import { PLACING_LAWS } from "./placing";
@@ -13,7 +14,7 @@ import { TASK_LAWS } from "./tasks";
  * A law that held before a transaction holds after it if the rows that the transaction changed keep it, so only those
  * are checked. A state that an older release left behind is not judged by laws that came later.
  */
-export const LAWS: readonly Law[] = [...TASK_LAWS, ...PLACING_LAWS, ...RECORD_LAWS, ...ARRAY_LAWS];
+export const LAWS: readonly Law[] = [...TASK_LAWS, ...PLACING_LAWS, ...RECORD_LAWS, ...ARRAY_LAWS, ...HEIR_LAWS];
 
 /** A law that does not hold, and the rows that break it. */
 export interface Breach {

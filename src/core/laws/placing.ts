@@ -3,6 +3,7 @@
 // holders but are not judged.
 
 import type { NodeDevice } from "../model/device";
+import { isHeir } from "../model/heirs";
 import { isFinal } from "../model/lifecycle";
 import type { Amounts, Promised } from "../model/promised";
 import { freeOf, take } from "../model/resources";
@@ -216,7 +217,9 @@ function book(look: MomentRows): Booked[] {
 }
 
 function holdingsOn(after: State, node: NodeRow, tasks: readonly TaskRow[]): Holding[] {
-  const all = tasks.map((task): Holding => ({ name: () => sayTask(task), held: task.promised, node, uid: task.uid }));
+  const all = tasks
+    .filter((task) => !isHeir(task, after.tasks))
+    .map((task): Holding => ({ name: () => sayTask(task), held: task.promised, node, uid: task.uid }));
   for (const { uid, name, held } of node.orphans) {
     // An orphan whose uid is a known task's counts as that task.
     if (held !== null && !after.tasks.has(uid)) all.push({ name: () => `${name}, an orphan`, held, node, uid });

@@ -37,7 +37,7 @@ export const TASK_LAWS: readonly Law[] = [
   },
   {
     name: "task-stays-itself",
-    says: "a task keeps its owner, slot, attempt, node, boot, spec and promise",
+    says: "a task keeps its owner, slot, attempt, node, boot, spec, promise and whose heir it is",
     broken: (look) =>
       kept(look, (was, row) => {
         const key = otherThan(was, row);
@@ -114,6 +114,7 @@ const SAME = [
   "created_ms",
   "assigned_revision",
   "promised",
+  "heir_of",
 ] as const satisfies readonly (keyof TaskRow)[];
 
 const say = (value: unknown): string => JSON.stringify(value);

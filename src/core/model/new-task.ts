@@ -7,7 +7,7 @@ import { jobName } from "./task";
 
 /** The fields in which new tasks differ. Optional fields have a first value that suits most tasks. */
 export interface NewTask extends Partial<
-  Pick<TaskRow, "desired" | "stop" | "grant_until" | "unix_user" | "exclusive" | "observed" | "batch">
+  Pick<TaskRow, "desired" | "stop" | "grant_until" | "unix_user" | "exclusive" | "observed" | "batch" | "heir_of">
 > {
   readonly uid: string;
   readonly identity: TaskIdentity;
@@ -34,6 +34,7 @@ export const newTask = ({ identity, node, ...given }: NewTask): TaskRow => ({
   exclusive: false,
   observed: { state: "assigned" },
   batch: null,
+  heir_of: null,
   ...given,
 });
 

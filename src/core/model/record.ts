@@ -55,6 +55,8 @@ export interface Assignment {
   readonly lease_ms: Ms | null;
   /** The elements of an array that the task runs. Missing: it runs its command once. */
   readonly batch?: BatchOrder | undefined;
+  /** The uids of the tasks whose room the task takes over: it begins when all of them have ended. Missing: none. */
+  readonly heir_of?: readonly string[] | undefined;
   /** Missing in records of older releases. */
   readonly seal?: Seal | undefined;
 }
@@ -83,6 +85,8 @@ export type Verb =
       readonly signal: string;
       readonly grace_ms: Ms;
       readonly why: string;
+      /** The order holds only if the task has not begun. Missing: it holds in any case. */
+      readonly unbegun?: true | undefined;
     };
 
 /**
@@ -124,6 +128,7 @@ export interface TaskRecord {
     readonly grace_ms: Ms;
     readonly why: string;
     readonly at_ms: BootMs;
+    readonly unbegun?: true | undefined;
   } | null;
   /**
    * When the time limit was changed last. The new limit stops nothing before that moment, so that what had ended by

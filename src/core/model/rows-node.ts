@@ -105,6 +105,8 @@ export interface NodeFacts {
   readonly takes_stdin?: boolean | undefined;
   /** Whether its agent runs elements of arrays. Agents of earlier releases would run the command once. */
   readonly takes_arrays?: boolean | undefined;
+  /** Whether the agent lets heirs wait for their turn. Missing: it is too old for that. */
+  readonly takes_heirs?: boolean | undefined;
   /** The directory of the agent's data. Missing: the agent is too old to report it. It is for people. */
   readonly data?: string | null | undefined;
   /** The tasks of removed agents that live on this machine. Missing: none, or the agent is too old to look for them. */

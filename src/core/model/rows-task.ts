@@ -29,6 +29,8 @@ export interface TaskIdentity {
 export interface StopOrder {
   /** Whether the task has to give back cards that it did not use. Its slot stays empty until somebody asks for it. */
   readonly idle?: boolean;
+  /** Whether the order holds only for a task that has not begun: one that begins all the same runs to its own end. */
+  readonly unbegun?: boolean;
   readonly why: string;
   readonly signal: string;
   readonly grace_ms: Ms;
@@ -68,4 +70,9 @@ export interface TaskRow extends TaskIdentity {
   readonly observed: Observed;
   /** The elements of its array that the task runs; null if its run is no array. */
   readonly batch: ElementBatch | null;
+  /**
+   * The uids of the tasks whose room an heir takes over: it begins when all of them have ended. Null for a task that
+   * has room of its own.
+   */
+  readonly heir_of: readonly string[] | null;
 }

@@ -3,6 +3,7 @@
 
 import { type ElementBatch, isIn } from "./array";
 import { NO_RESULT, type EndCause, type TaskFinal } from "./end";
+import { hasBegun } from "./heirs";
 import { isFinal } from "./lifecycle";
 import type { Observed, TaskIdentity, TaskRow } from "./rows-task";
 import type { TaskEnd } from "./rows-work";
@@ -160,8 +161,12 @@ export const shortId = (uid: string): string => uid.slice(0, 10);
 /** Returns the key of the slot row that a task belongs to. */
 export const slotKey = (owner_uid: string, slot: number): string => `${owner_uid}/${slot}`;
 
-/** Returns whether the plan still counts on a task. */
-export const isWanted = (task: TaskRow): boolean => task.desired !== "stop" && task.written_off === null;
+/** Returns whether the plan still counts on a task. What began before it could be taken back goes on. */
+export const isWanted = (task: TaskRow): boolean => !isToStop(task) && task.written_off === null;
+
+/** Returns whether a task has to stop. An order to take it back is void once it has begun. */
+export const isToStop = (task: Pick<TaskRow, "desired" | "stop" | "observed">): boolean =>
+  task.desired === "stop" && !(task.stop?.unbegun === true && hasBegun(task));
 
 export const isEnd = (observed: Observed): observed is TaskFinal => isFinal(observed.state);
 

@@ -107,13 +107,19 @@ export function slotOf(pass: Pass, owner_uid: string, slot: number): SlotRow | n
 
 /**
  * Orders a task to stop, unless it was ordered to before. `idle` says that the task's slot then stays empty until
- * somebody asks for its workload again.
+ * somebody asks for its workload again, `unbegun` that the order holds only if the task has not begun.
  */
-export function stopTask(draft: PassDraft, task: TaskRow, settings: StopSettings, why: string, idle = false): void {
-  if (task.desired === "stop" || draft.stopped.has(task.uid)) return;
+export function stopTask(
+  draft: PassDraft,
+  task: TaskRow,
+  settings: StopSettings,
+  why: string,
+  how: Pick<StopOrder, "idle" | "unbegun"> = {},
+): void {
+  const isLess = task.stop?.unbegun === true && how.unbegun !== true;
+  if ((task.desired === "stop" && !isLess) || draft.stopped.has(task.uid)) return;
   draft.stopped.add(task.uid);
-  const order = { why, signal: settings.signal, grace_ms: settings.grace_ms, at_ms: draft.pass.now_ms };
-  const stop: StopOrder = idle ? { ...order, idle } : order;
+  const stop = { ...how, why, signal: settings.signal, grace_ms: settings.grace_ms, at_ms: draft.pass.now_ms };
   draft.ops.push({ op: "stop", task, stop, why });
 }
 

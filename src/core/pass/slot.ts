@@ -106,6 +106,7 @@ export function slotAfterEnd(
     if (isLateQuestion(before, task, end)) return { ...before, ends: endsWith(before, end) };
     return lateSuccess(before, task, end, living);
   }
+  if (isTakenBack(task, final)) return { ...before, attempts: task.attempt };
   const attempts =
     end.state === "lost" || end.state === "unknown" ? Math.max(before.attempts, task.grant_until) : task.attempt;
   const ends = isStillAsked(before, task, end, settings) ? before.ends : endsWith(before, end);
@@ -115,6 +116,10 @@ export function slotAfterEnd(
   const counted = others.some(isBad) ? {} : counts(before, task, end, settings, limits, ran_ms);
   return { ...before, ...counted, attempts, ends, avoid };
 }
+
+/** Returns whether an heir was taken back before its turn: nothing has happened, and nothing is to be counted. */
+const isTakenBack = ({ stop }: TaskRow, { state, started_ms }: TaskFinal): boolean =>
+  stop?.unbegun === true && state === "stopped" && started_ms === null;
 
 /** Returns the ends of the attempt that `end` is of, with it. */
 const endsWith = ({ ends }: SlotRow, end: TaskEnd): TaskEnd[] =>

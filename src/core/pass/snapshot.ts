@@ -48,6 +48,11 @@ export interface Snapshot {
   readonly limits: PlanLimits;
   /** What the pass before has tried in vain. Missing: everything is tried. It changes no decision. */
   readonly tried?: Tried;
+  /**
+   * How long runs of a person and a name take, in the mean of the last ones, by `tookKey`. Missing, or a missing entry:
+   * nothing is known, and nobody waits for the end of such a run.
+   */
+  readonly took?: ReadonlyMap<string, Ms>;
   /** What nodes say of accounts and directories. Missing: nobody is asked. */
   readonly presences?: Presences;
   /** The ids of nodes on which a placement has broken a law. Nothing is placed there. Missing: none. */

@@ -2,6 +2,7 @@
 // pass places.
 
 import { digest128 } from "../fresh";
+import { isHeir } from "../model/heirs";
 import { hostKey } from "./queue";
 import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
@@ -84,8 +85,9 @@ export function promisesOn(pass: Pass, rooms: Rooms, node_id: string): readonly 
       );
       byNode.set(node.id, orphans);
     }
-    for (const tasks of pass.tasks.values()) for (const task of tasks) addPromise(pass, byNode, task);
-    for (const task of rooms.placed) addPromise(pass, byNode, task);
+    for (const tasks of pass.tasks.values())
+      for (const task of tasks) if (!isHeir(task, pass.state.tasks)) addPromise(pass, byNode, task);
+    for (const task of rooms.placed) if (task.heir_of === null) addPromise(pass, byNode, task);
     for (const kept of rooms.kept) byNode.get(kept.room.node.id)?.push(kept);
   }
   return rooms.lazy.byNode.get(node_id) ?? [];

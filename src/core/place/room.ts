@@ -2,6 +2,7 @@
 // there.
 
 import { cardsOf, type Cards } from "../cards/node-cards";
+import { isHeir } from "../model/heirs";
 import type { RestingPort } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { NodeRow } from "../model/rows-node";
@@ -121,7 +122,7 @@ interface PortSpace {
 
 /**
  * Returns what is left on every node beside the living tasks, the orphans whose promises are known, and the tasks that
- * the pass has placed so far.
+ * the pass has placed so far. Heirs whose turn has not come take nothing: their room is counted with those who have it.
  */
 export function openRooms(
   pass: Pass,
@@ -157,10 +158,10 @@ export function openRooms(
   for (const tasks of pass.tasks.values()) {
     for (const task of tasks) {
       const room = byId.get(task.node_id);
-      if (room !== undefined) takeFrom(room, task.promised);
+      if (room !== undefined && !isHeir(task, pass.state.tasks)) takeFrom(room, task.promised);
     }
   }
-  for (const { node_id, promised } of placed) takeFrom(byId.get(node_id) as Room, promised);
+  for (const task of placed) if (task.heir_of === null) takeFrom(byId.get(task.node_id) as Room, task.promised);
   return {
     list,
     byId,

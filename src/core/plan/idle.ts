@@ -184,7 +184,7 @@ function act(draft: PassDraft, idle: Idle, for_whom: Demand | null): void {
   }
   const isRun = "run" in owner;
   if (isRun) setRun(draft, withCancel(owner, RECLAIMED_BY, draft.pass.now_ms, why), why);
-  for (const task of tasks) stopTask(draft, task, owner.settings.stop, why, !isRun);
+  for (const task of tasks) stopTask(draft, task, owner.settings.stop, why, isRun ? {} : { idle: true });
 }
 
 function whyIdle({ settings, tasks }: Idle, for_whom: Demand | null): string {

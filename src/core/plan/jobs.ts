@@ -27,6 +27,8 @@ import {
   type Demand,
   type Pass,
 } from "../pass/pass";
+import { turnIsLate } from "../place/lines";
+import { hasBegun, isHeir } from "../model/heirs";
 import { forgetHint, isGone } from "./replicas";
 import { howEnded, sayBackOff } from "../pass/crashes";
 import type { Ms } from "../units";
@@ -147,6 +149,7 @@ function reconcileAttempt(
   for (const task of open) wakeAt(draft, drainDueAt(pass, task, run.settings.stop));
   const why = whyAttemptEnds(pass, spec, slot, open, gone, run.settings.stop);
   if (why !== null) for (const task of open) stopTask(draft, task, run.settings.stop, why);
+  takeBackHeirs(draft, run, open);
   noteAttempt(draft, run, open);
   if (why === null && open.some((task) => task.desired === "prepare")) gangGoes(draft, run, spec, open);
   stopReturned(draft, run, spec, open, tasks);
@@ -177,6 +180,17 @@ function whyAttemptEnds(
   if (silent !== undefined) return `the node of member ${silent.member} is silent`;
   const ended = slot?.ends.filter((end) => end.attempt === attempt).length ?? 0;
   return open.length + ended < spec.members ? "a member is missing" : null;
+}
+
+/** Takes an heir back whose turn does not come soon: its node gives its work away, or those before it run for long. */
+function takeBackHeirs(draft: ReconcileDraft, run: RunRow, open: readonly TaskRow[]): void {
+  const { pass } = draft;
+  for (const task of open) {
+    if (!isHeir(task, pass.state.tasks) || hasBegun(task)) continue;
+    const { at_ms, why } = turnIsLate(pass, task);
+    if (at_ms > pass.now_ms) wakeAt(draft, Number.isFinite(at_ms) ? at_ms : null);
+    else stopTask(draft, task, run.settings.stop, `its turn has not come: ${why}`, { unbegun: true });
+  }
 }
 
 /** Returns how long a node of a run may be silent before it is given up; null for ever. */

@@ -1,10 +1,12 @@
 // Notes that a demand gets room: its tasks, its slot, and its run's state.
 
+import { assert } from "../assert";
 import { freshUid } from "../fresh";
 import { identityOf, newTask } from "../model/new-task";
 import type { Promised } from "../model/promised";
 import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
+import { fullName } from "../model/task";
 import { runOf, setRun, type Demand, type PassDraft } from "../pass/pass";
 import { emptySlot, slotAfterGivenUp, slotAfterPlace } from "../pass/slot";
 import { settleIn } from "../place/company";
@@ -32,6 +34,37 @@ export function commit(draft: PassDraft, look: Look, demand: Demand, chosen: rea
     draft.ops.push({ op: "place", task, slot: row, why: demand.why + why });
   }
   if (kind === "job") startRun(draft, owner as RunRow);
+}
+
+/**
+ * Notes the attempt of a demand that gets the room of others, which have it one after the other, once all of them have
+ * ended. It is promised what they were.
+ */
+export function commitHeir(
+  draft: PassDraft,
+  look: Look,
+  demand: Demand,
+  room: Room,
+  line: readonly TaskRow[],
+): TaskRow {
+  const { owner, slot, why } = demand;
+  const known = demand.slot_row ?? emptySlot(owner.uid, slot);
+  const attempt = known.attempts + 1;
+  const [holder] = line;
+  assert(holder !== undefined, "somebody has the room");
+  const numbers = { member: 0, attempt, grant_until: attempt };
+  const row = taskOf(look, demand, room, holder.promised, numbers);
+  const task = { ...row, heir_of: line.map(({ uid }) => uid) };
+  settleIn(look.rooms, room, task);
+  const after = fullName(line.at(-1) ?? holder);
+  draft.ops.push({
+    op: "place",
+    task,
+    slot: slotAfterPlace(known, owner.version, attempt),
+    why: `${why}, after ${after}`,
+  });
+  startRun(draft, owner as RunRow);
+  return task;
 }
 
 function startRun(draft: PassDraft, row: RunRow): void {

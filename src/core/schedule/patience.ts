@@ -8,7 +8,9 @@ import { isCandidate } from "../place/checks";
 import { takeRoom, trialOf, type KeptRoom, type Room, type Rooms } from "../place/room";
 import type { Look } from "../place/shape";
 import { needsIn } from "../place/together";
+import { isHeir } from "../model/heirs";
 import { giveBack } from "../model/resources";
+import { isToStop } from "../model/task";
 import { wantedSince } from "../model/slots";
 import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
@@ -156,16 +158,17 @@ function jobsByNode(pass: Pass): ReadonlyMap<string, readonly Job[]> {
   const jobs = new Map<string, Job[]>();
   for (const tasks of pass.tasks.values()) {
     for (const task of tasks)
-      if (task.kind === "job")
+      if (task.kind === "job" && !isHeir(task, pass.state.tasks))
         jobs.getOrInsertComputed(task.node_id, () => []).push({ task, ends_ms: endOf(pass, task) });
   }
   for (const each of jobs.values()) each.sort((a, b) => a.ends_ms - b.ends_ms || (a.task.uid < b.task.uid ? -1 : 1));
   return jobs;
 }
 
-function endOf(pass: Pass, { owner_uid, observed, created_ms, desired }: TaskRow): Ms {
+function endOf(pass: Pass, task: TaskRow): Ms {
+  const { owner_uid, observed, created_ms } = task;
   const settings = pass.state.runs.get(owner_uid)?.settings;
-  if (desired === "stop") return pass.now_ms + (settings?.stop.grace_ms ?? 0);
+  if (isToStop(task)) return pass.now_ms + (settings?.stop.grace_ms ?? 0);
   const limit_ms = settings?.time_limit_ms ?? null;
   if (limit_ms === null) return Number.POSITIVE_INFINITY;
   return (observed.state === "running" ? observed.started_ms : created_ms) + limit_ms;

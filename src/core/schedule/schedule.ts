@@ -26,6 +26,7 @@ import { answerDue, type Need } from "../pass/presence";
 import type { Ms } from "../units";
 import { placeBatches } from "./batches";
 import { commit } from "./commit";
+import { becomeHeir, giveWay, noHeirs, noteWaiting, type Heirs } from "./heirs";
 import { settleOut } from "../place/company";
 import { companionsOf, type Companions } from "../place/companions";
 import { bestRoomFor, createTogether, firstOf, partyOf, roomsToTry, type Party } from "../place/together";
@@ -54,6 +55,7 @@ interface Scheduling {
   readonly shapes: Shapes;
   readonly blocked: Blocked[];
   readonly waiting: Demand[];
+  readonly heirs: Heirs;
   /** The uids of the owners of which this pass places or replaces something. */
   readonly served: Set<string>;
   more: Placements["more"];
@@ -69,7 +71,17 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
   const rooms = openRooms(pass, draft.stopped);
   noteGrowth(pass, rooms);
   const shapes = noShapes(pass.snapshot.tried);
-  const now: Scheduling = { draft, rooms, shapes, blocked: [], waiting: [], served: new Set(), more: "no", placed: 0 };
+  const now: Scheduling = {
+    draft,
+    rooms,
+    shapes,
+    blocked: [],
+    waiting: [],
+    heirs: noHeirs(),
+    served: new Set(),
+    more: "no",
+    placed: 0,
+  };
   const companions = companionsOf(demands);
   const done = new Set<Demand>();
   for (const demand of demands) {
@@ -81,6 +93,7 @@ export function schedule(pass: Pass, demands: readonly Demand[], before: Finding
     }
   }
   const { blocked, waiting } = now;
+  giveWay(draft, now.heirs, rooms);
   if (waiting.length > 0) for (const room of rooms.list) wakeAt(draft, saidAgainAt(pass, room));
   // The next pass need not try again what failed here, so it comes to what this one did not look at.
   const learned =
@@ -117,6 +130,11 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
       return;
     }
   }
+  if (!isAtBound(now) && becomeHeir(draft, now.heirs, shapes, look, demand)) {
+    now.placed++;
+    now.served.add(demand.owner.uid);
+    return;
+  }
   wakeAt(draft, keepRoom([look], [demand], look.shape));
   for (const at_ms of renewedAt(look.shape.left_out, pass.now_ms)) wakeAt(draft, at_ms);
   wait(now, demand, blockedBy(look, demand));
@@ -130,7 +148,12 @@ function placeArray(now: Scheduling, look: Look, demand: Demand): boolean {
   return placed > 0;
 }
 
-function wait({ blocked, waiting }: Scheduling, demand: Demand, why: Blocked): void {
+function wait(
+  { blocked, waiting, heirs, draft: { pass }, rooms, shapes }: Scheduling,
+  demand: Demand,
+  why: Blocked,
+): void {
+  noteWaiting(heirs, { pass, rooms, shape: shapeOf(pass, shapes, demand) }, demand);
   blocked.push(why);
   waiting.push(demand);
 }

@@ -4,6 +4,7 @@ import { compareText } from "../canonical";
 import { begin } from "../pass/begin";
 import { isCandidate, hasRoom } from "../place/checks";
 import { type Look, noShapes, shapeOf } from "../place/shape";
+import { isHeir } from "../model/heirs";
 import type { TaskRow } from "../model/rows-task";
 import { explainCards } from "../place/pick-reasons";
 import { leaveRoom, openRooms } from "../place/room";
@@ -37,7 +38,7 @@ export function explainPlaced(snapshot: Snapshot, task: TaskRow): Placed {
   });
   const look: Look = { pass, rooms, shape };
   const own = rooms.byId.get(task.node_id);
-  if (own !== undefined) leaveRoom(own, task.promised);
+  if (own !== undefined && !isHeir(task, pass.state.tasks)) leaveRoom(own, task.promised);
   const { gpu } = spec.request;
   const devices = own === undefined || gpu === null ? [] : explainCards(gpu, own, task.promised);
   const scores = rooms.list

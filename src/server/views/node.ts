@@ -1,6 +1,7 @@
 // Nodes and their cards as the API shows them: capacity, promises, and who holds which card.
 
 import { drainingOf } from "../../core/pass/drain";
+import { isHeir } from "../../core/model/heirs";
 import { nodeState, type NodeState } from "../../core/model/lifecycle";
 import type { Role, State } from "../../core/model/rows-state";
 import type { TaskRow } from "../../core/model/rows-task";
@@ -98,21 +99,15 @@ export function nodeView(
   store: Pick<Store, "hasSpec" | "spec">,
 ): NodeView {
   const { last_seen_ms, clock_skew_ms } = heard;
-  const promises = tasks.map((task) => task.promised);
+  const there = new Set(tasks.map(({ uid }) => uid));
+  const promises = tasks.filter((task) => !isHeir(task, there)).map((task) => task.promised);
   const orphans = node.orphans.flatMap((orphan) => orphan.held ?? []);
   // What a node says of its orphans is at most what it has.
   const reserved = (key: AmountKey): number =>
     Math.min(sum(promises, key) + Math.min(sum(orphans, key), node.capacity[key]), Number.MAX_SAFE_INTEGER);
   const { cpu_milli, memory_bytes, disk_bytes } = node.capacity;
-  const {
-    limits,
-    unable = null,
-    silent = null,
-    foreign_tasks = [],
-    takes_stdin: _stdin,
-    takes_arrays: _arrays,
-    ...facts
-  } = node.facts;
+  const { limits, unable = null, silent = null, foreign_tasks = [], ...known } = node.facts;
+  const { takes_stdin: _stdin, takes_arrays: _arrays, takes_heirs: _heirs, ...facts } = known;
   return {
     id: node.id,
     name: node.name,

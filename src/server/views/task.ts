@@ -1,5 +1,6 @@
 // Tasks as the API shows them, and the slots that wait for one.
 
+import { isHeir } from "../../core/model/heirs";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
 import type { RunRow, SlotRow, WorkloadRow } from "../../core/model/rows-work";
@@ -12,7 +13,17 @@ import { crashesIn } from "../../core/pass/slot";
 import { whyLeaves } from "../../core/plan/replicas";
 import { isToBeReplaced } from "../../core/plan/services";
 import { slotsOf, wantedSince } from "../../core/model/slots";
-import { isWanted, jobName, seenSlot, shortId, slotKey, slotName, taskName } from "../../core/model/task";
+import {
+  fullName,
+  isToStop,
+  isWanted,
+  jobName,
+  seenSlot,
+  shortId,
+  slotKey,
+  slotName,
+  taskName,
+} from "../../core/model/task";
 import type { Ms } from "../../core/units";
 import type { TaskSpec } from "../../core/model/workload";
 import type { TaskView } from "../../wire/api/tasks";
@@ -73,11 +84,11 @@ const slotRowOf = ({ owner_uid, slot }: TaskRow, { slots }: State): SlotRow | un
   slots.get(slotKey(owner_uid, slot));
 
 /**
- * Returns whether people see a task as pending: its agent holds it back after a crash. The slot waits just as well
- * where the plan makes the next attempt.
+ * Returns whether people see a task as pending: its agent holds it back after a crash, or it is an heir whose turn has
+ * not come. The slot waits just as well where the plan makes the next attempt.
  */
 export const isPending = (task: TaskRow, { state, now_ms }: Pick<TaskLook, "state" | "now_ms">): boolean =>
-  isWanted(task) && isHeldBack(task, slotRowOf(task, state), now_ms);
+  isWanted(task) && (isHeldBack(task, slotRowOf(task, state), now_ms) || isHeir(task, state.tasks));
 
 /**
  * Returns when a thing was made. The server hears of an attempt that an agent has made by itself after it began, and
@@ -108,9 +119,10 @@ function nodeTrouble({ node_id, observed }: TaskRow, { nodes }: State): string |
 }
 
 function ownReasons(task: TaskRow, { state, now_ms, limits }: Omit<TaskLook, "wording">): (string | null)[] {
-  const { written_off, desired, stop, kind } = task;
+  const { written_off, stop, kind } = task;
   if (written_off !== null) return [`given up: ${written_off.why}`];
-  if (desired === "stop" && stop !== null) return [stop.why];
+  if (isToStop(task) && stop !== null) return [stop.why];
+  if (isHeir(task, state.tasks)) return [sayTurn(task, state)];
   const slot = slotRowOf(task, state);
   if (slot !== undefined && isHeldBack(task, slot, now_ms)) {
     const held = sayBackOff(slot, now_ms);
@@ -121,6 +133,13 @@ function ownReasons(task: TaskRow, { state, now_ms, limits }: Omit<TaskLook, "wo
   const next = isToBeReplaced(state, task) ? state.workloads.get(task.owner_uid)?.version : undefined;
   const later = next === undefined ? null : `version ${next} is to replace it`;
   return [waitReason(task), isCrashing ? sayCrashes(slot) : null, later];
+}
+
+/** Returns where and after whom an heir is next: `next on n1 after 12`. */
+function sayTurn({ heir_of, node_id }: TaskRow, { tasks, nodes }: State): string {
+  const last = heir_of?.flatMap((uid) => tasks.get(uid) ?? []).at(-1);
+  const after = last === undefined ? "" : ` after ${fullName(last)}`;
+  return `next on ${nodes.get(node_id)?.name ?? shortId(node_id)}${after}`;
 }
 
 /** Returns what a task that has been accepted by its node waits for there, or null. */

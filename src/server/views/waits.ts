@@ -1,5 +1,6 @@
 // What slots and runs wait for now, in words. `ps`, `queue`, `runs`, `show` and `explain` all print what this says.
 
+import { isHeir } from "../../core/model/heirs";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
 import type { RunAfter, RunRow } from "../../core/model/rows-work";
@@ -32,6 +33,8 @@ export interface Waits {
   tasks(owner_uid: string): readonly TaskRow[];
   /** Returns whether a run that has begun has no task and gets another attempt. Its rows alone say so. */
   between(run: RunRow): boolean;
+  /** Returns whether a run has only a task whose turn has not come. */
+  isNext(run: RunRow): boolean;
 }
 
 export interface WaitsFrom {
@@ -76,6 +79,7 @@ export function waitsIn({ state, now_ms, blocked, queue, spec, limits }: WaitsFr
       (run.array !== null
         ? run.cancel === null
         : goesOn(run, state.slots.get(slotKey(run.uid, 0)), spec(run.spec_hash).members, limits)),
+    isNext: ({ uid }) => tasks(uid).length > 0 && tasks(uid).every((task) => isHeir(task, state.tasks)),
     say(owner_uid, slot, run) {
       const found = why().get(slotKey(owner_uid, slot))?.summary ?? reasonIn(run);
       if (found !== null) return found;
@@ -110,11 +114,11 @@ export function waitsFor({ after, app }: RunRow): string | null {
 }
 
 /**
- * Returns the state that people see. A run between two attempts is queued again. One whose end nobody knows waits for a
+ * Returns the state that people see. A run between two attempts is queued again, and one that is next on a node still. One whose end nobody knows waits for a
  * person, and is not.
  */
 export const shownRunState = (run: RunRow, waits: Waits): RunRow["state"] =>
-  waits.between(run) ? "queued" : run.state;
+  run.state === "running" && (waits.between(run) || waits.isNext(run)) ? "queued" : run.state;
 
 /** Returns why a run is in its state: why it ended so, what it waits for, or what is wrong with its tasks. */
 export function runReason(
