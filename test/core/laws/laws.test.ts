@@ -23,7 +23,7 @@ import {
 } from "../../support/build";
 import { buildUser } from "../../support/users";
 import { brokenBy, momentOf } from "../../support/moment";
-import { ARRAY_CASES } from "./array-cases";
+import { OTHER_CASES } from "./other-cases";
 
 const card = buildDevice("gpu-1");
 const box = buildNode("box", { devices: [card], ordinal: 1, capacity: { countables: { licence: 1 } } });
@@ -319,7 +319,7 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
       actor: "olga",
     },
   ],
-  ...ARRAY_CASES,
+  ...OTHER_CASES,
 };
 
 describe("a law", () => {
