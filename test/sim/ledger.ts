@@ -2,6 +2,7 @@
 // rise, what is final stays, nothing wanted is stopped, nothing is placed twice. What the laws of src/core/laws say is
 // checked by them, since the store's own batches are built here too.
 
+import { hasBegun } from "../../src/core/model/heirs";
 import { isFinal, RUN } from "../../src/core/model/lifecycle";
 import type { Change, ClusterRow, State } from "../../src/core/model/rows-state";
 import type { RunRow, WorkloadRow } from "../../src/core/model/rows-work";
@@ -237,7 +238,9 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
   }
   if (row.written_off !== null && !books.writtenOff.has(uid)) checkWriteOff(books, row);
   if (before.desired === "prepare" && row.desired === "run") checkGo(row, state);
-  if (row.desired === "stop" && before.desired !== "stop") {
+  if (row.stop?.unbegun === true && before.stop === null) {
+    demand(row.heir_of !== null && !hasBegun(before), "33: only an heir that waits is taken back", name);
+  } else if (isOrdered(row) && !isOrdered(before)) {
     const members = books.database.specs.get(row.spec_hash)?.members ?? 1;
     const reason = isDraining(row, books)
       ? "its node drained"
@@ -247,6 +250,9 @@ function checkTask(books: Books, uid: string, row: TaskRow | null, placed: TaskR
     demand(reason !== null, "I7: nothing wanted is stopped", () => `${name()}: ${row.stop?.why ?? "no reason"}`);
   }
 }
+
+/** Returns whether a task has to stop also where it has begun. */
+const isOrdered = ({ desired, stop }: TaskRow): boolean => desired === "stop" && stop?.unbegun !== true;
 
 /**
  * Checks that an attempt is written off only where its workload says so, and an exclusive one only when it cannot live

@@ -125,6 +125,12 @@ function started(register: Register, machine: Machine, process: Process): void {
   const end = machine.disk.records.get(life.uid)?.end ?? null;
   demand(end === null, "12: what has ended never begins", () => `${describe(life)} is ${end?.state ?? ""}`);
   demand(boot_id === machine.boot_id, "12: an assignment is for one boot", () => `${describe(life)} is for ${boot_id}`);
+  const early = process.assignment.heir_of?.find((uid) => machine.processes.has(uid));
+  demand(
+    early === undefined,
+    "33: an heir comes after its line",
+    () => `${describe(life)} beside ${short(early ?? "")}`,
+  );
   const key = slotKey(identity.owner_uid, identity.slot);
   const others = bySlot.get(key) ?? [];
   // The batches of an array are many at once, and their elements are watched by themselves.

@@ -2,6 +2,7 @@
 
 import { ARRAY_MUTANTS } from "./array-mutants";
 import { CARD_MUTANTS } from "./card-mutants";
+import { HEIR_MUTANTS } from "./heir-mutants";
 import { MISTAKE_MUTANTS } from "./mistake-mutants";
 import { LIE_MUTANTS } from "./lie-mutants";
 import { LAW_MUTANTS } from "./law-mutants";
@@ -19,4 +20,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...UNKNOWN_MUTANTS,
   ...LIE_MUTANTS,
   ...WAIT_MUTANTS,
+  ...HEIR_MUTANTS,
 ];

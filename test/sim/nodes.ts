@@ -66,6 +66,7 @@ export function machineFacts(machine: Machine): MachineFacts {
       accounts: "existing",
       unix_user: "root",
       unable: machine.full ? DISK_FULL : null,
+      takes_heirs: true,
     },
   };
 }

@@ -10,6 +10,7 @@ import type { Draft, Store } from "../../src/store/store";
 import { applyApp } from "../../src/server/work/apply";
 import { findApp, putWorkload, removeWorkload, workloadsOf } from "../../src/server/work/apps";
 import { cancelRun, makeRun } from "../../src/server/work/runs";
+import { GIB, SECOND_MS } from "../../src/core/units";
 import { drained } from "../../src/server/nodes/node-changes";
 import { RefusedError } from "../../src/server/refused";
 import { answer, asking } from "./answers";
@@ -22,6 +23,7 @@ import { randomApp, randomSettings, randomSpec } from "./specs";
 import type { World } from "./world";
 
 const PROJECT = "lab";
+const BURST_EVERY_MS = 40 * SECOND_MS;
 
 // ---- apps and runs
 
@@ -248,11 +250,39 @@ function actOnce(world: World): void {
   if (asked.length > 0 && people.chance(0.3)) answer(world, people.pick(asked));
 }
 
+/** Submits many short runs of one name at once, more than there is room for: some of them become heirs. */
+function burst(world: World): void {
+  const { bursts } = world.dice;
+  const [cpu_milli, lives_ms] = [bursts.pick([500, 1_000]), bursts.pick([20, 300, 2_000, 4_000, 9_000])];
+  const { request, ...rest } = randomSpec(bursts, "job");
+  const command = { kind: "argv", argv: ["sim", "exit", String(lives_ms), bursts.chance(0.8) ? "0" : "1"] } as const;
+  const small = { ...request, cpu_milli, memory_bytes: GIB, gpu: null };
+  const spec = { ...rest, command, request: small, members: 1, origin: "run" as const };
+  const settings = randomSettings(bursts, "job", spec);
+  for (let n = bursts.int(8, 30); n > 0; n--)
+    submitDecl(world, { name: "quick", kind: "job", spec, settings }, bursts.hex(32));
+}
+
+/** Lets bursts come to half of the worlds until they calm down. */
+function beginBursts(world: World): void {
+  const { bursts } = world.dice;
+  world.schedule.in(bursts.wait(BURST_EVERY_MS), () => {
+    if (world.calm) return;
+    if (!world.wrongDatabase) burst(world);
+    beginBursts(world);
+  });
+}
+
 /** Lets people act until the world calms down. */
 export function beginPeople(world: World): void {
+  if (world.dice.bursts.chance(0.5)) beginBursts(world);
+  actAgain(world);
+}
+
+function actAgain(world: World): void {
   world.schedule.in(world.dice.people.wait(world.faults.act_every_ms), () => {
     if (world.calm) return;
     if (!world.wrongDatabase) actOnce(world);
-    beginPeople(world);
+    actAgain(world);
   });
 }

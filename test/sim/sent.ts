@@ -27,7 +27,8 @@ export function checkSent(world: World, link: Link, data: string): void {
         "I7: a stop is sent for a reason",
         () => `${verb.uid.slice(0, 6)} to ${link.machine}: ${verb.why}`,
       );
-      world.lives.stopSent(verb.uid, verb.attempt, verb.grace_ms);
+      // What has begun is not to be stopped by it.
+      if (verb.unbegun !== true) world.lives.stopSent(verb.uid, verb.attempt, verb.grace_ms);
     } else if (verb.verb === "set") {
       world.lives.settingsSent(verb.uid, verb.settings);
     } else if (verb.verb === "assign") {

@@ -65,7 +65,7 @@ export interface World {
   /** Copies of the database that somebody made, oldest first. */
   readonly backups: Database[];
   readonly dice: Readonly<
-    Record<"troubles" | "ambush" | "copies" | "people" | "work" | "lies" | "company" | "crowd" | "arrays", Random>
+    Record<"troubles" | "ambush" | "copies" | "people" | "work" | "lies" | "company" | "crowd" | "arrays" | "bursts", Random>
   >;
   /** The first broken invariant, even if the code under test caught it. */
   broken: Violation | null;
@@ -220,6 +220,7 @@ const atTheBeginning = (random: Random) => ({
     company: random.fork("company"),
     crowd: random.fork("crowd"),
     arrays: random.fork("arrays"),
+    bursts: random.fork("bursts"),
   },
 });
 

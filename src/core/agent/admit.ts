@@ -151,7 +151,7 @@ export function admit(input: AdmissionInput): AdmittedTasks {
     const starts = input.busy.has(uid) && input.reserved.has(uid);
     if (starts) admitted.add(uid);
     if (starts || held) take(room, busy, record.assignment.name, heldBy(record.assignment, seen));
-    else if (record.stop === null && !waitsForTurn(record, input.records)) waiting.push(record);
+    else if (record.stop === null) waiting.push(record);
   }
   for (const orphan of input.unreadable) if (orphan.held !== null) take(room, busy, orphan.name, orphan.held);
   const first = (record: TaskRecord): number => (input.reserved.has(record.assignment.uid) ? 0 : 1);
@@ -160,6 +160,7 @@ export function admit(input: AdmissionInput): AdmittedTasks {
   );
   const lacking = new Map<string, string>();
   for (const record of waiting) {
+    if (waitsForTurn(record, input.records)) continue;
     const what = lacks(room, busy, record.assignment.promised, devices);
     if (what !== null) {
       lacking.set(record.assignment.uid, what);

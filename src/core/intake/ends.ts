@@ -56,7 +56,8 @@ export function takeEnd(
  * work is done elsewhere. So a job that had begun does not run again by itself.
  */
 function asOrdered(task: TaskRow, final: TaskFinal): TaskFinal {
-  const isOwn = final.state !== "stopped" || task.desired === "stop" || task.batch !== null;
+  const isOrdered = task.desired === "stop" && task.stop?.unbegun !== true;
+  const isOwn = final.state !== "stopped" || isOrdered || task.batch !== null;
   if (isOwn || task.kind !== "job" || final.started_ms === null) return final;
   const why = final.reason === null ? "" : `: ${final.reason}`;
   return {

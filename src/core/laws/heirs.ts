@@ -4,6 +4,7 @@ import { HOUSE_LIMITS } from "../limits";
 import { isHeir } from "../model/heirs";
 import type { Amounts } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
+import { slotKey } from "../model/task";
 import { type Law, linesOf } from "./law";
 import type { MomentRows } from "./moment";
 import { sayTask } from "./tasks";
@@ -23,7 +24,25 @@ export const HEIR_LAWS: readonly Law[] = [
     says: "of two heirs of one task one comes after the other, and there are at most two",
     broken: (look) => (look.scans ? linesOf(look.sample, (task) => outOfLine(look, task)) : []),
   },
+  {
+    name: "taken-back-costs-nothing",
+    says: "an heir that was taken back before it began changes nothing in its slot but the number of attempts",
+    broken: (look) => linesOf(look.rows.ended_tasks ?? [], ({ row }) => costOf(look, row)),
+  },
 ];
+
+const COUNTED = ["streak", "failed", "rejected", "lost", "not_before_ms", "avoid", "ends"] as const;
+
+function costOf({ before, after, rows }: MomentRows, task: TaskRow): string | null {
+  const { stop, observed } = task;
+  if (stop?.unbegun !== true || observed.state !== "stopped" || observed.started_ms !== null) return null;
+  const others = (rows.ended_tasks ?? []).filter(({ row }) => row.owner_uid === task.owner_uid);
+  const key = slotKey(task.owner_uid, task.slot);
+  const [was, now] = [before.slots.get(key), after.slots.get(key)];
+  if (was === undefined || now === undefined || others.length > 1) return null;
+  const changed = COUNTED.find((count) => JSON.stringify(was[count]) !== JSON.stringify(now[count]));
+  return changed === undefined ? null : `${sayTask(task)}: ${changed} of its slot has changed`;
+}
 
 function notItsRoom({ after }: MomentRows, task: TaskRow, heir_of: readonly string[]): string | null {
   const isSingle = task.kind === "job" && task.batch === null && !task.exclusive;

@@ -157,8 +157,8 @@ export function openRooms(
   for (const room of list) for (const { held } of room.node.orphans) if (held !== null) takeFrom(room, held);
   for (const tasks of pass.tasks.values()) {
     for (const task of tasks) {
-      const room = byId.get(task.node_id);
-      if (room !== undefined && !isHeir(task, pass.state.tasks)) takeFrom(room, task.promised);
+      const room = isHeir(task, pass.state.tasks) ? undefined : byId.get(task.node_id);
+      if (room !== undefined) takeFrom(room, task.promised);
     }
   }
   for (const task of placed) if (task.heir_of === null) takeFrom(byId.get(task.node_id) as Room, task.promised);

@@ -90,7 +90,7 @@ describe("an order to take an heir back", () => {
     const told = { ...context, fetching: new Map(), records: new Map(), tail: () => null };
     expect(reportOf(back, alive, told).reported).toMatchObject({ state: "running" });
     expect(reportOf(back, undefined, told).reported).toMatchObject({ state: "preparing" });
-    const exit = { started_ms: NOW_MS - 10, ended_ms: NOW_MS + 10, exit_code: 0, signal: null, oom: false, left: null };
+    const exit = { started_ms: NOW_MS - 10, ended_ms: NOW_MS + 10, exit_code: 0, signal: null, oom: false, left: 0 };
     const said = endOfExit(back, { ...exit, peak_memory_bytes: null, reason: null }, null, {
       asked: null,
       begun_ms: 0,

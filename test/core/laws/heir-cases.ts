@@ -2,7 +2,7 @@
 
 import type { Change, State } from "../../../src/core/model/rows-state";
 import type { TaskRow } from "../../../src/core/model/rows-task";
-import { buildNode, buildRun, buildSlot, buildState, buildTask } from "../../support/build";
+import { buildFinal, buildNode, buildRun, buildSlot, buildState, buildTask } from "../../support/build";
 import { buildUser } from "../../support/users";
 
 const [one, two, three, four] = [1, 2, 3, 4].map((n) => buildRun(n, "s", { state: "running" }));
@@ -20,7 +20,14 @@ const before: State = buildState({
   users: [buildUser("alice")],
 });
 
-const beside: State = { ...before, tasks: new Map(before.tasks).set(heir.uid, heir) };
+const beside: State = {
+  ...before,
+  tasks: new Map(before.tasks).set(heir.uid, heir),
+  slots: new Map(before.slots).set(buildSlot(heir).key, buildSlot(heir)),
+};
+
+const back = { why: "its turn has not come", signal: "TERM", grace_ms: 1, at_ms: 0, unbegun: true };
+const never = buildFinal({ state: "stopped", started_ms: null, exit_code: null });
 
 const put = (row: TaskRow): Change[] => {
   const slot = buildSlot(row);
@@ -55,6 +62,23 @@ export const HEIR_CASES = {
       before: { ...beside, tasks: new Map(beside.tasks).set(third.uid, third) },
       changes: placed({ heir_of: [living.uid, heir.uid, third.uid] }),
       row: "2 other heirs",
+    },
+  ],
+  "taken-back-costs-nothing": [
+    {
+      what: "a back-off after it",
+      before: beside,
+      changes: [
+        { table: "tasks", key: heir.uid, row: null } as const,
+        {
+          table: "ended_tasks",
+          key: heir.uid,
+          row: { ...heir, desired: "stop", stop: back, observed: never },
+        } as const,
+        { table: "slots", key: buildSlot(heir).key, row: buildSlot(heir, { not_before_ms: 5 }) } as const,
+      ],
+      actor: "node box",
+      row: "not_before_ms",
     },
   ],
 };
