@@ -8,7 +8,7 @@ import { GIB, SECOND_MS } from "../../src/core/units";
 import { SIM_LIMITS } from "./limits";
 import { makeMachine } from "./nodes";
 import { joinMachine } from "./operators";
-import { apply, cancelUid, declare, submitDecl } from "./people";
+import { apply, BURST, cancelUid, declare, submitDecl } from "./people";
 import { randomSettings, randomSpec } from "./specs";
 import type { World } from "./world";
 
@@ -33,6 +33,8 @@ export function crowd(world: World, advance: (until_ms: number) => void): string
   const machine = { ...makeMachine(`m${world.machines.length + 1}`, random.fork("machine"), 1), pool: POOL };
   machine.capacity = { cpu_milli: CORES * 1_000, memory_bytes: 64 * GIB, disk_bytes: GIB, countables: {} };
   world.trace.note(`a crowd comes to ${machine.id}: ${kind}`);
+  // Room is kept for a few only, so nobody else may have waited for long.
+  for (const run of world.database.state.runs.values()) if (run.name === BURST) cancelUid(world, run.uid);
   world.machines.push(machine);
   joinMachine(world, machine);
   const isReady = (): boolean =>

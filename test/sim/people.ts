@@ -23,6 +23,8 @@ import { randomApp, randomSettings, randomSpec } from "./specs";
 import type { World } from "./world";
 
 const PROJECT = "lab";
+/** What the runs of a burst are called. */
+export const BURST = "quick";
 const BURST_EVERY_MS = 40 * SECOND_MS;
 
 // ---- apps and runs
@@ -260,7 +262,7 @@ function burst(world: World): void {
   const spec = { ...rest, command, request: small, members: 1, origin: "run" as const };
   const settings = randomSettings(bursts, "job", spec);
   for (let n = bursts.int(8, 30); n > 0; n--)
-    submitDecl(world, { name: "quick", kind: "job", spec, settings }, bursts.hex(32));
+    submitDecl(world, { name: BURST, kind: "job", spec, settings }, bursts.hex(32));
 }
 
 /** Lets bursts come to half of the worlds until they calm down. */

@@ -100,9 +100,16 @@ const demandOf = ({ pass }: PassDraft, owner: RunRow): Demand => ({
 
 function mayTakeOver({ waiting }: Heirs, look: Look, room: Room): boolean {
   if (room.node.facts.takes_heirs !== true || !isCandidate(look, room)) return false;
-  if (look.rooms.kept.some((kept) => kept.room === room)) return false;
+  if (isOverbooked(room) || look.rooms.kept.some((kept) => kept.room === room)) return false;
   return waiting.values().every((other) => other.look.shape === look.shape || !couldUse(other, room));
 }
+
+/** Returns whether more is promised on a node than it has, as after it has become smaller. Then nothing is passed on. */
+const isOverbooked = ({ free }: Room): boolean =>
+  free.cpu_milli < 0 ||
+  free.memory_bytes < 0 ||
+  free.disk_bytes < 0 ||
+  free.countables?.values().some((left) => left < 0) === true;
 
 /** Returns whether a demand that waits may come to fit on a node when tasks there end. */
 function couldUse({ look, demand: { only, spec } }: Waiting, room: Room): boolean {
