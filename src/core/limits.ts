@@ -70,11 +70,11 @@ export const HOUSE_LIMITS = {
   input_part_bytes: 128 * 1024,
   /** Elements of an array that are handed out in one batch. */
   batch_elements: 2_000,
-  /** How many heirs a place has at most. */
-  heirs: 2,
   /** How long a batch shall last, and for how long after its start further elements of it begin. */
   batch_ms: 2 * SECOND_MS,
   batch_begins_ms: 4 * SECOND_MS,
+  /** How many heirs a task has at most. */
+  heirs: 2,
   /** Each stream of a task. */
   log_bytes: 64 * MIB,
   /** What the report of a task's end carries of each stream. */

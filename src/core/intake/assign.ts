@@ -17,8 +17,8 @@ import { sealText } from "./seal";
 import type { Settings, TaskSpec } from "../model/workload";
 
 /**
- * How far an agent was told about a task in this session, in the order prepare, run, take back, stop. An agent counts as told
- * about every task that its inventory lists.
+ * How far an agent was told about a task in this session, in the order prepare, run, take back, stop. An agent counts
+ * as told about every task that its inventory lists.
  */
 export type ToldVerb = "prepare" | "run" | "take_back" | "stop";
 

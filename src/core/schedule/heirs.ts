@@ -1,4 +1,4 @@
-// Gives demands that find no room that of a task which ends soon, on its node: its agent then begins them without asking.
+// Gives demands that find no room that of a task which ends soon: the agent of its node begins them without asking.
 
 import { HOUSE_LIMITS } from "../limits";
 import { hasBegun, isHeir } from "../model/heirs";
@@ -104,7 +104,7 @@ function mayTakeOver({ waiting }: Heirs, look: Look, room: Room): boolean {
   return waiting.values().every((other) => other.look.shape === look.shape || !couldUse(other, room));
 }
 
-/** Returns whether more is promised on a node than it has, as after it has become smaller. Then nothing is passed on. */
+/** Returns whether more is promised on a node than it has, since it has become smaller. Nothing is passed on there. */
 const isOverbooked = ({ free }: Room): boolean =>
   free.cpu_milli < 0 ||
   free.memory_bytes < 0 ||

@@ -114,8 +114,8 @@ export function waitsFor({ after, app }: RunRow): string | null {
 }
 
 /**
- * Returns the state that people see. A run between two attempts is queued again, and one that is next on a node still. One whose end nobody knows waits for a
- * person, and is not.
+ * Returns the state that people see. A run between two attempts is queued again, and one that is next on a node still
+ * is. One whose end nobody knows waits for a person, and is not.
  */
 export const shownRunState = (run: RunRow, waits: Waits): RunRow["state"] =>
   run.state === "running" && (waits.between(run) || waits.isNext(run)) ? "queued" : run.state;

@@ -137,6 +137,7 @@ describe("heirs are given", () => {
   });
 
   const small = [queued(3)];
+  const smaller = box({ capacity: { ...box().capacity, cpu_milli: 1_500 } });
   test.each([
     ["nothing is known of such runs", busy(small), { took_ms: null }],
     ["such runs take long", busy(small), { took_ms: 6 * SECOND_MS }],
@@ -159,6 +160,7 @@ describe("heirs are given", () => {
       {},
     ],
     ["it is an array", busy([queued(3, "s", { array: freshArray({ first: 0, last: 9, step: 1, limit: null }) })]), {}],
+    ["the node has become smaller", busy(small, { node: smaller }), {}],
     ["it reads an input", busy([queued(3, "s", { stdin: { sha256: uidOf("in"), bytes: 1 } })]), {}],
   ] as const)("to nobody if %s", (_what, state, asked) => {
     expect(heirsIn(after(state, asked))).toEqual([]);
