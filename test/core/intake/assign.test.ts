@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 import type { TaskRow } from "../../../src/core/model/rows-task";
-import { setBy, verbsFor } from "../../../src/core/intake/assign";
+import { setBy, toldBy, verbsFor } from "../../../src/core/intake/assign";
 import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import { buildNode, buildSpec, buildState, buildTask, buildWorkload, NOW_MS } from "../../support/build";
 
@@ -58,4 +58,18 @@ test("an agent that takes changed settings is told the present ones, once a sess
   const told = new Map([[task.uid, "prepare" as const]]);
   const both = verbsOf(buildTask(api, "a", { observed: { state: "assigned" } }), { told, set: new Map() });
   expect(both.map((one) => one.verb)).toEqual(["go", "set"]);
+});
+
+test("an heir is told whose room it takes over, and to be taken back before it is stopped in any case", () => {
+  const assigned = buildTask(api, "a", { observed: { state: "assigned" }, heir_of: ["one"] });
+  expect(verbsOf(assigned)).toMatchObject([{ verb: "assign", task: { heir_of: ["one"] } }]);
+  const back = { ...assigned, desired: "stop", stop: { ...stop, unbegun: true } } as const;
+  const [verb] = verbsOf(back, { told: new Map([[back.uid, "run"]]) });
+  expect(verb).toMatchObject({ verb: "stop", unbegun: true });
+  const told = new Map([[back.uid, toldBy(verb!)!]]);
+  expect(verbsOf(back, { told })).toEqual([]);
+  const [last] = verbsOf({ ...back, stop }, { told });
+  expect(last).toMatchObject({ verb: "stop", why: "drained" });
+  expect(last).not.toHaveProperty("unbegun");
+  expect(verbsOf({ ...back, stop }, { told: new Map([[back.uid, toldBy(last!)!]]) })).toEqual([]);
 });
