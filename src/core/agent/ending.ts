@@ -54,7 +54,9 @@ export const limitAt = ({ limit_ms }: Pick<TaskRecord, "limit_ms">, started_ms: 
 export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | null, told: ToldToStop): RecordEnd {
   const { asked } = told;
   const own = asked === null || asked.by === "order" ? null : asked;
-  const due = stopOf(record, exit.started_ms, exit.ended_ms);
+  const inForce = stopOf(record, exit.started_ms, exit.ended_ms);
+  const isByItself = inForce?.by === "order" && mayHaveDone(record) && isUnstopped(exit, inForce, told);
+  const due = isByItself ? null : inForce;
   const stop: Pick<Stop, "by" | "why" | "at_ms"> | null = due ?? own;
   const facts = factsOf(exit);
   if (due?.by === "time_limit" && isUnstopped(exit, due, told)) {
@@ -76,6 +78,10 @@ export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | nu
   return { ...end, reason: end.reason === null ? blame : `${blame}; ${end.reason}` };
 }
 
+/** Returns whether a task that returned 0 has done its work: no batch, of which elements are left, nor on a bad card. */
+const mayHaveDone = ({ assignment, verdict }: TaskRecord): boolean =>
+  assignment.batch === undefined && verdict === null;
+
 /** Whether a task was asked to stop, as far as its agent knows. */
 export interface ToldToStop {
   /** The signal by which this agent process asked it to stop, or null. */
@@ -88,11 +94,13 @@ export interface ToldToStop {
 const KILL_LATE_MS = 2 * SECOND_MS;
 
 /**
- * Returns whether a task that returned 0 after its time limit was not stopped for it: its agent was there and has not
- * asked it, as where the agent itself was stopped, or it went on for longer than one that was asked can.
+ * Returns whether a task that returned 0 after it had to stop has not been stopped: its agent was there and has not
+ * asked it, as where the agent itself was stopped or the task began late, or it went on for longer than one that was
+ * asked can.
  */
-function isUnstopped({ exit_code, ended_ms }: TaskExit, due: Stop, { asked, begun_ms }: ToldToStop): boolean {
-  if (asked !== null || exit_code !== 0) return false;
+function isUnstopped({ exit_code, cause, ended_ms }: TaskExit, due: Stop, { asked, begun_ms }: ToldToStop): boolean {
+  if (exit_code !== 0 || cause !== undefined) return false;
+  if (asked !== null) return due.by === "order" && asked.at_ms > ended_ms;
   return begun_ms <= due.at_ms || ended_ms > due.at_ms + due.grace_ms + KILL_LATE_MS;
 }
 

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { step } from "../../../src/core/agent/step";
 import type { Action, Asked, Seen, TaskRecord } from "../../../src/core/model/record";
+import { batchFor } from "../../support/batch-keeper";
 import { assignmentFor, recordFor } from "../../support/tasks";
 
 const LIMIT_MS = 60_000;
@@ -109,6 +110,35 @@ describe("a task that ends by itself with 0 after its time limit", () => {
   test("was stopped for it if an earlier agent may have asked it, and has not if it went on too long for that", () => {
     expect(end(over(at_ms + GRACE_MS), at_ms + 1)).toMatchObject({ end: { state: "failed", cause: "time_limit" } });
     expect(end(over(at_ms + GRACE_MS + 2_001), at_ms + 1)).toMatchObject({ end: { state: "succeeded" } });
+  });
+});
+
+describe("a task that is told to stop by an order", () => {
+  const at_ms = 5_000;
+  const ordered: TaskRecord = { ...record, stop: { signal: "INT", grace_ms: GRACE_MS, why: "its node drains", at_ms } };
+  const exit = { is: "ended", signal: null, started_ms: 1_000, peak_memory_bytes: null, oom: false, left: 0 } as const;
+  const end = (ended_ms: number, begun_ms: number, asked_ms: number | null = null, exit_code = 0, of = ordered) =>
+    turn(
+      99 * LIMIT_MS,
+      { ...exit, exit_code, ended_ms, reason: null },
+      asked_ms === null ? null : { by: "order", why: "its node drains", at_ms: asked_ms },
+      of,
+      begun_ms,
+    );
+
+  test("has succeeded if it ended with 0 before its agent asked it", () => {
+    expect(end(at_ms + 3, 500)).toMatchObject({ end: { state: "succeeded", exit_code: 0, reason: null } });
+    expect(end(at_ms + 3, 500, at_ms + 4)).toMatchObject({ end: { state: "succeeded" } });
+  });
+  test("was stopped if this agent has asked it, or an earlier one may have, or it failed", () => {
+    const stopped = { end: { state: "stopped", reason: "its node drains" } };
+    expect(end(at_ms + 3, 500, at_ms + 1)).toMatchObject(stopped);
+    expect(end(at_ms + 3, at_ms + 1)).toMatchObject(stopped);
+    expect(end(at_ms + 3, 500, null, 1)).toMatchObject(stopped);
+  });
+  test("was stopped in any case if it is a batch, of which elements are left", () => {
+    const of = { ...ordered, assignment: batchFor(10, 2) };
+    expect(end(at_ms + 3, 500, null, 0, of)).toMatchObject({ end: { state: "stopped" } });
   });
 });
 
