@@ -10,7 +10,7 @@ import type { AppRow, RunRow, SlotRow, TaskEnd, WorkloadRow } from "../../src/co
 import type { TaskRow } from "../../src/core/model/rows-task";
 import type { NodeFacts, NodeRow } from "../../src/core/model/rows-node";
 import type { Promised } from "../../src/core/model/promised";
-import { workloadNameOf } from "../../src/core/pass/pass";
+import { identityOf } from "../../src/core/model/new-task";
 import { emptySlot } from "../../src/core/pass/slot";
 import type { ContactFact, PlanLimits, Snapshot } from "../../src/core/pass/snapshot";
 import { ownersOf } from "./users";
@@ -256,23 +256,10 @@ type TaskPart = Partial<Omit<TaskRow, "promised">> & { promised?: Partial<Promis
 
 /** Builds a task of a workload or run on a node, running for a minute unless stated otherwise. */
 export function buildTask(owner: WorkloadRow | RunRow, node_id: string, part: TaskPart = {}): TaskRow {
-  const isRun = "run" in owner;
   const { slot = 0, member = 0, attempt = 1, version = owner.version } = part;
   return {
     uid: uidOf(`${owner.uid} ${slot} ${member} ${attempt} ${version}`),
-    owner_uid: owner.uid,
-    app_uid: owner.app_uid,
-    project: owner.project,
-    user: owner.user,
-    app: owner.app,
-    workload: workloadNameOf(owner),
-    kind: isRun ? "job" : owner.kind,
-    run: isRun ? owner.run : null,
-    version,
-    spec_hash: owner.spec_hash,
-    slot,
-    member,
-    attempt,
+    ...identityOf(owner, { slot, member, attempt }),
     node_id,
     boot_id: BOOT,
     desired: "run",

@@ -78,7 +78,7 @@ export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | nu
   return { ...end, reason: end.reason === null ? blame : `${blame}; ${end.reason}` };
 }
 
-/** Returns whether a task that returned 0 has done its work: no batch, of which elements are left, nor on a bad card. */
+/** Returns whether a task that returned 0 has done its work. Of a batch elements are left, and a bad card spoils it. */
 const mayHaveDone = ({ assignment, verdict }: TaskRecord): boolean =>
   assignment.batch === undefined && verdict === null;
 

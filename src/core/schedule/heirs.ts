@@ -23,16 +23,19 @@ interface Waiting {
 export interface Heirs {
   /** By the key of their shape; null until a demand asks for them. */
   lines: Map<string, Lines> | null;
-  /** The first of each shape that waits for room in this pass, in the order of the queue. */
+  /** The first of each shape that waits for room in this pass, of those that may be heirs. */
   readonly waiting: Map<string, Waiting>;
+  /** The first of each shape, and for each node that it must be on, of all others that wait. */
+  readonly others: Map<string, Waiting>;
 }
 
-export const noHeirs = (): Heirs => ({ lines: null, waiting: new Map() });
+export const noHeirs = (): Heirs => ({ lines: null, waiting: new Map(), others: new Map() });
 
 /** Notes that a demand waits: others that come behind it do not become heirs of a room that it could use. */
-export function noteWaiting({ waiting }: Heirs, look: Look, demand: Demand): void {
+export function noteWaiting({ waiting, others }: Heirs, look: Look, demand: Demand): void {
   const key = demand.only === null ? look.shape.key : `${look.shape.key} ${demand.only.node.id}`;
-  if (!waiting.has(key)) waiting.set(key, { look, demand });
+  const noted = mayInherit(look, demand) ? waiting : others;
+  if (!noted.has(key)) noted.set(key, { look, demand });
 }
 
 /** If so many different ones wait, nobody looks at them one by one. */
@@ -43,7 +46,7 @@ const MOST_SHAPES = 32;
  * usable node, with room that is kept for nobody and that nobody before it could use. The shortest lines come first.
  */
 export function becomeHeir(draft: PassDraft, heirs: Heirs, shapes: Shapes, look: Look, demand: Demand): boolean {
-  if (!mayInherit(look, demand) || heirs.waiting.size > MOST_SHAPES) return false;
+  if (!mayInherit(look, demand) || heirs.waiting.size + heirs.others.size > MOST_SHAPES) return false;
   heirs.lines ??= linesOf(draft, shapes, look.rooms);
   const lines = heirs.lines.get(look.shape.key);
   for (let length = 1; length <= HOUSE_LIMITS.heirs; length++) {
@@ -98,9 +101,11 @@ const demandOf = ({ pass }: PassDraft, owner: RunRow): Demand => ({
   why: "",
 });
 
-function mayTakeOver({ waiting }: Heirs, look: Look, room: Room): boolean {
+function mayTakeOver({ waiting, others }: Heirs, look: Look, room: Room): boolean {
   if (room.node.facts.takes_heirs !== true || !isCandidate(look, room)) return false;
   if (isOverbooked(room) || look.rooms.kept.some((kept) => kept.room === room)) return false;
+  if (others.values().some((other) => couldUse(other, room))) return false;
+  // One of its own shape has found no line that it could join.
   return waiting.values().every((other) => other.look.shape === look.shape || !couldUse(other, room));
 }
 
@@ -122,10 +127,10 @@ function couldUse({ look, demand: { only, spec } }: Waiting, room: Room): boolea
 }
 
 /** Takes heirs back from rooms that somebody more urgent waits for. */
-export function giveWay(draft: PassDraft, { waiting }: Heirs, rooms: Rooms): void {
+export function giveWay(draft: PassDraft, { waiting, others }: Heirs, rooms: Rooms): void {
   const { pass } = draft;
-  if (waiting.size === 0) return;
-  const first = [...waiting.values()].slice(0, MOST_SHAPES);
+  const first = [...waiting.values(), ...others.values()].slice(0, MOST_SHAPES);
+  if (first.length === 0) return;
   const most = Math.max(...first.map(({ demand }) => demand.owner.settings.priority));
   for (const uid of pass.tasks.keys()) {
     const run = pass.state.runs.get(uid);

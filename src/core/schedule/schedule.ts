@@ -8,6 +8,7 @@ import { renewedAt } from "../place/left-out";
 import type { TaskRow } from "../model/rows-task";
 import {
   draftAfter,
+  runOf,
   stopTask,
   waitOf,
   wakeAt,
@@ -26,6 +27,7 @@ import { answerDue, type Need } from "../pass/presence";
 import type { Ms } from "../units";
 import { placeBatches } from "./batches";
 import { commit } from "./commit";
+import { leftToHandOut } from "../pass/elements";
 import { becomeHeir, giveWay, noHeirs, noteWaiting, type Heirs } from "./heirs";
 import { settleOut } from "../place/company";
 import { companionsOf, type Companions } from "../place/companions";
@@ -144,8 +146,11 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
 function placeArray(now: Scheduling, look: Look, demand: Demand): boolean {
   const placed = placeBatches(now.draft, look, demand, now.draft.pass.limits.placements - now.placed);
   now.placed += placed;
-  if (placed > 0) now.served.add(demand.owner.uid);
-  return placed > 0;
+  if (placed === 0) return false;
+  now.served.add(demand.owner.uid);
+  const { array = null } = runOf(now.draft.pass, now.draft, demand.owner.uid) ?? {};
+  if (array !== null && leftToHandOut(array) > 0) noteWaiting(now.heirs, look, demand);
+  return true;
 }
 
 function wait(

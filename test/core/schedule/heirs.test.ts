@@ -37,7 +37,10 @@ const specs = {
 };
 
 const box = (part: Partial<NodeRow> = {}): NodeRow => ({
-  ...buildNode("box", { capacity: { cpu_milli: 2_000, memory_bytes: 1_000 }, facts: { takes_heirs: true } }),
+  ...buildNode("box", {
+    capacity: { cpu_milli: 2_000, memory_bytes: 1_000 },
+    facts: { takes_heirs: true, takes_arrays: true },
+  }),
   ...part,
 });
 
@@ -137,6 +140,7 @@ describe("heirs are given", () => {
   });
 
   const small = [queued(3)];
+  const array = queued(3, "s", { array: freshArray({ first: 0, last: 9, step: 1, limit: null }) });
   const smaller = box({ capacity: { ...box().capacity, cpu_milli: 1_500 } });
   test.each([
     ["nothing is known of such runs", busy(small), { took_ms: null }],
@@ -159,7 +163,13 @@ describe("heirs are given", () => {
       busy([queued(3), queued(4, "wide", { settings: { priority: 5 } })]),
       {},
     ],
-    ["it is an array", busy([queued(3, "s", { array: freshArray({ first: 0, last: 9, step: 1, limit: null }) })]), {}],
+    ["it is an array", busy([array]), {}],
+    ["an array of its shape waits before it", busy([array, queued(4)]), {}],
+    [
+      "more elements of an array before it wait",
+      busy([array, queued(4)], { node: box({ capacity: { ...box().capacity, cpu_milli: 3_000 } }) }),
+      {},
+    ],
     ["the node has become smaller", busy(small, { node: smaller }), {}],
     ["it reads an input", busy([queued(3, "s", { stdin: { sha256: uidOf("in"), bytes: 1 } })]), {}],
   ] as const)("to nobody if %s", (_what, state, asked) => {
