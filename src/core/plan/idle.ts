@@ -1,6 +1,7 @@
 // Cards that are held and not used: the owners of their tasks are told, or the tasks have to end. A workload has to ask
 // for either. By default, either happens only while somebody waits for such a card.
 
+import { isHeir } from "../model/heirs";
 import { withCancel } from "../model/new-run";
 import { compareText } from "../canonical";
 import { formatDuration } from "../format";
@@ -24,7 +25,7 @@ import { promiseIn } from "../place/promise";
 import type { Placements } from "../schedule/schedule";
 import { noShapes, shapeOf, type Shape } from "../place/shape";
 import { fit, release, smallestRelease, type WhatIf } from "../place/what-if";
-import { taskName } from "../model/task";
+import { isToStop, taskName } from "../model/task";
 import type { Ms } from "../units";
 import type { IdleSettings } from "../model/workload";
 import type { IdleFact } from "../pass/snapshot";
@@ -125,11 +126,11 @@ function take({ pass, rooms }: Reclaim, demand: Demand, chosen: readonly Room[])
   for (const room of chosen) takeRoom(rooms, room, promiseIn(look, room));
 }
 
-/** Changes the rooms to their state after every task that was told to stop has ended. */
+/** Changes the rooms to their state after every task that was told to stop has ended. Heirs hold nothing yet. */
 function leaveEnding({ pass, draft, rooms }: Reclaim): void {
-  for (const tasks of pass.tasks.values()) {
-    release(rooms, { tasks: tasks.filter((task) => task.desired === "stop" || draft.stopped.has(task.uid)) });
-  }
+  const ends = (task: TaskRow): boolean =>
+    (isToStop(task) || draft.stopped.has(task.uid)) && !isHeir(task, pass.state.tasks);
+  for (const tasks of pass.tasks.values()) release(rooms, { tasks: tasks.filter(ends) });
 }
 
 /**

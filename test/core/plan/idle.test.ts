@@ -43,7 +43,14 @@ const gpuSpec = (count = 1, members = 1, memory_min_bytes: number | null = null)
       countables: {},
     },
   });
-const SPECS = { big: gpuSpec(1, 1, 80 * GIB), none: buildSpec(), one: gpuSpec(), two: gpuSpec(2), gang: gpuSpec(1, 2) };
+const SPECS = {
+  wide: buildSpec({ ...gpuSpec(), request: { ...gpuSpec().request, cpu_milli: 900 } }),
+  big: gpuSpec(1, 1, 80 * GIB),
+  none: buildSpec(),
+  one: gpuSpec(),
+  two: gpuSpec(2),
+  gang: gpuSpec(1, 2),
+};
 
 const service = (name: string, settings: Partial<WorkloadRow["settings"]> = {}) =>
   buildWorkload("recs", name, "one", { settings });
@@ -99,7 +106,7 @@ describe("a run whose card is idle", () => {
     const run = ops.find((op): op is Extract<Op, { op: "run" }> => op.op === "run")?.run;
     expect(run?.cancel).toEqual({ at_ms: expect.any(Number) as number, by: "idle reclaim" });
   });
-  const KEPT: readonly (readonly [what: string, given: Given])[] = [
+  const KEPT: (readonly [what: string, given: Given])[] = [
     ["while nobody waits", { runs: [lazy], tasks: [task], idle: [[task, 60]] }],
     ["while it is not idle for long enough", { runs: [lazy, waits(2)], tasks: [task], idle: [[task, 29]] }],
     ["while it is used, or nobody can say", { runs: [lazy, waits(2)], tasks: [task] }],
@@ -125,6 +132,22 @@ describe("a run whose card is idle", () => {
       },
     ],
   ];
+  const busy = on(job(3, {}, "none"), "a", [], { promised: buildPromised({ cpu_milli: 900 }) });
+  const heir = on(job(4, {}, "none"), "a", [], {
+    promised: busy.promised,
+    heir_of: [busy.uid],
+    observed: { state: "assigned" },
+    desired: "stop",
+    stop: { why: "x", signal: "TERM", grace_ms: 1, at_ms: 1, unbegun: true },
+  });
+  const small = buildNode("a", { devices: [card("g0")] });
+  const full: Given = {
+    nodes: [{ ...small, capacity: { ...small.capacity, cpu_milli: 1_000 } }],
+    runs: [lazy, waits(2, "wide"), job(3, {}, "none"), job(4, {}, "none")],
+    tasks: [task, busy, heir],
+    idle: [[task, 60]],
+  };
+  KEPT.push(["while it would not be enough: an heir that is taken back has no room to give", full]);
   test.each(KEPT)("keeps it %s", (_what, given) =>
     expect(done(given).filter((line) => line.startsWith("stop 1 "))).toEqual([]),
   );
