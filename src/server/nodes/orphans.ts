@@ -40,7 +40,9 @@ export function stopOrphan(draft: Draft, node: NodeRow, orphan: Orphan, by: stri
   const stop = { why: `an orphan, stopped by ${by}`, signal: "TERM", grace_ms: 10_000, at_ms: draft.now_ms };
   // An orphan can be a known task whose record the agent cannot read. That task keeps its row.
   const row = known ?? strayTask(draft, node, orphan, by);
-  const task: TaskRow = row.desired === "stop" ? row : { ...row, desired: "stop", stop };
+  // An order to take an heir back would leave it running if it has begun.
+  const isOrdered = row.desired === "stop" && row.stop?.unbegun !== true;
+  const task: TaskRow = isOrdered ? row : { ...row, desired: "stop", stop };
   draft.put([
     { table: "nodes", key: node.id, row: without(node, orphan) },
     { table: "tasks", key: task.uid, row: task },

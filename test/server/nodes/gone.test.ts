@@ -42,6 +42,27 @@ test.each(["web.main.0#2", "a-run-of-before"])("the end of an orphan that was ca
   expect((await events())[0]).toStartWith(`node box1: unknown ${name}: `);
 });
 
+test("an orphan that had to be taken back only if it has not begun is stopped in any case", async () => {
+  await agent.live("a");
+  await agent.pass();
+  const job = { name: "long", project: null, job: { run: "sleep 100" }, wait_for_nodes: true };
+  await stage.call("POST", "/v1/runs", { as: "alice", body: job });
+  await waitUntil("the task", () => stage.api.store.state.tasks.size === 1);
+  const back = { why: "its turn has not come", signal: "TERM", grace_ms: 1, at_ms: 1, unbegun: true };
+  await stage.api.store.commit("test", (draft) => {
+    for (const row of draft.state.tasks.values())
+      draft.put([{ table: "tasks", key: row.uid, row: { ...row, desired: "stop", stop: back } }]);
+    for (const row of draft.state.nodes.values()) {
+      const orphans = [...draft.state.tasks.keys()].map((uid) => ({ uid, name: "long", pid: 7, held: null }));
+      draft.put([{ table: "nodes", key: row.id, row: { ...row, orphans } }]);
+    }
+  });
+  const [uid] = stage.api.store.state.tasks.keys();
+  await stage.call("POST", `/v1/nodes/box1/orphans/${uid}/stop`, { as: "olga" });
+  const why = "an orphan, stopped by olga";
+  expect(stage.api.store.state.tasks.get(uid ?? "")?.stop).toMatchObject({ why, grace_ms: 10_000 });
+});
+
 test("of a node that a person says is off, the tasks are lost by that person's word", async () => {
   await agent.live("a");
   await agent.pass();
