@@ -79,8 +79,8 @@ export function endOfExit(record: TaskRecord, exit: TaskExit, blame: string | nu
 }
 
 /** Returns whether a task that returned 0 has done its work. Of a batch elements are left, and a bad card spoils it. */
-const mayHaveDone = ({ assignment, verdict }: TaskRecord): boolean =>
-  assignment.batch === undefined && verdict === null;
+const mayHaveDone = ({ assignment: { identity, batch }, verdict }: TaskRecord): boolean =>
+  identity.kind === "job" && batch === undefined && verdict === null;
 
 /** Whether a task was asked to stop, as far as its agent knows. */
 export interface ToldToStop {
