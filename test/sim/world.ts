@@ -65,7 +65,10 @@ export interface World {
   /** Copies of the database that somebody made, oldest first. */
   readonly backups: Database[];
   readonly dice: Readonly<
-    Record<"troubles" | "ambush" | "copies" | "people" | "work" | "lies" | "company" | "crowd" | "arrays" | "bursts", Random>
+    Record<
+      "troubles" | "ambush" | "copies" | "people" | "work" | "lies" | "company" | "crowd" | "arrays" | "bursts",
+      Random
+    >
   >;
   /** The first broken invariant, even if the code under test caught it. */
   broken: Violation | null;

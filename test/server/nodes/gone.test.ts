@@ -57,10 +57,10 @@ test("an orphan that had to be taken back only if it has not begun is stopped in
       draft.put([{ table: "nodes", key: row.id, row: { ...row, orphans } }]);
     }
   });
-  const [uid] = stage.api.store.state.tasks.keys();
+  const uid = [...stage.api.store.state.tasks.keys()][0]!;
   await stage.call("POST", `/v1/nodes/box1/orphans/${uid}/stop`, { as: "olga" });
   const why = "an orphan, stopped by olga";
-  expect(stage.api.store.state.tasks.get(uid ?? "")?.stop).toMatchObject({ why, grace_ms: 10_000 });
+  expect(stage.api.store.state.tasks.get(uid)!.stop).toMatchObject({ why, grace_ms: 10_000 });
 });
 
 test("of a node that a person says is off, the tasks are lost by that person's word", async () => {
