@@ -125,6 +125,19 @@ export function ambushReport(world: World, data: string): void {
   });
 }
 
+/** Takes a machine its power while an element runs on it, and what the journal of its batch says is not synced. */
+export function ambushElement(world: World, machine: Machine): void {
+  const { arrays } = world.dice;
+  if (isQuiet(world) || !arrays.chance(world.faults.element_power)) return;
+  world.schedule.in(arrays.int(1, 60), () => {
+    if (world.calm || machine.power !== "on") return;
+    world.trace.note(`${machine.id} loses its power while elements run`);
+    crashAgent(world, machine);
+    world.keeper.reboot(machine);
+    bootAgent(world, machine);
+  });
+}
+
 /** Kills the server right after a commit, before it could tell anybody, or while the commit is being written. */
 export function ambushServer(world: World): void {
   const { ambush } = world.dice;

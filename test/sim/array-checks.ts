@@ -173,7 +173,10 @@ function checkOver({ world, pages }: Books, row: RunRow, array: ArrayRun): void 
 // ---- for the truth
 
 /** Returns what the truth about elements asks of the rows. */
-export const elementsWorld = (world: () => World, facts: Pick<ElementsWorld, "now" | "note">): ElementsWorld => ({
+export const elementsWorld = (
+  world: () => World,
+  facts: Pick<ElementsWorld, "now" | "note" | "began">,
+): ElementsWorld => ({
   ...facts,
   limitOf: (run_uid) => world().database.state.runs.get(run_uid)?.array?.limit ?? null,
   recorded: (run_uid, index) => (world().wrongDatabase ? null : world().ledger.arrays.recorded(run_uid, index)),

@@ -53,6 +53,8 @@ export interface ElementsWorld {
   readonly isLeft: (uid: string) => boolean;
   /** Returns whether the present database has never heard of a batch, as after a restore, or a liar has told of it. */
   readonly isStrange: (uid: string) => boolean;
+  /** Called when an element has begun. */
+  readonly began: (machine: Machine) => void;
 }
 
 export interface Executions {
@@ -86,6 +88,7 @@ export function watchElements(world: ElementsWorld): Executions {
       running.set(run_uid, beside.add(one));
       batches.add(uid);
       checkLimit(world, one, beside);
+      world.began(machine);
       return one;
     },
     elementEnded: (one, end) => {

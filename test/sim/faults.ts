@@ -73,6 +73,8 @@ export interface Faults {
   readonly dead_share: number;
   /** The mean time between two arrays that somebody submits, or null for never. */
   readonly arrays_every_ms: number | null;
+  /** The probability that a machine loses its power just when an element has begun on it. */
+  readonly element_power: number;
   /** The probability that a message of the one machine whose agent lies says what is false; 0 where none lies. */
   readonly lie: number;
 }
@@ -143,5 +145,6 @@ export function drawFaults(random: Random): Faults {
     dead_share: random.chance(0.5) ? random.next() * 0.6 : 0,
     lie: some(0.4, 0.6),
     arrays_every_ms: drawArrays(random.fork("arrays")),
+    element_power: calm || !random.fork("element power").chance(0.4) ? 0 : 0.03,
   };
 }

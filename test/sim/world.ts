@@ -23,7 +23,7 @@ import { makeMachine } from "./nodes";
 import { checkFence } from "./fences";
 import { mayOverlap } from "./overlap";
 import { seeded, type Random } from "./random";
-import { ambushAgent, ambushInventory, ambushReport, ambushServer, ambushWait } from "./ambush";
+import { ambushAgent, ambushElement, ambushInventory, ambushReport, ambushServer, ambushWait } from "./ambush";
 import { makeSchedule, type Schedule } from "./schedule";
 import { checkContact, checkSilence, noteDrop } from "./reach";
 import { isUnknowable } from "./unknowable";
@@ -266,7 +266,13 @@ function watchTruth(
     retries: (uid, run_uid) =>
       ledger.retries.get(uid) ?? world().database.state.runs.get(run_uid)?.settings.retries ?? Number.POSITIVE_INFINITY,
   });
-  const elements = watchElements(elementsWorld(world, { now: () => schedule.now_ms, note: trace.note }));
+  const elements = watchElements(
+    elementsWorld(world, {
+      now: () => schedule.now_ms,
+      note: trace.note,
+      began: (machine) => ambushElement(world(), machine),
+    }),
+  );
   return { database, givenUp, ledger, lives, elements };
 }
 
