@@ -63,5 +63,7 @@ function endsSoon(
   if (promised.devices.length > 0 || promised.ports.length > 0 || stopped.has(task.uid)) return false;
   if ((took.get(tookKey(task)) ?? Number.POSITIVE_INFINITY) > HEIR_WITHIN_MS || tooLongAt(task) <= pass.now_ms)
     return false;
+  // What a restart has ended leaves no room behind: its node has that already.
+  if (pass.nodes.get(task.node_id)?.node.boot_id !== task.boot_id) return false;
   return pass.state.runs.get(task.owner_uid)?.cancel === null;
 }

@@ -257,3 +257,9 @@ describe("an heir is taken back", () => {
     expect(stopsIn(planned({ ...begun, runs }, late))).toEqual(["3 false: cancelled by alice"]);
   });
 });
+
+test("nothing becomes an heir of what a restart of its node has ended", () => {
+  const restarted = box({ boot_id: "another boot" });
+  expect(heirsIn(after(busy([queued(5)])))).not.toEqual([]);
+  expect(heirsIn(after(busy([queued(5)], { node: restarted })))).toEqual([]);
+});
