@@ -35,6 +35,7 @@ export function replicaOf(service: string, slot: number): TaskView {
     started_ms: 1,
     finished_ms: null,
     elements: null,
+    batch: null,
     array: null,
     crashes: 0,
   };

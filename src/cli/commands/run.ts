@@ -5,7 +5,7 @@ import { formatBytes } from "../../core/format";
 import { type InputRef, ON_UNKNOWN_END } from "../../core/model/workload";
 import { ApiError, type Client } from "../../wire/client";
 import type { RunAnswer } from "../../wire/api/runs";
-import { isJobName, refuseNumber, runJobAgain } from "../follow/again";
+import { isJobName, ofJob, refuseNumber, runJobAgain } from "../follow/again";
 import { ownFault } from "../follow/own-fault";
 import { command, flag, longName, readAs, readings, text, texts, whole, word } from "../frame/command";
 import { isShellWord } from "../instead/shell-words";
@@ -30,7 +30,7 @@ const options = {
   nodes: whole("--nodes <N>", "so many at once, one a slot, all or none", 1),
   array: text(
     "--array <RANGE>",
-    "its elements by number, each with its own as $ORCH_SLOT: 0-99, 0-99%8 (8 at once), 0-99:2",
+    "its elements by number, each with its own as $ORCH_SLOT: 0-99, 0-99%8 (8 at once), 0-99:2, 0-99:2%8",
   ),
   name: text("--name <NAME>", "what to call it"),
   pool: text("--pool <POOL>", "which nodes"),
@@ -85,7 +85,8 @@ export const run = command({
     "it, with -d too, and when the job succeeded but not all of its output came here or could be written; 2 for a\n" +
     "wrong command line.\n" +
     "Of an array nothing of what its elements print comes here, only how many are over; 1 if any has not succeeded.\n" +
-    "All that is asked for is of one element: --cpu, --gpu, --time.\n" +
+    "All that is asked for is of one element: --cpu, --gpu, --time. An array has 1000000 elements at most, and no\n" +
+    "number above 9999999.\n" +
     "What is not asked for gives way: of a node with cards, a run gets the share of its cores and memory that its\n" +
     "cards are of all cards there, or less.\n" +
     "A pipe or a file as standard input is read to its end first, and kept: each attempt, each member of\n" +
@@ -104,7 +105,9 @@ export const run = command({
     const added = await environmentOf(context, flags);
     const [first = ""] = args;
     if (before > 0 && flags.shell === null && isJobName(first)) {
-      refuseOthers(flags, first);
+      const others = givenBeside(flags);
+      // A script of the current directory may have a name that a job could have.
+      if (others !== null) return refuseOthers(context, others, first);
       const more = { args: args.slice(1), env: added, wait_for_nodes: flags.waitForNodes };
       return make(context, flags, (client, input) => runJobAgain(client, first, { ...more, ...input }));
     }
@@ -112,6 +115,8 @@ export const run = command({
     if (flags.shell === null && isShellWord(first)) (await import("../frame/wrong-argv")).refuseShellWord(args);
     const asked = askedFor(args, flags.shell, context.host.input.tty);
     const { cwd, env: here } = context.host;
+    // Who gives options has read them.
+    if (flags.shell === null && givenBeside(flags) === null) await noteBatchLines(context, args);
     // What a login or another environment brings is not seen from here.
     if (before > 0 && !flags.login && flags.activate === null) {
       const { refuseMisplaced } = await import("../typed/misplaced");
@@ -141,6 +146,17 @@ export const run = command({
   },
 });
 
+/** Says of a batch script of Slurm that its options are not read. */
+async function noteBatchLines(context: Context, [program = "", file = ""]: readonly string[]): Promise<void> {
+  const script = /(^|\/)(ba|da|k|z)?sh$/.test(program) ? file : program;
+  if (!/\/|\.(sh|sbatch|slurm|job)$/.test(script)) return;
+  const { scriptAt } = await import("../typed/batch-lines");
+  const { batchWords } = await import("../instead/slurm-script");
+  const text = await scriptAt(script, context.host);
+  if (text === null || batchWords(text).length === 0) return;
+  context.note(`orch: the #SBATCH lines of ${script} are not read; orch sbatch ${script} says how to ask for the same`);
+}
+
 async function make(
   context: Context,
   flags: { readonly detach: boolean; readonly json: boolean; readonly noStdin: boolean },
@@ -166,16 +182,24 @@ async function make(
 /** The options that a job of an app takes. All others are in its file. */
 const OF_JOBS = new Set(["env", "envFile", "detach", "json", "waitForNodes", "noStdin"]);
 
-function refuseOthers(flags: Readonly<Record<string, unknown>>, job: string): void {
+/** Returns the first option that was given and that a job of an app has in its file, or null. */
+function givenBeside(flags: Readonly<Record<string, unknown>>): string | null {
   const given = Object.entries(options).filter(([key]) => {
     const value = flags[key];
     return !OF_JOBS.has(key) && value !== null && value !== false && !(Array.isArray(value) && value.length === 0);
   });
   const [first] = given;
-  if (first === undefined) return;
-  const name = longName(first[1].flags);
+  return first === undefined ? null : longName(first[1].flags);
+}
+
+async function refuseOthers(context: Context, option: string, job: string): Promise<number> {
+  try {
+    await ofJob(await context.client(), job, () => Promise.resolve());
+  } catch (error) {
+    return ownFault(context, error);
+  }
   throw new UsageError(
-    `${name}: ${job} has its own in its file`,
+    `${option}: ${job} has its own in its file`,
     "Change it there and apply; --env K=V may be added here",
   );
 }

@@ -4,7 +4,7 @@ import type { InputRef } from "../../core/model/workload";
 import { ApiError, type Client } from "../../wire/client";
 import type { RunAnswer } from "../../wire/api/runs";
 import { UsageError } from "../failure";
-import { ownWorkload } from "../typed/names";
+import { ownWorkload, type WorkloadNamed } from "../typed/names";
 
 export interface Added {
   readonly args: readonly string[];
@@ -27,11 +27,16 @@ export function refuseNumber(typed: string, command: "run" | "submit"): void {
   throw new UsageError(`${typed} is the number of a run`, `Run it again: orch retry ${typed}${program}`);
 }
 
-/** Makes the run. Throws UsageError where there is no such job, since a program may have been meant. */
-export async function runJobAgain(client: Client, typed: string, added: Added): Promise<RunAnswer> {
+/** Makes the run. Throws UsageError where there is no such job. */
+export const runJobAgain = (client: Client, typed: string, added: Added): Promise<RunAnswer> =>
+  ofJob(client, typed, ({ project, app, workload }) =>
+    client.runAgain(project, app, workload, { ...added, args: [...added.args] }),
+  );
+
+/** Asks for something of a job. Throws UsageError where there is no such job, since a program may have been meant. */
+export async function ofJob<T>(client: Client, typed: string, ask: (job: WorkloadNamed) => Promise<T>): Promise<T> {
   try {
-    const { project, app, workload } = await ownWorkload(client, typed);
-    return await client.runAgain(project, app, workload, { ...added, args: [...added.args] });
+    return await ask(await ownWorkload(client, typed));
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "not_found") throw error;
     const program = `if it is a program: orch run -- ./${typed}`;

@@ -56,9 +56,11 @@ export const askedName = (
   home: string | null,
 ): string => (run === null ? nameFor(home, project, `${app ?? ""}.${workload}`) : String(run));
 
-/** Returns how many elements of an array are over; of all else nothing. */
-export const elementsOver = ({ array }: Pick<TaskView, "array">): string =>
-  array === null ? "" : formatProgress(array);
+/** Returns how many elements of an array are over, of a task its own alone; of all else nothing. */
+export const elementsOver = ({ array, batch }: Pick<TaskView, "array"> & Partial<Pick<TaskView, "batch">>): string => {
+  if (batch != null) return `${batch.over}/${batch.total} done`;
+  return array === null ? "" : formatProgress(array);
+};
 
 /**
  * Returns which try a task is. A job's attempts count one by one. The numbers of a service's or a daemon's attempts

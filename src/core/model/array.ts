@@ -169,21 +169,27 @@ export function labelOf(array: Pick<ArrayDecl, "first" | "step">, parts: readonl
   return `${said.join(",")}${parts.length > RANGES_SAID ? ",…" : ""}`;
 }
 
-const DECL = /^(\d{1,7})-(\d{1,7})(?::(\d{1,7}))?(?:%(\d{1,7}))?$/;
+const DECL = /^(\d+)-(\d+)(?::(\d+))?(?:%(\d+))?$/;
 
 /** The most elements of an array. */
 export const MOST_ELEMENTS = 1_000_000;
 
+/** The highest number in an array. */
+export const HIGHEST_NUMBER = 9_999_999;
+
 /** Parses `0-99`, `1-9:2` and `0-999%8`. Returns what is wrong with any other text. */
 export function parseArray(text: string): ArrayDecl | { readonly wrong: string } {
   const [, from, to, by, most] = DECL.exec(text) ?? [];
-  if (from === undefined || to === undefined) return { wrong: "is none of 0-99, 0-99%8 (8 at once) and 0-99:2" };
+  if (from === undefined || to === undefined)
+    return { wrong: "is none of 0-99, 0-99%8 (8 at once), 0-99:2 and 0-99:2%8" };
   const [first, last, step] = [Number(from), Number(to), by === undefined ? 1 : Number(by)];
   const limit = most === undefined ? null : Number(most);
   if (last < first) return { wrong: `ends before it begins: ${last} is below ${first}` };
   if (step === 0 || limit === 0) return { wrong: `${step === 0 ? "steps" : "runs"} by 0, so that nothing would run` };
   const array = { first, last, step, limit };
   if (countOf(array) > MOST_ELEMENTS) return { wrong: `has ${countOf(array)} elements: ${MOST_ELEMENTS} are the most` };
+  if (Math.max(last, step, limit ?? 0) > HIGHEST_NUMBER)
+    return { wrong: `goes beyond ${HIGHEST_NUMBER}, the highest number` };
   return array;
 }
 

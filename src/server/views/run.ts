@@ -7,7 +7,7 @@ import { askedOf } from "../work/settle";
 import { formatGpu } from "../../core/format";
 import { jobName, shortId, taskName } from "../../core/model/task";
 import type { Blocked } from "../../core/pass/snapshot";
-import type { Promised } from "../../core/model/promised";
+import { type Promised, shareOf } from "../../core/model/promised";
 import type { TaskRow } from "../../core/model/rows-task";
 import type { Command, TaskSpec } from "../../core/model/workload";
 import { commandLine, commandText } from "../../spec/facts";
@@ -128,7 +128,7 @@ export function runInside(
   const until = run.started_ms ?? (isFinal(run.state) ? (run.finished_ms ?? run.created_ms) : now());
   return {
     command: commandOf(command(run)),
-    request: task === null ? null : requestOf(task, tasks.at(-1)?.promised ?? null),
+    request: task === null ? null : requestOf(task, promisedOf(tasks.at(-1))),
     workdir: inside ? task.workdir : null,
     labels: { ...run.settings.labels },
     ...environmentOf(inside ? task : null, query.values),
@@ -149,6 +149,10 @@ function waitedFor(run: RunRow, waits: Waits): string | null {
   if (run.started_ms !== null) return run.waited_for;
   return isFinal(run.state) ? (run.waited_for ?? waitsFor(run)) : waits.say(run.uid, 0, run);
 }
+
+/** Returns what a task was promised, of a batch what one of its elements was. */
+const promisedOf = (task: TaskRow | undefined): Promised | null =>
+  task === undefined ? null : shareOf(task.promised, 1, task.batch?.places ?? 1);
 
 function requestOf({ request, members }: TaskSpec, got: Promised | null): NonNullable<RunInside["request"]> {
   const { cpu_milli, memory_bytes, disk_bytes, gpu, countables } = request;

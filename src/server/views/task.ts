@@ -1,6 +1,7 @@
 // Tasks as the API shows them, and the slots that wait for one.
 
 import { isHeir } from "../../core/model/heirs";
+import { sizeOf } from "../../core/model/array";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
 import type { RunRow, SlotRow, WorkloadRow } from "../../core/model/rows-work";
@@ -57,6 +58,7 @@ export function taskView(task: TaskRow, look: TaskLook): TaskView {
     member: task.member,
     attempt: task.batch?.round ?? task.attempt,
     elements: task.batch?.label ?? null,
+    batch: task.batch === null ? null : { total: sizeOf(task.batch.parts), over: task.batch.told },
     array: task.batch === null ? null : arrayOf(state.runs.get(task.owner_uid)),
     crashes: isFinal(observed.state) ? 0 : crashesOf(task, slot, now_ms, limits),
     node: state.nodes.get(task.node_id)?.name ?? null,
@@ -324,6 +326,7 @@ function pendingView(
     member,
     attempt,
     elements: null,
+    batch: null,
     array: owner.row === null ? null : progressOf(owner.row),
     crashes: crashCount,
     node: null,

@@ -55,6 +55,10 @@ export function noUser({ users }: Pick<State, "users">, name: string): RefusedEr
 /** Returns the refusal of a name whose thing is of another kind than what the command takes. */
 export function ofOtherKind(state: State, ref: string, found: NamedThing, asked: NameWish): RefusedError {
   const { kinds } = asked;
+  if (isWork(found) && found.element !== null && found.run !== null) {
+    const { run } = found.run;
+    return notFound(`${shown(ref)} is an element of run ${run}, not a ${either(kinds)}`, `The whole run is ${run}`);
+  }
   const hint =
     (isWork(found) && found.workload !== null ? partHint(found.workload, asked) : null) ??
     (found.kind === "app" && kinds.includes("workload")

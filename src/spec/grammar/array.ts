@@ -10,10 +10,13 @@ export function readArray(text: string): Parsed<ArrayDecl> {
   return invalid(`${quoted(text)} ${read.wrong}`, hintArray(text));
 }
 
-/** Returns what to write instead of a count of elements or a list of them, or null. */
+/** Returns what to write instead of a count or a list of elements, or of a range in the wrong order, or null. */
 export function hintArray(input: unknown): string | null {
   const text = typeof input === "number" || typeof input === "string" ? String(input) : "";
-  if (/^[1-9]\d{0,6}$/.test(text)) return `for so many: \`0-${Number(text) - 1}\``;
+  if (/^[1-9]\d{0,6}$/.test(text))
+    return `for so many: \`0-${Number(text) - 1}\`; for this one alone: \`${text}-${text}\``;
+  const [, range, limit, step] = /^(\d+-\d+)%(\d+):(\d+)$/.exec(text) ?? [];
+  if (range !== undefined) return `the step comes first: \`${range}:${step}%${limit}\``;
   if (!/^\d[\d,:%-]*$/.test(text) || !text.includes(",")) return null;
   return "elements are one range; `run` may look up what `$ORCH_SLOT` stands for";
 }

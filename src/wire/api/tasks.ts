@@ -38,6 +38,11 @@ export const taskView = z
       .nullable()
       .default(null)
       .describe("of a task that runs elements of an array: their numbers, such as `0-99`"),
+    batch: z
+      .object({ total: int, over: int.describe("of which this attempt is over") })
+      .nullable()
+      .default(null)
+      .describe("of a task that runs elements of an array: how many they are"),
     array: arrayProgress.nullable().default(null).describe("how far the array is whose elements it runs"),
     crashes: int.describe(
       "how often its slot has crashed in a row under this version; 0 once this attempt runs stably",

@@ -46,6 +46,26 @@ test("directories are taken as seen from the current one", async () => {
   expect(shown.workdir).toBe("/srv/lab/src");
 });
 
+test("an option beside a program of the current directory is not told as one of a job", async () => {
+  const { code, err } = await typed("run", "--array", "0-3", "s.sh");
+  expect([code, err]).toEqual([
+    2,
+    "orch: there is no workload called s.sh (orch ps shows what there is; if it is a program: orch run -- ./s.sh)\n",
+  ]);
+});
+
+test("a script with #SBATCH lines is told that they are not read", async () => {
+  const script = join(dir, "job.sh");
+  await Bun.write(script, "#!/bin/bash\n#SBATCH --array=0-3\necho\n");
+  const ask = `orch sbatch ${script} says how to ask for the same`;
+  const said = `orch: the #SBATCH lines of ${script} are not read; ${ask}\n`;
+  for (const argv of [[script], ["bash", script]])
+    expect(await typed("run", "-d", "--wait-for-nodes", "--", ...argv)).toMatchObject({ code: 0, err: said });
+  expect((await typed("run", "-d", "--wait-for-nodes", "--cpu", "1", "--", script)).err).toBe("");
+  await Bun.write(script, "#!/bin/bash\n# SBATCH\necho\n");
+  expect((await typed("run", "-d", "--wait-for-nodes", "--", script)).err).toBe("");
+});
+
 test("a person is named by their name, or by their Unix account", async () => {
   await typed("user", "add", "alice", "--unix", "asmith");
   const all = (await typed("runs", "-q")).out;

@@ -184,6 +184,7 @@ describe("the progress of an app", () => {
     member: 0,
     attempt: 1,
     elements: null,
+    batch: null,
     array: null,
     crashes: 0,
     node: "box1",

@@ -32,6 +32,7 @@ const taskOf = (n: number): TaskView => ({
   member: 0,
   attempt: 1,
   elements: null,
+  batch: null,
   array: null,
   crashes: 0,
   node: "box1",

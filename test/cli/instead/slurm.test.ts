@@ -13,7 +13,8 @@ import { stage, type Stage } from "../stage";
 
 const NOW_MS = new Date(2026, 10, 29, 16, 0).getTime();
 /** What is said of runs, nodes and people that are not there, and beside what was done. */
-const ABSENT = /^$|^(orch: )?(there is no|no|nothing) |has run yet|a user bob already|^for this machine|its input is/m;
+const ABSENT =
+  /^$|^(orch: )?(there is no|no|nothing) |has run yet|a user bob already|^for this machine|its input is|#SBATCH lines/m;
 const SCRIPT = /^(\w+\.sh): (.*)$/;
 
 let dir: string;

@@ -33,8 +33,11 @@ describe("an array", () => {
     ["0-9:0", "steps by 0, so that nothing would run"],
     ["0-9%0", "runs by 0, so that nothing would run"],
     ["0-1000000", "has 1000001 elements: 1000000 are the most"],
-    ["1,2,3", "is none of 0-99, 0-99%8 (8 at once) and 0-99:2"],
-    ["-1-4", "is none of 0-99, 0-99%8 (8 at once) and 0-99:2"],
+    ["0-999999999", "has 1000000000 elements: 1000000 are the most"],
+    ["2147483646-2147483647", "goes beyond 9999999, the highest number"],
+    ["0-9%99999999", "goes beyond 9999999, the highest number"],
+    ["1,2,3", "is none of 0-99, 0-99%8 (8 at once), 0-99:2 and 0-99:2%8"],
+    ["-1-4", "is none of 0-99, 0-99%8 (8 at once), 0-99:2 and 0-99:2%8"],
   ])("%s is refused", (text, wrong) => {
     expect(parseArray(text)).toEqual({ wrong });
   });

@@ -109,7 +109,7 @@ describe("of an array", () => {
 
   test("a batch has its elements, and the attempt that it is of each of them", () => {
     const task = batch(of, 57, [[0, 9]], {
-      batch: { parts: [[0, 9]], round: 2, places: 4, told: 0, label: "100-118:2" },
+      batch: { parts: [[0, 9]], round: 2, places: 4, told: 3, label: "100-118:2" },
     });
     const state = buildState({ runs: [of], tasks: [task] });
     const view = taskView(task, { state, now_ms: NOW_MS, limits: DEFAULT_LIMITS, wording });
@@ -117,6 +117,7 @@ describe("of an array", () => {
       name: "12_[100-118:2]",
       elements: "100-118:2",
       attempt: 2,
+      batch: { total: 10, over: 3 },
       array: { total: 2_500, succeeded: 5, failed: 1 },
     });
   });

@@ -111,6 +111,23 @@ test("what changes a run takes no part of an array for it", async () => {
     }
 });
 
+test("what was promised is said of one element, not of all places of a batch", async () => {
+  const { body } = await get("/v1/runs/12");
+  const row = stage.api.store.history.task(uids[2]!)!;
+  const { cpu_milli, memory_bytes } = row.promised;
+  expect(cpu_milli).toBeGreaterThan(0);
+  expect(body["request"]).toMatchObject({ cpu_milli: cpu_milli / 2, memory_bytes: memory_bytes / 2 });
+});
+
+test("an element is nothing that a run comes after", async () => {
+  const body = { name: null, project: null, wait_for_nodes: true, job: { run: "x", after_any: ["12_13"] } };
+  const answer = await stage.call("POST", "/v1/runs", { as: "alice", body });
+  expect([answer.body.error?.message, answer.body.error?.hint]).toEqual([
+    "12_13 is an element of run 12, not a run or workload",
+    "The whole run is 12",
+  ]);
+});
+
 test("explain says how it ended, not how its batch did", async () => {
   const { status, body } = await get("/v1/explain/12_13");
   expect([status, body.error?.message, body.error?.hint]).toEqual([
