@@ -103,14 +103,18 @@ function formatGpuMap({ count, models, vendor, share_bytes, linked }: GpuRequest
   return `{ ${parts.join(", ")} }`;
 }
 
-/** Formats how far an array is: `812/1000 done, 3 failed`. */
-export const formatProgress = ({ total, succeeded, failed }: ArrayProgress): string =>
-  `${succeeded + failed}/${total} done${failed > 0 ? `, ${failed} failed` : ""}`;
+/** Formats how far an array is: `812/1000 done, 3 failed`. What was stopped is not done. */
+export function formatProgress({ total, succeeded, failed, stopped, unknown }: ArrayProgress): string {
+  const more = Object.entries({ failed, unknown, stopped }).filter(([, count]) => count > 0);
+  return [`${succeeded + failed + unknown}/${total} done`, ...more.map(([how, count]) => `${count} ${how}`)].join(", ");
+}
 
 interface ArrayProgress {
   readonly total: number;
   readonly succeeded: number;
   readonly failed: number;
+  readonly stopped: number;
+  readonly unknown: number;
 }
 
 /** Formats how long is left until something happens, in whole seconds, rounded up: `8s`, `1m30s`; never less than 0. */

@@ -33,7 +33,7 @@ test("an attached array has code 0 if all of its elements succeed, and prints no
   expect(run).toMatchObject({
     name: "all",
     state: "succeeded",
-    array: { elements: "0-99%8", total: 100, succeeded: 100, failed: 0, again: 0, running: 0 },
+    array: { elements: "0-99%8", total: 100, succeeded: 100, failed: 0, stopped: 0, unknown: 0, again: 0, running: 0 },
   });
   for (const slot of [0, 57, 99]) expect(await cluster.ok("logs", `${run!.run}_${slot}`)).toBe(`${slot}\n`);
 });

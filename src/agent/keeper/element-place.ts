@@ -1,6 +1,6 @@
 // One place of a batch: its directory, its output files and its control group, which one element after the other has.
 
-import type { ElementEnd } from "../../core/model/array";
+import { ELEMENT_WHY, type ElementEnd } from "../../core/model/array";
 import type { BootMs, Ms } from "../../core/units";
 import { atMoment, bootMs } from "../../os/clock";
 import { askToEnd } from "../../os/cgroup/ask";
@@ -25,7 +25,6 @@ import { missingBehindWrapper } from "./whereabouts";
 const SIGKILL = 9;
 /** What a shell exits with where a command cannot be executed. */
 const [NOT_EXECUTABLE, NOT_FOUND] = [126, 127];
-const TIME_LIMIT = "time limit reached";
 /** How often what does not end is killed. */
 const KILL_AGAIN_MS = 1_000;
 
@@ -191,7 +190,7 @@ export class ElementPlace {
     const { cause, reason } = lacks;
     if (reason !== null && (cause === "no_directory" || cause === "node_unable"))
       return { is: "back", trouble: { cause, reason } };
-    const why = running.late ? TIME_LIMIT : oom ? "out of memory" : reason;
+    const why = running.late ? ELEMENT_WHY.time_limit : oom ? ELEMENT_WHY.out_of_memory : reason;
     return { is: "ended", end: endOf(exit, running.late, order.stop.signal), ran_ms, ...(why === null ? {} : { why }) };
   }
 

@@ -56,8 +56,12 @@ export class PlaceFiles {
     inTrouble(this.#say, "the output of an element could not be put away", undefined, () => {
       const isMarked = growth.streams.some(({ marks, base }) => marks > 0 || base > 0);
       if (!isMarked && (this.#outputs ?? []).every((output) => sizeOfHeld(output) === 0)) return;
-      capAtEnd(this.dir, order.log_cap_bytes, (why) => this.#say("output could not be capped", { why }));
-      this.#closeOutputs();
+      try {
+        capAtEnd(this.dir, order.log_cap_bytes, (why) => this.#say("output could not be capped", { why }));
+      } finally {
+        // Whatever the element has made of its directory, the next one writes into files of its own.
+        this.#closeOutputs();
+      }
       const { round } = order.batch;
       renameTo(this.dir, join(dir, round === 1 ? String(number) : `${number}.${round}`));
     });

@@ -1,6 +1,7 @@
 // What an attached run of an array tells: how far it is, and at its end which elements have failed.
 
 import { formatProgress } from "../../core/format";
+import { overIn } from "../../core/model/array";
 import type { RunDetail, RunView } from "../../wire/api/runs";
 import type { Context } from "../context";
 import { outcomeLine } from "./outcome";
@@ -14,8 +15,8 @@ export function arrayNotes(context: Context): (run: Pick<RunView, "run" | "array
   return ({ run, array }) => {
     if (array === null) return;
     const now = {
-      step: Math.floor((STEPS * (array.succeeded + array.failed)) / array.total),
-      hasFailed: array.failed > 0,
+      step: Math.floor((STEPS * overIn(array)) / array.total),
+      hasFailed: array.failed + array.unknown > 0,
     };
     if (now.step <= said.step && now.hasFailed === said.hasFailed) return;
     said = now;

@@ -1,13 +1,24 @@
 // What agents report of batches: the results of elements, the places that are given up, and a batch's end.
 
-import { labelOf, type ElementBatch } from "../model/array";
+import { indicesOf, labelOf, sumOf, type ElementBatch } from "../model/array";
 import type { TaskFinal } from "../model/end";
+import { attemptsIn, endIn } from "../model/pages";
 import type { Promised } from "../model/promised";
 import type { TaskReport } from "../model/record";
 import type { Change, State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { RunRow } from "../model/rows-work";
-import { draftOf, giveUnbegun, noteEnd, noteResults, onlyFirst, pagesOf, tryAgain, withoutEnd } from "../pass/elements";
+import {
+  draftOf,
+  giveUnbegun,
+  noteEnd,
+  noteResults,
+  onlyFirst,
+  pagesOf,
+  stateIn,
+  tryAgain,
+  withoutEnd,
+} from "../pass/elements";
 import type { ArrayDraft } from "../pass/elements";
 import { slotAfterBatch } from "../pass/slot";
 import { slotKey, taskName } from "../model/task";
@@ -91,6 +102,25 @@ export function takeBatchEnd(
   const slot =
     draft.slots.get(slotKey(task.owner_uid, task.slot)) ?? state.slots.get(slotKey(task.owner_uid, task.slot));
   if (slot !== undefined) putSlot(draft, slotAfterBatch(slot, task, final, run.settings, context.limits));
+}
+
+/** Words what became of the elements of a batch that is over; null of a task that is none. */
+export function sayElements({ owner_uid, batch }: TaskRow, { arrays }: IntakeDraft): string | null {
+  const noted = arrays.get(owner_uid);
+  if (batch === null || noted === undefined) return null;
+  const sums = { succeeded: 0, failed: 0, stopped: 0, unknown: 0, again: 0, back: 0 };
+  for (const index of indicesOf(batch.parts)) {
+    const state = stateIn(noted, index);
+    const end = endIn(state);
+    if (end !== null) sums[sumOf(end)]++;
+    else if (attemptsIn(state) === batch.round) sums.again++;
+    else sums.back++;
+  }
+  const { again, back, ...over } = sums;
+  const said = Object.entries(over).flatMap(([how, count]) => (count > 0 ? [`${count} ${how}`] : []));
+  if (again > 0) said.push(`${again} to be tried again`);
+  if (back > 0) said.push(`${back} not begun`);
+  return said.join(", ");
 }
 
 /** Returns whether a batch's end says which of its elements have begun. */

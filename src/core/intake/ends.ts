@@ -11,7 +11,7 @@ import type { EndCause, TaskFinal } from "../model/end";
 import { finalWithoutReport, shortId, slotKey, taskName } from "../model/task";
 import { successorUid } from "../fresh";
 import { longestBackOffMs, slotAfterEnd } from "../pass/slot";
-import { takeBatchEnd } from "./batches";
+import { sayElements, takeBatchEnd } from "./batches";
 import { inSlot, putSlot, putTask, type IntakeContext, type IntakeDraft } from "./draft";
 import { endEvent } from "./reported";
 
@@ -47,7 +47,7 @@ export function takeEnd(
   else putTask(draft, { ...successor(task, next.uid, context), boot_id: draft.boot_id });
   if (slot !== null) putSlot(draft, slot);
   const node = state.nodes.get(task.node_id)?.name ?? shortId(task.node_id);
-  draft.changes.push(endEvent(task, final, node, draft.changes.length, context));
+  draft.changes.push(endEvent(task, final, node, draft.changes.length, context, sayElements(task, draft)));
 }
 
 /**

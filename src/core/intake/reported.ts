@@ -39,7 +39,8 @@ const finalOf = (reported: ReportedEnd, now_ms: Ms): TaskFinal => {
 };
 
 /**
- * Makes the event of a task's end, with the task's node as the actor. The store replaces the id when the event is put.
+ * Makes the event of a task's end, with the task's node as the actor. `said` is what became of the elements of a batch.
+ * The store replaces the id when the event is put.
  */
 export function endEvent(
   task: TaskRow,
@@ -47,11 +48,12 @@ export function endEvent(
   node: string,
   n: number,
   context: { seed: string; now_ms: Ms },
+  said: string | null = null,
 ): Change {
   const id = freshUid(context.seed, n);
-  const how =
+  const code =
     final.signal !== null ? `signal ${final.signal}` : final.exit_code !== null ? `exit code ${final.exit_code}` : "";
-  const detail = [how, final.reason ?? ""].filter((part) => part !== "").join(": ");
+  const detail = [said ?? code, final.reason ?? ""].filter((part) => part !== "").join(": ");
   return {
     table: "events",
     key: id,
@@ -59,7 +61,8 @@ export function endEvent(
       id,
       at_ms: context.now_ms,
       actor: `node ${node}`,
-      verb: final.state,
+      // A batch that has run to its end says nothing of its elements by that.
+      verb: said !== null && final.state === "succeeded" ? "ended" : final.state,
       object: taskName(task),
       project: task.project,
       node_id: task.node_id,

@@ -1,6 +1,6 @@
 // Laws of arrays: each element is handed out once a round and counted once, and a batch only becomes less.
 
-import { countOf, isIn, sizeOf, type ElementRange } from "../model/array";
+import { countOf, isIn, sizeOf, sumOf, type ElementRange } from "../model/array";
 import { attemptsIn, endIn, PAGE_ELEMENTS, pageKey, statesIn } from "../model/pages";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
@@ -45,24 +45,27 @@ function wrongWay(was: RunRow, row: RunRow): string | null {
   if (old === null || now === null) return old === now ? null : `run ${row.run} is an array no more`;
   const same = (["first", "last", "step", "limit"] as const).find((key) => old[key] !== now[key]);
   if (same !== undefined) return `run ${row.run}: ${same} ${old[same]} to ${now[same]}`;
-  const falls = (["round", "succeeded", "failed", "ended", "ran_ms"] as const).find((key) => now[key] < old[key]);
+  const falls = (["round", "succeeded", "failed", "stopped", "unknown", "ended", "ran_ms"] as const).find(
+    (key) => now[key] < old[key],
+  );
   if (falls !== undefined) return `run ${row.run}: ${falls} ${old[falls]} to ${now[falls]}`;
   return now.round === old.round && now.next < old.next ? `run ${row.run}: next ${old.next} to ${now.next}` : null;
 }
 
 function wrongSums({ elements }: State, { uid, run, array }: RunRow): string | null {
   if (array === null) return null;
-  const sums = { succeeded: 0, failed: 0, again: 0 };
+  const sums = { succeeded: 0, failed: 0, stopped: 0, unknown: 0, again: 0 };
   for (let page = 0; page * PAGE_ELEMENTS < countOf(array); page++) {
     const row = elements.get(pageKey(uid, page));
     for (const state of row === undefined ? [] : statesIn(row)) {
       const [end, attempts] = [endIn(state), attemptsIn(state)];
-      if (end === 0) sums.succeeded++;
-      else if (end !== null) sums.failed++;
+      if (end !== null) sums[sumOf(end)]++;
       else if (attempts !== 0) sums.again++;
     }
   }
-  const wrong = (["succeeded", "failed", "again"] as const).find((key) => sums[key] !== array[key]);
+  const wrong = (["succeeded", "failed", "stopped", "unknown", "again"] as const).find(
+    (key) => sums[key] !== array[key],
+  );
   return wrong === undefined ? null : `run ${run}: ${wrong} is ${array[wrong]}, its elements say ${sums[wrong]}`;
 }
 

@@ -1,6 +1,7 @@
 // An array: one run of many elements. The elements are handed out to nodes in batches, and what became of each is kept
 // in pages. An element is named by its number, and counted by its index: 0 is the first one.
 
+import type { EndCause } from "./end";
 import type { Ms } from "../units";
 
 /** The elements from one index to another, both among them. */
@@ -21,14 +22,18 @@ export interface ArrayRun extends ArrayDecl {
   readonly round: number;
   /** The first index that this round has not come to. */
   readonly next: number;
+  /** How many elements behind it are due in this round, if it is not the first, in which all are. */
+  readonly due: number;
   /** What this round has handed out, and what came back without having begun: ascending, and apart from each other. */
   readonly back: readonly ElementRange[];
-  /** How many elements are over, by how they ended. */
+  /** How many elements are over, by how they ended. What was lost too often is unknown as well. */
   readonly succeeded: number;
   readonly failed: number;
+  readonly stopped: number;
+  readonly unknown: number;
   /** How many wait for a later round. */
   readonly again: number;
-  /** How many attempts of elements have ended, and how long those ran altogether. */
+  /** How many attempts of elements have ended, and how long those ran altogether, each as if for 4 s at most. */
   readonly ended: number;
   readonly ran_ms: Ms;
 }
@@ -69,8 +74,36 @@ export const isElementEnd = (end: ElementEnd): boolean =>
     ? Number.isSafeInteger(end) && end >= 0 && end <= 255
     : /^(unknown|lost|stopped|[A-Z][A-Z0-9+]{1,15})$/.test(end);
 
-/** Words how an element ended: `exit code 3`, `signal KILL` or `unknown`. */
-export function sayElementEnd(end: ElementEnd): string {
+/** What is said of the end of an element that its keeper has ended, or that had no memory. */
+export const ELEMENT_WHY = { time_limit: "time limit reached", out_of_memory: "out of memory" } as const;
+
+/** How a keeper begins what it says of a command that did not begin. */
+export const NOT_BEGUN = "could not start: ";
+
+/** Returns the cause of an element's end by what was said of it, or null. */
+export function elementCause(why: string | undefined): EndCause | null {
+  if (why === undefined) return null;
+  if (why.startsWith(NOT_BEGUN)) return "no_command";
+  return (["time_limit", "out_of_memory"] as const).find((cause) => why === ELEMENT_WHY[cause]) ?? null;
+}
+
+/** How many elements are over. */
+export const overIn = ({ succeeded, failed, stopped, unknown }: ArraySums): number =>
+  succeeded + failed + stopped + unknown;
+
+export type ArraySums = Pick<ArrayRun, "succeeded" | "failed" | "stopped" | "unknown">;
+
+/** Returns the sum that an element is counted in which ended so. */
+export function sumOf(end: ElementEnd): keyof ArraySums {
+  if (end === 0) return "succeeded";
+  if (end === "stopped") return "stopped";
+  return end === "unknown" || end === "lost" ? "unknown" : "failed";
+}
+
+/** Words how an element ended: `exit code 3`, `signal KILL`, `time limit reached` or `unknown`. */
+export function sayElementEnd(end: ElementEnd, cause: EndCause | null = null): string {
+  if (cause === "time_limit" || cause === "out_of_memory") return ELEMENT_WHY[cause];
+  if (cause === "no_command") return "its command could not be started";
   if (typeof end === "number") return `exit code ${end}`;
   return end === end.toUpperCase() ? `signal ${end}` : end;
 }
@@ -205,9 +238,12 @@ export const freshArray = ({ first, last, step, limit }: ArrayDecl): ArrayRun =>
   limit,
   round: 1,
   next: 0,
+  due: 0,
   back: [],
   succeeded: 0,
   failed: 0,
+  stopped: 0,
+  unknown: 0,
   again: 0,
   ended: 0,
   ran_ms: 0,

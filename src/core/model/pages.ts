@@ -1,8 +1,9 @@
 // What became of the elements of an array, a page of them in one text: equal states one after the other are written
-// once. A state is `-` for an element without a result; how it ended, such as `0`, `3` or `KILL`, for one that is over;
-// `+1.0.2` for one that is tried again, after so many failures, losses and stops.
+// once. A state is `-` for an element without a result, `+1.0.2` for one that is tried again, after so many failures,
+// losses and stops, and else how it ended: `0`, `3`, `KILL`, `TERM/time_limit`.
 
 import type { ElementEnd, ElementPage } from "./array";
+import { END_CAUSES, type EndCause } from "./end";
 import type { OnUnknownEnd } from "./workload";
 
 /** How many elements a page has. */
@@ -61,7 +62,14 @@ export function attemptsIn(state: string): number | null {
 /** Returns how an element ended; null for one that is not over. */
 export function endIn(state: string): ElementEnd | null {
   if (triesIn(state) !== null) return null;
-  return /^\d+$/.test(state) ? Number(state) : state;
+  const [end = ""] = state.split("/", 1);
+  return /^\d+$/.test(end) ? Number(end) : end;
+}
+
+/** Returns the cause of the end of an element that is over, where its code or signal does not say it; null for none. */
+export function causeIn(state: string): EndCause | null {
+  const cause = state.slice(state.indexOf("/") + 1);
+  return state.includes("/") && Object.hasOwn(END_CAUSES, cause) ? (cause as EndCause) : null;
 }
 
 /** Whether an element is tried again, and how often. */
@@ -77,11 +85,18 @@ export interface TryAgain {
  * Returns the state of an element after attempt number `round` of it has ended; null if that is no news: the element is
  * over, or the end of this attempt is known.
  */
-export function stateAfter(state: string, round: number, end: ElementEnd, again: TryAgain): string | null {
+export function stateAfter(
+  state: string,
+  round: number,
+  end: ElementEnd,
+  again: TryAgain,
+  cause: EndCause | null = null,
+): string | null {
   const tries = triesIn(state);
   if (tries === null || tries.failed + tries.lost + tries.stopped !== round - 1) return null;
   const next = triesAfter(tries, end, again);
-  return next === null ? String(end) : `+${next.failed}.${next.lost}.${next.stopped}`;
+  const over = cause === null ? String(end) : `${end}/${cause}`;
+  return next === null ? over : `+${next.failed}.${next.lost}.${next.stopped}`;
 }
 
 /** Returns the tries of an element that is tried again; null if it is not. */

@@ -1,14 +1,25 @@
 // The elements of an array while a pass, or an intake, notes what became of some: their states page by page, and the
 // array's sums. Both are made into rows once all is noted.
 
-import type { ArrayRun, BatchResults, ElementBatch, ElementEnd, ElementPage, ElementRange } from "../model/array";
-import { countOf, indicesOf, isElementEnd, isIn, joined, partsOf, sizeOf, split } from "../model/array";
+import type { ArrayRun, BatchResults, ElementBatch, ElementPage, ElementRange, ElementResult } from "../model/array";
+import {
+  countOf,
+  elementCause,
+  indicesOf,
+  isElementEnd,
+  isIn,
+  joined,
+  partsOf,
+  sizeOf,
+  split,
+  sumOf,
+} from "../model/array";
+import { HOUSE_LIMITS } from "../limits";
 import { attemptsIn, endIn, PAGE_ELEMENTS, pageKey, pageOf, pageWith, stateAfter, statesIn } from "../model/pages";
 import type { TryAgain } from "../model/pages";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { RunRow } from "../model/rows-work";
-import type { Ms } from "../units";
 import type { PlanLimits } from "./snapshot";
 
 /** An array of which something is being noted. */
@@ -54,11 +65,11 @@ export const stateIn = (draft: ArrayDraft, index: number): string =>
 export function noteEnd(
   draft: ArrayDraft,
   round: number,
-  [index, end, ran_ms]: readonly [number, ElementEnd, Ms],
+  [index, end, ran_ms, why]: ElementResult,
   again: TryAgain,
 ): boolean {
   const before = stateIn(draft, index);
-  const after = stateAfter(before, round, end, again);
+  const after = stateAfter(before, round, end, again, elementCause(why));
   if (after === null) return false;
   pageIn(draft, pageOf(index))[index % PAGE_ELEMENTS] = after;
   draft.changed.add(pageOf(index));
@@ -66,11 +77,11 @@ export function noteEnd(
   const ended = endIn(after);
   draft.array = {
     ...array,
-    succeeded: array.succeeded + Number(ended === 0),
-    failed: array.failed + Number(ended !== null && ended !== 0),
+    ...(ended === null ? {} : { [sumOf(ended)]: array[sumOf(ended)] + 1 }),
     again: array.again - Number(attemptsIn(before) !== 0) + Number(ended === null),
     ended: array.ended + 1,
-    ran_ms: array.ran_ms + ran_ms,
+    // Long ones would keep later short ones from being handed out many at a time.
+    ran_ms: array.ran_ms + Math.min(ran_ms, HOUSE_LIMITS.batch_begins_ms),
   };
   return true;
 }
@@ -98,9 +109,10 @@ export function noteResults(
   doubts: string[],
 ): ElementBatch {
   let wrong: number | null = null;
-  for (const [n, [index, end, ran_ms]] of results.entries()) {
+  for (const [n, result] of results.entries()) {
+    const [index, end] = result;
     const isRight = isIn(batch.parts, index) && isElementEnd(end);
-    const isNews = isRight && noteEnd(draft, batch.round, [index, end, ran_ms], again);
+    const isNews = isRight && noteEnd(draft, batch.round, result, again);
     if (!isNews && from + n >= batch.told) wrong ??= index;
   }
   if (wrong !== null) doubts.push(`told how element ${wrong} of [${batch.label}] ended, which cannot be news`);
@@ -147,7 +159,7 @@ export function takeNext(draft: ArrayDraft, count: number): readonly ElementRang
     found.push(next);
     room--;
   }
-  draft.array = { ...array, back, next };
+  draft.array = { ...array, back, next, due: array.due - found.length };
   return joined(first, partsOf(found));
 }
 
@@ -158,6 +170,6 @@ export const placesLeft = ({ limit }: Pick<ArrayRun, "limit">, open: Iterable<Pi
   return left;
 };
 
-/** Returns how many elements this round has still to hand out, or at most has. */
+/** Returns how many elements this round has still to hand out. */
 export const leftToHandOut = (array: ArrayRun): number =>
-  sizeOf(array.back) + (array.round === 1 ? countOf(array) - array.next : array.again);
+  sizeOf(array.back) + (array.round === 1 ? countOf(array) - array.next : array.due);

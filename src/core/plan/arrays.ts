@@ -1,11 +1,12 @@
 // Arrays: from the states of their elements to the next batches, the next round, or the run's own end.
 
-import { countOf, numberAt, sayElementEnd, type ArrayRun, type ElementEnd } from "../model/array";
-import { endIn, PAGE_ELEMENTS, pageKey, statesIn } from "../model/pages";
+import { countOf, numberAt, overIn, sayElementEnd, type ArrayRun, type ElementEnd } from "../model/array";
+import { causeIn, endIn, PAGE_ELEMENTS, pageKey, statesIn } from "../model/pages";
+import type { EndCause } from "../model/end";
 import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
 import type { StopSettings, TaskSpec } from "../model/workload";
-import { draftOf, noteEnd, pagesOf, placesLeft, tryAgain, withoutEnd } from "../pass/elements";
+import { draftOf, leftToHandOut, noteEnd, pagesOf, placesLeft, tryAgain, withoutEnd } from "../pass/elements";
 import { isDrainDue, drainDueAt, runOf, setRun, slotOf, stopTask, tasksOf, wakeAt, type Pass } from "../pass/pass";
 import { sayBackOff } from "../pass/crashes";
 import { repelledBy } from "../place/labels";
@@ -36,7 +37,7 @@ export function reconcileArray(draft: ReconcileDraft, row: RunRow, array: ArrayR
   if (refused !== null && there.length === 0) return finish(draft, run, "failed", refused, slot);
   if (there.length > 0) noteBatches(draft, run, there);
   if (refused !== null) return;
-  if (isHandedOut(now)) {
+  if (leftToHandOut(now) === 0) {
     if (there.length === 0) nextRound(draft, run, now);
     return;
   }
@@ -47,11 +48,8 @@ export function reconcileArray(draft: ReconcileDraft, row: RunRow, array: ArrayR
   } else if (placesLeft(now, there) > 0) demand(draft, run, spec, slot, [], sayProgress(now));
 }
 
-/** Returns whether this round has nothing more to hand out. */
-const isHandedOut = (array: ArrayRun): boolean => array.back.length === 0 && array.next >= countOf(array);
-
 const sayProgress = (array: ArrayRun): string => {
-  const done = array.succeeded + array.failed;
+  const done = overIn(array);
   const round = array.round === 1 ? "" : `, attempt ${array.round}`;
   return done === 0 ? `new, ${countOf(array)} elements` : `${done} of ${countOf(array)} elements are over${round}`;
 };
@@ -106,9 +104,9 @@ function nextRound(draft: ReconcileDraft, run: RunRow, array: ArrayRun): void {
   const { pass } = draft;
   const slot = slotOf(pass, run.uid, 0);
   if (array.again > 0) {
-    const next = { ...array, round: array.round + 1, next: 0, back: [] };
+    const next = { ...array, round: array.round + 1, next: 0, due: array.again, back: [] };
     setRun(draft, { ...run, array: next }, `${array.again} elements are tried again`);
-  } else if (array.failed === 0) {
+  } else if (array.succeeded === countOf(array)) {
     finish(draft, run, "succeeded", { ...NO_CODE, reason: null, exit_code: 0 }, slot);
   } else {
     finish(draft, run, "failed", { ...NO_CODE, ...resultOf(pass, run, array) }, slot);
@@ -119,8 +117,12 @@ function nextRound(draft: ReconcileDraft, run: RunRow, array: ArrayRun): void {
 const NAMED = 5;
 
 /** Returns how an array is said to have failed: with the end of its first failed element, and some by their numbers. */
-function resultOf(pass: Pass, { uid }: RunRow, array: ArrayRun): Pick<RunRow, "reason" | "exit_code" | "signal"> {
-  const failed: { readonly number: number; readonly end: ElementEnd }[] = [];
+function resultOf(
+  pass: Pass,
+  { uid }: RunRow,
+  array: ArrayRun,
+): Pick<RunRow, "reason" | "exit_code" | "signal" | "cause"> {
+  const failed: { readonly number: number; readonly end: ElementEnd; readonly cause: EndCause | null }[] = [];
   const pages = Math.ceil(countOf(array) / PAGE_ELEMENTS);
   for (let page = 0; page < pages && failed.length < NAMED; page++) {
     const row = pass.state.elements.get(pageKey(uid, page));
@@ -128,14 +130,16 @@ function resultOf(pass: Pass, { uid }: RunRow, array: ArrayRun): Pick<RunRow, "r
     for (const [at, state] of statesIn(row).entries()) {
       const end = endIn(state);
       if (end === null || end === 0 || failed.length >= NAMED) continue;
-      failed.push({ number: numberAt(array, page * PAGE_ELEMENTS + at), end });
+      failed.push({ number: numberAt(array, page * PAGE_ELEMENTS + at), end, cause: causeIn(state) });
     }
   }
-  const said = failed.map(({ number, end }) => `${number} (${sayElementEnd(end)})`).join(", ");
-  const more = array.failed > failed.length ? " …" : "";
-  const first = failed[0]?.end ?? null;
+  const said = failed.map(({ number, end, cause }) => `${number} (${sayElementEnd(end, cause)})`).join(", ");
+  const wrong = countOf(array) - array.succeeded;
+  const more = wrong > failed.length ? " …" : "";
+  const { end: first = null, cause = null } = failed[0] ?? {};
   return {
-    reason: `${array.failed} of ${countOf(array)} elements did not succeed: ${said}${more}`,
+    reason: `${wrong} of ${countOf(array)} elements did not succeed: ${said}${more}`,
+    cause: array.failed + array.stopped === 0 ? "result_unknown" : cause,
     exit_code: typeof first === "number" ? first : null,
     signal: typeof first === "string" && first === first.toUpperCase() ? first : null,
   };

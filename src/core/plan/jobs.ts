@@ -124,7 +124,8 @@ export function finish(
 ): void {
   const { pass } = draft;
   const ended = Math.max(...(slot?.ends ?? []).map((end) => end.at_ms), run.started_ms ?? 0);
-  const finished_ms = state === "cancelled" || ended === 0 ? pass.now_ms : Math.min(ended, pass.now_ms);
+  const finished_ms =
+    state === "cancelled" || ended === 0 || run.array !== null ? pass.now_ms : Math.min(ended, pass.now_ms);
   for (const task of tasksOf(pass, run.uid)) stopTask(draft, task, run.settings.stop, `its run is over: ${state}`);
   setRun(draft, { ...run, ...result, state, finished_ms }, result.reason ?? state);
 }

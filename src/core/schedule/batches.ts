@@ -34,7 +34,7 @@ export function placeBatches(draft: PassDraft, look: Look, demand: Demand, most:
   const noted = draftOf(pass.state, run.uid, run.array);
   const open = tasksOf(pass, run.uid).filter(({ written_off }) => written_off === null);
   let places = Math.min(placesLeft(run.array, open), leftToHandOut(run.array), placesIn(look));
-  const each = Math.min(elementsAPlace(run.array), Math.ceil(leftToHandOut(run.array) / Math.max(places, 1)));
+  const each = elementsAPlace(run.array);
   let slot = demand.slot_row ?? emptySlot(run.uid, demand.slot);
   let placed = 0;
   while (places > 0 && placed < most) {
@@ -44,8 +44,10 @@ export function placeBatches(draft: PassDraft, look: Look, demand: Demand, most:
       break;
     }
     const one = promiseOn(look, room, cardsOn(look, room).cards);
-    const here = Math.min(fits(room, one, places), Math.ceil(HOUSE_LIMITS.batch_elements / each));
-    const parts = takeNext(noted, Math.min(here * each, HOUSE_LIMITS.batch_elements));
+    const here = Math.min(fits(look, room, one, places), Math.ceil(HOUSE_LIMITS.batch_elements / each));
+    // No place gets more than its part of what is left, so that none is idle beside elements that wait.
+    const share = Math.ceil((leftToHandOut(noted.array) * here) / places);
+    const parts = takeNext(noted, Math.min(here * each, share, HOUSE_LIMITS.batch_elements));
     if (parts.length === 0) break;
     const batch = batchOf(noted.array, parts, here);
     slot = slotAfterPlace(slot, run.version, slot.attempts + 1);
@@ -74,14 +76,18 @@ function placesIn(look: Look): number {
   let sum = 0;
   for (const room of look.rooms.list) {
     if (!isCandidate(look, room) || !hasRoom(look, room)) continue;
-    sum += fits(room, promiseOn(look, room, cardsOn(look, room).cards), HOUSE_LIMITS.batch_elements);
+    sum += fits(look, room, promiseOn(look, room, cardsOn(look, room).cards), HOUSE_LIMITS.batch_elements);
   }
   return sum;
 }
 
-/** Returns how often a promise fits in a room that has room for it once, at most `most` times. Cards are given once. */
-function fits({ free }: Room, one: Promised, most: number): number {
-  if (one.devices.length > 0 || one.ports.length > 0) return Math.min(1, most);
+/**
+ * Returns how often a promise fits in a room that has room for it once, at most `most` times. Cards are given once, and
+ * so is a place of elements that are to be spread, or apart from each other.
+ */
+function fits({ shape: { spec, own } }: Look, { free }: Room, one: Promised, most: number): number {
+  const isAlone = own !== null || spec.place.strategy === "spread";
+  if (isAlone || one.devices.length > 0 || one.ports.length > 0) return Math.min(1, most);
   const counted = Object.entries(one.countables).map(([name, count]) => [free.countables?.get(name) ?? 0, count]);
   const amounts = [
     [free.cpu_milli, one.cpu_milli],

@@ -4,6 +4,7 @@
 import { slotNameForAll, type Demand, type Pass } from "../pass/pass";
 import { holdKept } from "../place/company";
 import { formatAge } from "../format";
+import { HOUSE_LIMITS } from "../limits";
 import { isCandidate } from "../place/checks";
 import { takeRoom, trialOf, type KeptRoom, type Room, type Rooms } from "../place/room";
 import type { Look } from "../place/shape";
@@ -26,6 +27,8 @@ const MOST_KEPT_IN_ALL = 32;
  * to replace a task of its slot, which runs, is not known to wait.
  */
 function waitsSince({ tasks }: Pass, { owner, slot, slot_row }: Demand): Ms | null {
+  // An array that runs has room, and gets more as its own elements end.
+  if ("array" in owner && owner.array !== null && tasks.has(owner.uid)) return null;
   if (slot_row === null && "run" in owner) return owner.created_ms;
   const ended = Math.max(0, slot_row?.not_before_ms ?? 0, ...(slot_row?.ends ?? []).map(({ at_ms }) => at_ms));
   if ("run" in owner) return Math.max(owner.created_ms, ended);
@@ -166,10 +169,13 @@ function jobsByNode(pass: Pass): ReadonlyMap<string, readonly Job[]> {
 }
 
 function endOf(pass: Pass, task: TaskRow): Ms {
-  const { owner_uid, observed, created_ms } = task;
-  const settings = pass.state.runs.get(owner_uid)?.settings;
+  const { owner_uid, observed, created_ms, batch } = task;
+  const { settings, array = null } = pass.state.runs.get(owner_uid) ?? {};
   if (isToStop(task)) return pass.now_ms + (settings?.stop.grace_ms ?? 0);
   const limit_ms = settings?.time_limit_ms ?? null;
+  // A batch begins nothing more after a while, and lasts as long as its last elements then.
+  if (batch !== null && array !== null && array.ended > 0)
+    return pass.now_ms + HOUSE_LIMITS.batch_begins_ms + array.ran_ms / array.ended;
   if (limit_ms === null) return Number.POSITIVE_INFINITY;
   return (observed.state === "running" ? observed.started_ms : created_ms) + limit_ms;
 }

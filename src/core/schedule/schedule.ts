@@ -10,6 +10,7 @@ import {
   draftAfter,
   runOf,
   stopTask,
+  tasksOf,
   waitOf,
   wakeAt,
   type Demand,
@@ -124,7 +125,7 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
   if (demand.only !== null || first !== null || !hasFailed(look)) {
     if (isAtBound(now)) return notLookedAt(now, demand);
     if ("array" in demand.owner && demand.owner.array !== null) {
-      if (placeArray(now, look, demand)) return;
+      if (placeArray(now, look, demand) || tasksOf(pass, demand.owner.uid).length > 0) return;
     } else if (first === null ? place(draft, look, demand) : makeWay(draft, look, demand, first)) {
       now.placed += demand.spec.members;
       now.served.add(demand.owner.uid);

@@ -1,5 +1,8 @@
 // What is over, in words: that it is, how it ended, and who says more. All commands that meet it say the same.
 
+import { sayElementEnd } from "../model/array";
+import type { EndCause } from "../model/end";
+
 /** Returns that something is over and how it ended: `train (run 17) is over: failed: exit 1`. */
 export const sayOver = (name: string, state: string, why: string | null): string =>
   `${name} is over: ${state}${why === null || why === "" ? "" : `: ${why}`}`;
@@ -28,6 +31,7 @@ interface Element {
   readonly state: string;
   readonly exit_code: number | null;
   readonly signal: string | null;
+  readonly cause: EndCause | null;
 }
 
 /** Returns whether an element of an array has ended and is not tried again. */
@@ -35,8 +39,9 @@ export const isElementOver = ({ state }: Pick<Element, "state">): boolean =>
   state !== "pending" && state !== "assigned";
 
 /** Returns how an element ended: `exit 3`, `killed by KILL`, `lost`; null if it is not over or has succeeded. */
-export function sayElementOver({ state, exit_code, signal }: Element): string | null {
+export function sayElementOver({ state, exit_code, signal, cause }: Element): string | null {
   if (state === "succeeded" || !isElementOver({ state })) return null;
-  if (signal !== null) return `killed by ${signal}`;
-  return exit_code === null ? state : `exit ${exit_code}`;
+  const why = cause === null ? "" : `: ${sayElementEnd(exit_code ?? signal ?? state, cause)}`;
+  if (signal !== null) return `killed by ${signal}${why}`;
+  return exit_code === null ? state : `exit ${exit_code}${why}`;
 }

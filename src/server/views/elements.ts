@@ -1,7 +1,7 @@
 // What became of the elements of an array, from the pages of their states.
 
 import { countOf, type ElementEnd, type ElementRange, isIn, joined, numberAt, sayArray } from "../../core/model/array";
-import { attemptsIn, endIn, PAGE_ELEMENTS, pageKey, pageOf, statesIn } from "../../core/model/pages";
+import { attemptsIn, causeIn, endIn, PAGE_ELEMENTS, pageKey, pageOf, statesIn } from "../../core/model/pages";
 import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
@@ -16,8 +16,10 @@ type Known = Pick<Store, "state" | "history">;
 type ArrayView = NonNullable<RunView["array"]>;
 
 /** Returns how much of a run's array is over, or null if it is none. */
-export function progressOf({ array }: RunRow): Pick<ArrayView, "total" | "succeeded" | "failed"> | null {
-  return array === null ? null : { total: countOf(array), succeeded: array.succeeded, failed: array.failed };
+export function progressOf({ array }: RunRow): Omit<ArrayView, "elements" | "again" | "running"> | null {
+  if (array === null) return null;
+  const { succeeded, failed, stopped, unknown } = array;
+  return { total: countOf(array), succeeded, failed, stopped, unknown };
 }
 
 /** Returns how far a run's array is, or null if it is none. `tasks` are the living ones of the run. */
@@ -96,8 +98,8 @@ function handedOut({ state }: Known, { uid }: RunRow): readonly ElementRange[] {
 
 function viewOf(slot: number, state: string, where: () => ElementView["state"]): ElementView {
   const end = endIn(state);
-  if (end !== null) return { slot, ...overOf(end), attempts: null };
-  return { slot, state: where(), exit_code: null, signal: null, attempts: attemptsIn(state) };
+  if (end !== null) return { slot, ...overOf(end), cause: causeIn(state), attempts: null };
+  return { slot, state: where(), exit_code: null, signal: null, cause: null, attempts: attemptsIn(state) };
 }
 
 function overOf(end: ElementEnd): Pick<ElementView, "state" | "exit_code" | "signal"> {

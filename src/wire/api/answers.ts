@@ -1,7 +1,11 @@
 // Answers that belong to no resource: lists, changes without further result, and health.
 
 import { z } from "zod";
+import { END_CAUSES, type EndCause } from "../../core/model/end";
 import { int } from "../scalars";
+
+/** Why something ended, where its state, exit code and signal do not say it. */
+export const endCause = z.enum(Object.keys(END_CAUSES) as [EndCause, ...EndCause[]]);
 
 /** Makes the schema of a list: a named array, and `next` to continue a long one. */
 export const list = <N extends string, T extends z.ZodType>(name: N, item: T) =>

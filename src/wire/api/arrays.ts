@@ -2,13 +2,15 @@
 
 import { z } from "zod";
 import { int } from "../scalars";
-import { list } from "./answers";
+import { endCause, list } from "./answers";
 
 /** How many elements of an array are over. */
 export const arrayProgress = z.object({
   total: int.describe("how many elements it has"),
   succeeded: int,
-  failed: int.describe("that are over and have not succeeded"),
+  failed: int.describe("that ended by themselves and have not succeeded"),
+  stopped: int.describe("that were stopped with their run"),
+  unknown: int.describe("of whose end nothing is known, or that were lost with their nodes too often"),
 });
 
 export const arrayView = arrayProgress.extend({
@@ -39,6 +41,7 @@ export const elementView = z
       ),
     exit_code: z.int().nullable(),
     signal: z.string().nullable().describe("that ended it"),
+    cause: endCause.nullable().describe("why it ended, where its code or signal does not say it"),
     attempts: int.nullable().describe("how many attempts have ended; null once it is over: only the last is kept"),
   })
   .meta({ id: "Element" });

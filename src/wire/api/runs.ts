@@ -5,10 +5,10 @@ import { HOUSE_LIMITS } from "../../core/limits";
 import { RUN, type RunState } from "../../core/model/lifecycle";
 import { inputRef, sha256 } from "../nouns";
 import { int, ms } from "../scalars";
-import { environment } from "./answers";
+import { endCause, environment } from "./answers";
 import { smallest_changes } from "./plans";
 import { arrayView } from "./arrays";
-import { blockedKind, endCause, taskView } from "./tasks";
+import { blockedKind, taskView } from "./tasks";
 
 export const runView = z
   .object({

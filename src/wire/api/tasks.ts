@@ -1,16 +1,14 @@
 // Tasks, and slots that wait, as `orch ps` shows them.
 
 import { z } from "zod";
-import { END_CAUSES, type EndCause } from "../../core/model/end";
 import { TASK, type TaskState } from "../../core/model/lifecycle";
 import { KINDS } from "../../core/model/workload";
 import { int, ms } from "../scalars";
+import { endCause } from "./answers";
 import { arrayProgress } from "./arrays";
 
 /** A slot that waits for its task is pending. */
 export const taskState = z.enum(["pending", ...(Object.keys(TASK) as TaskState[])]);
-
-export const endCause = z.enum(Object.keys(END_CAUSES) as [EndCause, ...EndCause[]]);
 
 /** Servers of earlier releases do not say it. */
 export const blockedKind = z

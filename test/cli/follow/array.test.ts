@@ -132,6 +132,7 @@ test("an element is shown, and an array as a whole has no output and cannot be c
     state: "failed",
     exit_code: 3,
     signal: null,
+    cause: null,
     attempts: null,
     why: null,
     task: null,

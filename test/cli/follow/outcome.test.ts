@@ -22,7 +22,7 @@ describe("a finished run", () => {
     array: null,
   } as const;
   const CANCELLED = { ...FAILED, state: "cancelled", cancelled_by: "alice", reason: "cancelled by alice" } as const;
-  const ARRAY = { total: 9, succeeded: 8, failed: 1, again: 0, running: 0, elements: "0-8" };
+  const ARRAY = { total: 9, succeeded: 8, failed: 1, stopped: 0, unknown: 0, again: 0, running: 0, elements: "0-8" };
   const ENDS: readonly (readonly [
     what: string,
     end: Parameters<typeof exitOfRun>[0],

@@ -35,6 +35,8 @@ class Life {
   readonly ended = new Map<string, TaskRow>();
   /** What each batch has done so far, as its node knows it. */
   readonly done = new Map<string, { results: ElementResult[]; order: number[]; only: number | null; places: number }>();
+  /** How long an element takes at most. Of long ones each place gets one at a time. */
+  longest_ms = 400;
   #seed = 0;
 
   constructor(text: string, retries: number, nodes = 3) {
@@ -124,7 +126,7 @@ class Life {
     const until = Math.min(end, known.results.length + dice.below(5));
     for (const index of known.order.slice(known.results.length, until)) {
       this.begun.set(index, (this.begun.get(index) ?? 0) + 1);
-      known.results.push([index, endOf(index, batch.round), dice.below(400)]);
+      known.results.push([index, endOf(index, batch.round), dice.below(this.longest_ms)]);
     }
     if (known.only === null && dice.chance(0.2)) known.only = Math.min(end, known.results.length + dice.below(3));
     const left = (known.only ?? known.order.length) - known.results.length;
@@ -162,6 +164,7 @@ describe("arrays", () => {
       const text = dice.pick(["0-99", "5-60:5", "0-2500", "1-40%3", "0-0"]);
       const retries = dice.below(3);
       const life = new Life(text, retries);
+      if (seed % 2 === 0) life.longest_ms = 20_000;
       const bad = new Set(Array.from({ length: 200 }, () => dice.below(2_501)));
       const endOf = (index: number, attempt: number): ElementEnd =>
         !bad.has(index) ? 0 : index % 3 === 0 ? 7 : index % 3 === 1 && attempt > 1 ? 0 : "KILL";

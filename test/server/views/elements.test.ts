@@ -96,6 +96,8 @@ test("an array says how many places run its elements", () => {
     total: 2_500,
     succeeded: 800,
     failed: 3,
+    stopped: 0,
+    unknown: 0,
     again: 2,
     running: 8,
   });
