@@ -131,5 +131,6 @@ export class ElementReader {
 }
 
 /** Returns whether a batch that ended so may never have had a journal, since nothing of it had begun. */
-const mayLackJournal = ({ state, cause, started_ms }: RecordEnd, claimed: boolean): boolean =>
-  state === "unknown" ? claimed : started_ms === null || cause === "start_failed";
+const mayLackJournal = ({ state, cause, started_ms, finished_ms }: RecordEnd, claimed: boolean): boolean =>
+  // One that its keeper could not begin has ended in the moment in which it began, also where it was to stop by then.
+  state === "unknown" ? claimed : started_ms === null || started_ms === finished_ms || cause === "start_failed";

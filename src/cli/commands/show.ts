@@ -84,7 +84,7 @@ async function runOf(client: Client, run: number | string, query: Query, shape: 
   if (array === null || shape === "ids") return detail;
   const { items } = await readPages(
     async (page) => {
-      if (array.failed === 0) return { items: [], next: null };
+      if (array.failed + array.unknown + array.stopped === 0) return { items: [], next: null };
       const { elements, next } = await client.elements(detail.run, { state: "failed", ...page });
       return { items: elements, next };
     },

@@ -8,7 +8,7 @@ import { block } from "./block";
 import type { Style } from "./color";
 
 /** Elements of one array that have ended alike. */
-export interface EndedAlike extends Pick<ElementView, "state" | "exit_code" | "signal"> {
+export interface EndedAlike extends Pick<ElementView, "state" | "exit_code" | "signal" | "cause"> {
   readonly count: number;
   /** Their numbers: `0,3,6,9-12`. */
   readonly elements: string;
@@ -21,9 +21,9 @@ export function endedAlike(views: readonly ElementView[], array: string): EndedA
   const groups = Map.groupBy(views, (view) => sayElementOver(view) ?? view.state);
   return [...groups.values()].map((those) => {
     const parts = partsOf(those.map(({ slot }) => (slot - decl.first) / decl.step));
-    const { state = "failed", exit_code = null, signal = null } = those[0] ?? {};
+    const { state = "failed", exit_code = null, signal = null, cause = null } = those[0] ?? {};
     const elements = parts.map((part) => labelOf(decl, [part])).join(",");
-    return { state, exit_code, signal, count: those.length, elements };
+    return { state, exit_code, signal, cause, count: those.length, elements };
   });
 }
 

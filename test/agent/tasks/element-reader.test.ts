@@ -11,7 +11,7 @@ import { makeScratch, removeScratch } from "../../support/scratch";
 const ORDER = { parts: [[5, 8]] as const, places: 2, round: 1, first: 0, step: 10 };
 const UNKNOWN = endWithoutResult("unknown", "result_unknown", "its keeper died", 1);
 const GONE = endWithoutResult("gone", "node_rebooted", "the machine was restarted", 1);
-const SUCCEEDED = { ...UNKNOWN, state: "succeeded", started_ms: 1, cause: undefined } as const;
+const SUCCEEDED = { ...UNKNOWN, state: "succeeded", started_ms: 0, cause: undefined } as const;
 
 let dir: string;
 beforeEach(() => {
@@ -105,4 +105,12 @@ test("where the journal cannot be read, any element may have begun", () => {
   mkdirSync(join(dir, "elsewhere"));
   symlinkSync("/dev/null", file());
   expect(told(readerOf(), UNKNOWN, true)).toEqual(all);
+});
+
+test("a batch that could not be begun, and was to stop by then, has begun nothing although it has no journal", () => {
+  const facts = { cause: undefined, reason: "cancelled", exit_code: null, signal: null, peak_memory_bytes: null };
+  const end = { ...facts, state: "stopped", started_ms: 5, finished_ms: 5, next_uid: null } as const;
+  expect(readerOf().resultsAtEnd(end, isClaimed)).toEqual([]);
+  const [first] = readerOf().resultsAtEnd({ ...end, finished_ms: 900 }, isClaimed);
+  expect(first?.[1]).toBe("unknown");
 });

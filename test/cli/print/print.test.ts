@@ -163,7 +163,7 @@ describe("amounts", () => {
 
 test("all elements that have not succeeded are named by how they ended, within some lines", () => {
   const ended = (slot: number, exit_code: number | null, signal: string | null = null) =>
-    elementView.parse({ slot, state: "failed", exit_code, signal, attempts: null });
+    elementView.parse({ slot, state: "failed", exit_code, signal, cause: null, attempts: null });
   const few = [0, 3, 6, 9, 10, 11, 12].map((slot) => ended(slot, 3));
   const asked = { count: 8, all: "orch show 7 --json", width: 80 };
   expect(sayEnded(endedAlike([...few, ended(14, null, "KILL")], "0-99%8"), asked)).toBe(
@@ -174,7 +174,7 @@ test("all elements that have not succeeded are named by how they ended, within s
       [100, 102, 106].map((slot) => ended(slot, 1)),
       "100-199:2",
     ),
-  ).toEqual([{ state: "failed", exit_code: 1, signal: null, count: 3, elements: "100-102:2,106" }]);
+  ).toEqual([{ state: "failed", exit_code: 1, signal: null, cause: null, count: 3, elements: "100-102:2,106" }]);
   const many = Array.from({ length: 1_000 }, (_, at) => ended(3 * at, 1));
   const lines = sayEnded(endedAlike(many, "0-2999"), { ...asked, count: 1_200 }).split("\n");
   expect(lines).toHaveLength(13);
