@@ -2,6 +2,7 @@
 // kills it, right before or right after it is made, or fails.
 
 import { existsSync, readFileSync } from "node:fs";
+import { isAlive } from "./processes";
 import { waitUntil } from "./wait";
 
 /** Why nothing can be tampered with here, or null. */
@@ -12,7 +13,7 @@ export function noTampering(): string | null {
   return isKept ? "not root, and only root may trace other processes here" : null;
 }
 
-export type TamperedCall = "write" | "fdatasync";
+export type TamperedCall = "write" | "fdatasync" | "fsync" | "fchmod" | "mkdir" | "rename";
 
 /**
  * What happens at a call: `before` it is made, or `after` it, the process is killed; or it fails with an error, and so
@@ -27,6 +28,7 @@ export interface Tampered {
   end(): Promise<number>;
 }
 
+const LOOK_EVERY_MS = 50;
 /** A signal that ends a process that does not expect it, once the call is over. KILL does before it is made. */
 const AFTER = "VTALRM";
 
@@ -36,8 +38,8 @@ function injection(call: TamperedCall, at: number, what: Tampering): string {
 }
 
 /**
- * Tampers with the `at`-th call, from 1, of one kind that a process makes from now on to one of these files. Writes are
- * counted over the process's main thread, syncs over each of its threads.
+ * Tampers with the `at`-th call, from 1, of one kind that a process makes from now on to one of these files, or to any
+ * if there are none. Each thread's calls are counted for themselves.
  */
 export async function tamper(
   pid: number,
@@ -52,6 +54,11 @@ export async function tamper(
     stdout: "ignore",
     stdin: "ignore",
   });
+  // It may miss that all threads have ended, and would hold the dead process for ever.
+  const looking = setInterval(() => {
+    if (!isAlive(pid)) child.kill("SIGKILL");
+  }, LOOK_EVERY_MS);
+  child.exited.finally(() => clearInterval(looking)).catch(console.error);
   const reader = child.stderr.getReader();
   const decoder = new TextDecoder();
   let said = "";
