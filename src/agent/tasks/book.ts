@@ -216,9 +216,9 @@ export function readBook(data: string): BookRead {
   if (read.is === "missing") return { found, damaged: 0 };
   if (read.is === "failed") return { found, damaged: 1 };
   const lines = read.text.split("\n");
-  // What follows the last end of a line was cut off, if not right before its own end.
+  // What follows the last end of a line was cut off, if not right before its own end, or its end is damaged.
   const last = lines.pop() ?? "";
-  if (textIn(last) !== null) lines.push(last);
+  if (textIn(last) !== null || textIn(last.slice(0, -1)) !== null) lines.push(last);
   let damaged = 0;
   for (const line of lines) {
     const text = textIn(line);

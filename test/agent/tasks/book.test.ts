@@ -84,7 +84,7 @@ describe("a book", () => {
     const book = await opened(data);
     for (const record of records) await book.write(record);
     const text = readFileSync(bookOf(data));
-    for (let at = 0; at < text.length; at += 7) {
+    for (let at = 0; at < text.length; at++) {
       const damaged = Buffer.from(text);
       damaged[at] = damaged[at]! ^ 1;
       writeFileSync(bookOf(data), damaged);
