@@ -70,7 +70,7 @@ function openWriter(data: string): Writer {
     pid: child.pid,
     exited: child.exited,
     async take(step) {
-      child.stdin.write(`${step}\n`);
+      await child.stdin.write(`${step}\n`);
       await child.stdin.flush();
       let said = "";
       while (!said.endsWith("\n")) {
