@@ -73,7 +73,7 @@ export const ARRAY_MUTANTS: readonly Mutant[] = [
     name: "silent-batches-have-not-begun",
     rule: "63: of a batch that was given up any element may have begun",
     edits: [
-      edit(PLAN, "import { draftOf, noteEnd,", "import { draftOf, giveUnbegun, noteEnd,"),
+      edit(PLAN, "import { draftOf, leftToHandOut,", "import { draftOf, giveUnbegun, leftToHandOut,"),
       edit(
         PLAN,
         'for (const index of withoutEnd(noted, batch)) noteEnd(noted, batch.round, [index, "lost", 0], again);',
