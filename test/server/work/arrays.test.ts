@@ -56,7 +56,7 @@ test("its elements are listed by state, page by page, or one by its number", asy
   expect(await elements("state=failed&limit=2&next=after-5")).toEqual([[17], null]);
   expect(await elements("limit=4&next=after-7")).toEqual([[18, 19], null]);
   expect((await get("/v1/runs/12/elements?slot=15")).body["elements"]).toEqual([
-    { slot: 15, state: "failed", exit_code: null, signal: "KILL", attempts: null },
+    { slot: 15, state: "failed", exit_code: null, signal: "KILL", cause: null, attempts: null },
   ]);
   const { status, body } = await get("/v1/runs/12/elements?slot=20");
   expect([status, body.error?.message]).toEqual([404, "run 12 has no element 20: they are 10-19"]);
@@ -67,6 +67,8 @@ test("its elements are listed by state, page by page, or one by its number", asy
     total: 10,
     succeeded: 7,
     failed: 3,
+    stopped: 0,
+    unknown: 0,
     again: 0,
     running: 0,
   });
