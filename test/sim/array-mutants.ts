@@ -34,11 +34,6 @@ export const ARRAY_MUTANTS: readonly Mutant[] = [
     edits: [edit(INTAKE, "if (results.only !== null) batch", "if (results.only === -1) batch")],
   },
   {
-    name: "places-are-kept",
-    rule: "63: a place that finds no further element is free for other work",
-    edits: [edit(INTAKE, "Math.max(1, Math.min(batch.places, results.places))", "batch.places")],
-  },
-  {
     name: "promises-are-kept",
     rule: "63: what is promised is as many times what one element asks for as there are places",
     edits: [edit(INTAKE, "promised: part(task.promised, places, batch.places)", "promised: task.promised")],
