@@ -36,7 +36,7 @@ export const ARRAY_MUTANTS: readonly Mutant[] = [
   {
     name: "promises-are-kept",
     rule: "63: what is promised is as many times what one element asks for as there are places",
-    edits: [edit(INTAKE, "promised: part(task.promised, places, batch.places)", "promised: task.promised")],
+    edits: [edit(INTAKE, "promised: shareOf(task.promised, places, batch.places)", "promised: task.promised")],
   },
   {
     name: "rounds-overlap",

@@ -24,7 +24,7 @@ import { Batches } from "./batches";
 import type { Driver } from "./driver";
 import { createEnding, type Victim } from "./ending";
 import type { Attempt } from "../tasks/taskdir";
-import { Heir } from "./heir";
+import { StandIn } from "./stand-in";
 import { Keepers } from "./keepers";
 import {
   lookAtAttempt,
@@ -76,7 +76,7 @@ class ProcessDriver implements Driver {
   #noted: Noted = { survivors: [], claimed: new Set(), notes: new Map() };
   readonly #keepers;
   readonly #ending;
-  readonly #heir;
+  readonly #standIn;
   readonly #starts;
   readonly #batches;
   /** The batches that shall begin nothing more. */
@@ -91,7 +91,7 @@ class ProcessDriver implements Driver {
     this.#run = run;
     this.#ending = createEnding(options.say);
     this.#batches = new Batches(options.data);
-    this.#heir = new Heir({
+    this.#standIn = new StandIn({
       outputs: (uid) => this.#batches.outputs(uid),
       cap_bytes: options.log_cap_bytes ?? HOUSE_LIMITS.log_bytes,
       say: options.say,
@@ -185,7 +185,7 @@ class ProcessDriver implements Driver {
 
   #lookAtAll(uids: Iterable<string>): void {
     const all = new Processes();
-    for (const uid of uids) this.#heir.lookAgain(uid, all);
+    for (const uid of uids) this.#standIn.lookAgain(uid, all);
   }
 
   #lookAt(uid: string, all: Processes): void {
@@ -195,7 +195,7 @@ class ProcessDriver implements Driver {
   #look(uid: string, kept: boolean, all: Processes): Looked {
     const was = this.#seen.get(uid)?.process.is;
     const recent = was === "alive" || was === "beginning";
-    const search: Search = (leader) => (kept ? [] : this.#heir.outliving(uid, { leader, recent }, all));
+    const search: Search = (leader) => (kept ? [] : this.#standIn.outliving(uid, { leader, recent }, all));
     if (this.#batches.has(uid)) return lookAtBatch(this.#attemptOfBatch(uid), kept, search, this.#batches.look(uid));
     const note = this.#noted.survivors.find((one) => one.uid === uid);
     if (note !== undefined) return lookAtNote(note, search);
@@ -234,8 +234,8 @@ class ProcessDriver implements Driver {
     if (looked.seen.process.is === "ended" && this.#batches.has(uid)) this.#batches.look(uid);
     this.#looked.set(uid, looked);
     this.#seen.set(uid, looked.seen);
-    if (looked.seen.process.is === "alive" && !this.#keepers.keeps(uid)) this.#heir.take(uid, looked.group);
-    else this.#heir.leave(uid);
+    if (looked.seen.process.is === "alive" && !this.#keepers.keeps(uid)) this.#standIn.take(uid, looked.group);
+    else this.#standIn.leave(uid);
     this.#listener();
   }
 
@@ -319,7 +319,7 @@ class ProcessDriver implements Driver {
   drop(uid: string): void {
     this.#seen.delete(uid);
     this.#looked.delete(uid);
-    this.#heir.drop(uid);
+    this.#standIn.drop(uid);
     this.#batches.drop(uid);
     this.#halted.delete(uid);
   }
@@ -329,7 +329,7 @@ class ProcessDriver implements Driver {
   }
 
   close(): void {
-    this.#heir.close();
+    this.#standIn.close();
     this.#listener = () => undefined;
     if (this.#keepers.count() === 0) removeLeftGroups(runName(this.#options.data));
     this.#keepers.close();

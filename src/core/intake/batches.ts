@@ -3,7 +3,7 @@
 import { indicesOf, labelOf, sumOf, type ElementBatch } from "../model/array";
 import type { TaskFinal } from "../model/end";
 import { attemptsIn, endIn } from "../model/pages";
-import type { Promised } from "../model/promised";
+import { shareOf } from "../model/promised";
 import type { TaskReport } from "../model/record";
 import type { Change, State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
@@ -64,20 +64,7 @@ export function takeResults(
   const places = Math.max(1, Math.min(batch.places, results.places));
   if (batch === known.batch && places === batch.places) return task;
   const label = batch.parts === known.batch.parts ? batch.label : labelOf(array.array, batch.parts);
-  return { ...task, batch: { ...batch, places, label }, promised: part(task.promised, places, batch.places) };
-}
-
-/** Returns what some of a batch's places hold. Each place holds the same, so that the amounts stay whole. */
-export function part(promised: Promised, places: number, of: number): Promised {
-  if (places === of) return promised;
-  const less = (amount: number): number => Math.round((amount / of) * places);
-  return {
-    ...promised,
-    cpu_milli: less(promised.cpu_milli),
-    memory_bytes: less(promised.memory_bytes),
-    disk_bytes: less(promised.disk_bytes),
-    countables: Object.fromEntries(Object.entries(promised.countables).map(([name, count]) => [name, less(count)])),
-  };
+  return { ...task, batch: { ...batch, places, label }, promised: shareOf(task.promised, places, batch.places) };
 }
 
 /** Takes in a batch's end: what has no result goes back where it has not begun, and else counts as the batch ended. */

@@ -20,6 +20,7 @@ import type { TryAgain } from "../model/pages";
 import type { State } from "../model/rows-state";
 import type { TaskRow } from "../model/rows-task";
 import type { RunRow } from "../model/rows-work";
+import { tasksOf, type Pass } from "./pass";
 import type { PlanLimits } from "./snapshot";
 
 /** An array of which something is being noted. */
@@ -169,6 +170,10 @@ export const placesLeft = ({ limit }: Pick<ArrayRun, "limit">, open: Iterable<Pi
   for (const { batch } of open) left -= batch?.places ?? 0;
   return left;
 };
+
+/** Returns whether an array has a batch that was not given up. */
+export const hasBatches = (pass: Pass, run_uid: string): boolean =>
+  tasksOf(pass, run_uid).some(({ written_off }) => written_off === null);
 
 /** Returns how many elements this round has still to hand out. */
 export const leftToHandOut = (array: ArrayRun): number =>

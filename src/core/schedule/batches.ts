@@ -1,10 +1,8 @@
 // Hands out the elements of an array: every node with room gets as many places as fit there, and elements that run in
 // them one after the other.
 
-import { freshUid } from "../fresh";
 import { HOUSE_LIMITS } from "../limits";
 import { labelOf, type ArrayRun, type ElementRange } from "../model/array";
-import { identityOf, newTask } from "../model/new-task";
 import type { Promised } from "../model/promised";
 import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
@@ -18,6 +16,7 @@ import { cardsOn, promiseOn } from "../place/promise";
 import { takeRoom, type Room } from "../place/room";
 import { bestRooms } from "../place/search";
 import type { Look } from "../place/shape";
+import { taskOf } from "./commit";
 
 /** How many elements a place gets while nobody knows how long they take. */
 const UNKNOWN_ELEMENTS = 4;
@@ -51,7 +50,8 @@ export function placeBatches(draft: PassDraft, look: Look, demand: Demand, most:
     if (parts.length === 0) break;
     const batch = batchOf(noted.array, parts, here);
     slot = slotAfterPlace(slot, run.version, slot.attempts + 1);
-    const task = taskOf(look, demand, room, { batch, attempt: slot.attempts, promised: times(one, batch.places) });
+    const numbers = { member: 0, attempt: slot.attempts, grant_until: slot.attempts };
+    const task = { ...taskOf(look, demand, room, times(one, batch.places), numbers), batch };
     takeRoom(look.rooms, room, task.promised);
     settleIn(look.rooms, room, task);
     draft.ops.push({ op: "place", task, slot, why: demand.why });
@@ -108,21 +108,3 @@ const times = (one: Promised, count: number): Promised => ({
   disk_bytes: one.disk_bytes * count,
   countables: Object.fromEntries(Object.entries(one.countables).map(([name, each]) => [name, each * count])),
 });
-
-function taskOf(
-  { pass, rooms, shape }: Look,
-  { owner, slot }: Demand,
-  { node }: Room,
-  { batch, attempt, promised }: Pick<TaskRow, "batch" | "attempt" | "promised">,
-): TaskRow {
-  return newTask({
-    uid: freshUid(pass.snapshot.seed, rooms.placed.length),
-    identity: identityOf(owner, { slot, member: 0, attempt }),
-    node,
-    promised,
-    batch,
-    unix_user: node.facts.accounts === "shared" || shape.account.is === "none" ? null : shape.account.name,
-    created_ms: pass.now_ms,
-    assigned_revision: pass.state.cluster.revision + 1,
-  });
-}

@@ -74,7 +74,8 @@ function startRun(draft: PassDraft, row: RunRow): void {
   setRun(draft, { ...run, state: "running", reason: null, started_ms: run.started_ms ?? pass.now_ms }, "placed");
 }
 
-function taskOf(
+/** Returns the task of an attempt that gets room, or a batch. */
+export function taskOf(
   { pass, rooms, shape }: Look,
   { owner, slot, spec }: Demand,
   { node }: Room,

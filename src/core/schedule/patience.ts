@@ -27,8 +27,6 @@ const MOST_KEPT_IN_ALL = 32;
  * to replace a task of its slot, which runs, is not known to wait.
  */
 function waitsSince({ tasks }: Pass, { owner, slot, slot_row }: Demand): Ms | null {
-  // An array that runs has room, and gets more as its own elements end.
-  if ("array" in owner && owner.array !== null && tasks.has(owner.uid)) return null;
   if (slot_row === null && "run" in owner) return owner.created_ms;
   const ended = Math.max(0, slot_row?.not_before_ms ?? 0, ...(slot_row?.ends ?? []).map(({ at_ms }) => at_ms));
   if ("run" in owner) return Math.max(owner.created_ms, ended);

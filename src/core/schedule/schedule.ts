@@ -10,7 +10,6 @@ import {
   draftAfter,
   runOf,
   stopTask,
-  tasksOf,
   waitOf,
   wakeAt,
   type Demand,
@@ -28,7 +27,7 @@ import { answerDue, type Need } from "../pass/presence";
 import type { Ms } from "../units";
 import { placeBatches } from "./batches";
 import { commit } from "./commit";
-import { leftToHandOut } from "../pass/elements";
+import { hasBatches, leftToHandOut } from "../pass/elements";
 import { becomeHeir, giveWay, noHeirs, noteWaiting, type Heirs } from "./heirs";
 import { settleOut } from "../place/company";
 import { companionsOf, type Companions } from "../place/companions";
@@ -118,15 +117,14 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
   const { draft, rooms, shapes } = now;
   const { pass } = draft;
   const look: Look = { pass, rooms, shape: shapeOf(pass, shapes, demand) };
+  if (look.shape.is_array) return scheduleArray(now, look, demand);
   const first = demand.stops_first;
   // Its turn comes once the other slot has shown that it runs well.
   if (first !== null && now.served.has(demand.owner.uid)) return;
   if (first !== null && isFollowed(now, first)) return notLookedAt(now, demand);
   if (demand.only !== null || first !== null || !hasFailed(look)) {
     if (isAtBound(now)) return notLookedAt(now, demand);
-    if ("array" in demand.owner && demand.owner.array !== null) {
-      if (placeArray(now, look, demand) || tasksOf(pass, demand.owner.uid).length > 0) return;
-    } else if (first === null ? place(draft, look, demand) : makeWay(draft, look, demand, first)) {
+    if (first === null ? place(draft, look, demand) : makeWay(draft, look, demand, first)) {
       now.placed += demand.spec.members;
       now.served.add(demand.owner.uid);
       if (first !== null) settleOut(rooms, first);
@@ -138,20 +136,32 @@ function scheduleOne(now: Scheduling, demand: Demand): void {
     now.served.add(demand.owner.uid);
     return;
   }
-  wakeAt(draft, keepRoom([look], [demand], look.shape));
-  for (const at_ms of renewedAt(look.shape.left_out, pass.now_ms)) wakeAt(draft, at_ms);
-  wait(now, demand, blockedBy(look, demand));
+  waitForRoom(now, look, demand);
 }
 
-/** Places batches of an array, as far as the bound on the pass goes. Returns whether it has placed any. */
-function placeArray(now: Scheduling, look: Look, demand: Demand): boolean {
-  const placed = placeBatches(now.draft, look, demand, now.draft.pass.limits.placements - now.placed);
-  now.placed += placed;
-  if (placed === 0) return false;
-  now.served.add(demand.owner.uid);
-  const { array = null } = runOf(now.draft.pass, now.draft, demand.owner.uid) ?? {};
+/**
+ * Places batches of an array, as far as there is room and the bound on the pass goes. An array that runs does not wait:
+ * it gets more room as its own elements end. What is left of it is passed by no heir all the same.
+ */
+function scheduleArray(now: Scheduling, look: Look, demand: Demand): void {
+  const { draft } = now;
+  const { uid } = demand.owner;
+  if (!hasFailed(look)) {
+    if (isAtBound(now)) return notLookedAt(now, demand);
+    const placed = placeBatches(draft, look, demand, draft.pass.limits.placements - now.placed);
+    now.placed += placed;
+    if (placed > 0) now.served.add(uid);
+  }
+  if (!now.served.has(uid) && !hasBatches(draft.pass, uid)) return waitForRoom(now, look, demand);
+  const { array = null } = runOf(draft.pass, draft, uid) ?? {};
   if (array !== null && leftToHandOut(array) > 0) noteWaiting(now.heirs, look, demand);
-  return true;
+}
+
+function waitForRoom(now: Scheduling, look: Look, demand: Demand): void {
+  const { draft } = now;
+  wakeAt(draft, keepRoom([look], [demand], look.shape));
+  for (const at_ms of renewedAt(look.shape.left_out, draft.pass.now_ms)) wakeAt(draft, at_ms);
+  wait(now, demand, blockedBy(look, demand));
 }
 
 function wait(

@@ -1,4 +1,4 @@
-// The agent is the heir of a keeper that died: for the tasks that live on it does what their keeper did. It caps and
+// The agent stands in for a keeper that died: for the tasks that live on it does what their keeper did. It caps and
 // marks their output, and when a main process has ended, it ends what that process left.
 
 import type { BootMs } from "../../core/units";
@@ -23,7 +23,7 @@ interface Inherited {
   readonly group: Group;
 }
 
-export interface HeirOptions {
+export interface StandInOptions {
   /** Returns the directories in which what runs of a task has its output. */
   readonly outputs: (uid: string) => readonly string[];
   /** The cap of each stream of a task's output. */
@@ -37,8 +37,8 @@ export interface HeirOptions {
   readonly over: (uid: string, looked: Looked) => void;
 }
 
-export class Heir {
-  readonly #options: HeirOptions;
+export class StandIn {
+  readonly #options: StandInOptions;
   readonly #inherited = new Map<string, Inherited>();
   /** The tasks at which the last look failed. */
   readonly #unlooked = new Set<string>();
@@ -46,7 +46,7 @@ export class Heir {
   readonly #failing = new Map<string, BootMs>();
   #watching: ReturnType<typeof setInterval> | null = null;
 
-  constructor(options: HeirOptions) {
+  constructor(options: StandInOptions) {
     this.#options = options;
   }
 
