@@ -1,11 +1,10 @@
 // Elements of an array per second, `/bin/true` each, on many places and on few, and what an element costs each part.
 
-import { Cluster } from "../../test/support/cluster";
-import { cpuMs, processesOf } from "../../test/support/processes";
+import type { Cluster } from "../../test/support/cluster";
 import { median, repeated, rounded, row, type Bench, type Row } from "./figure";
+import { SMALL, spent, startPlaces, type Part } from "./spent";
 import { Watched } from "./watched";
 
-const AGENTS = ["n1", "n2", "n3", "n4"];
 const DEADLINE_MS = 600_000;
 
 /** Returns the seconds from the request to the end of the array, as a watcher receives it. */
@@ -27,7 +26,7 @@ async function finish(cluster: Cluster, elements: number): Promise<number> {
   const job = {
     command: ["/bin/true"],
     array: `0-${elements - 1}`,
-    resources: { cpu: "10m", memory: "4MiB" },
+    resources: SMALL,
   };
   asked = (await client.run({ name: null, project: null, job, wait_for_nodes: false })).run;
   const seconds = ((await over) - started) / 1000;
@@ -35,38 +34,18 @@ async function finish(cluster: Cluster, elements: number): Promise<number> {
   return seconds;
 }
 
-/** Returns the CPU time used so far by each part. */
-function spent(cluster: Cluster): Readonly<Record<"server" | "agents" | "keepers", number>> {
-  const keepers = AGENTS.flatMap((name) =>
-    processesOf(cluster.dataOf(name))
-      .filter(({ command }) => /\bkeeper\b/.test(command))
-      .map(({ pid }) => pid),
-  );
-  const sum = (pids: readonly number[]): number => pids.reduce((all, pid) => all + cpuMs(pid), 0);
-  return {
-    server: sum([cluster.server?.pid ?? 0]),
-    agents: sum(AGENTS.map((name) => cluster.agent(name).pid)),
-    keepers: sum(keepers),
-  };
-}
-
 /** What an element may cost beside its own process, in ms of CPU. */
 const MOST_MS = { server: 0.05, agents: 0.05, keepers: 0.3 } as const;
 
 async function measured(elements: number, places: number, runs: number): Promise<Row[]> {
-  const share = places / AGENTS.length;
-  const cluster = await Cluster.start({
-    name: "bench",
-    agents: AGENTS,
-    capacity: `cpu=${share * 10}m,memory=${share * 4}MiB`,
-  });
+  const cluster = await startPlaces(places);
   try {
     await finish(cluster, 200);
     const before = spent(cluster);
     const seconds = median(await repeated(runs, async () => finish(cluster, elements)));
     const after = spent(cluster);
     const what = `array of ${elements.toLocaleString("en-US")} on ${places} places`;
-    const cost = (part: keyof typeof MOST_MS): Row => {
+    const cost = (part: Part): Row => {
       const each = (after[part] - before[part]) / elements / runs;
       return row(`${what}: CPU of the ${part} an element`, each, "ms", { at_most: MOST_MS[part] });
     };

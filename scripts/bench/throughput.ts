@@ -1,15 +1,15 @@
 // Finished jobs per second through the whole path: request, plan, agent, process, report, commit. Room is refilled when
 // an end arrives, so that few places must not mean waiting for a tick.
 
-import { Cluster } from "../../test/support/cluster";
-import { cpuMs, processesOf } from "../../test/support/processes";
+import type { Cluster } from "../../test/support/cluster";
+import { cpuMs } from "../../test/support/processes";
 import { concurrently, median, repeated, rounded, row, type Bench, type Row } from "./figure";
+import { SMALL, spent, startPlaces } from "./spent";
 import { Watched } from "./watched";
 
-const AGENTS = ["n1", "n2", "n3", "n4"];
 const SUBMITTERS = 16;
 const DEADLINE_MS = 300_000;
-const JOB = { command: ["/bin/true"], resources: { cpu: "10m", memory: "4MiB" } };
+const JOB = { command: ["/bin/true"], resources: SMALL };
 
 /** Returns the seconds from the first request to the last end that a watcher receives. */
 async function finishAll(cluster: Cluster, jobs: number): Promise<number> {
@@ -37,35 +37,15 @@ async function finishAll(cluster: Cluster, jobs: number): Promise<number> {
   return seconds;
 }
 
-/** Returns the CPU time used so far by each part. Other load on the machine changes CPU time less than wall time. */
-function spent(cluster: Cluster): Record<string, number> {
-  const keepers = AGENTS.flatMap((name) =>
-    processesOf(cluster.dataOf(name))
-      .filter(({ command }) => /\bkeeper\b/.test(command))
-      .map(({ pid }) => pid),
-  );
-  const agents = AGENTS.map((name) => cluster.agent(name).pid);
-  const sum = (pids: readonly number[]): number => pids.reduce((all, pid) => all + cpuMs(pid), 0);
-  return {
-    server: sum([cluster.server?.pid ?? 0]),
-    agents: sum(agents),
-    keepers: sum(keepers),
-    submitters: sum([process.pid]),
-  };
-}
+const used = (cluster: Cluster): Record<string, number> => ({ ...spent(cluster), submitters: cpuMs(process.pid) });
 
 async function measured(jobs: number, places: number, runs: number): Promise<Row[]> {
-  const share = places / AGENTS.length;
-  const cluster = await Cluster.start({
-    name: "bench",
-    agents: AGENTS,
-    capacity: `cpu=${share * 10}m,memory=${share * 4}MiB`,
-  });
+  const cluster = await startPlaces(places);
   try {
     await finishAll(cluster, 50);
-    const before = spent(cluster);
+    const before = used(cluster);
     const seconds = median(await repeated(runs, async () => finishAll(cluster, jobs)));
-    const after = spent(cluster);
+    const after = used(cluster);
     const shares = Object.entries(after).map(
       ([part, ms]) => `${part} ${rounded((ms - (before[part] ?? 0)) / jobs / runs)}`,
     );

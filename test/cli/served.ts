@@ -3,7 +3,7 @@
 import { dispatch } from "../../src/cli/dispatch";
 import { parseListen } from "../../src/server/http/listen";
 import { closePort, openPort } from "../../src/server/socket";
-import { makeStage, type Stage } from "../server/stage";
+import { makeStage, type Stage, type StageOptions } from "../server/stage";
 import { stage as cliStage } from "./stage";
 
 export interface Command {
@@ -23,8 +23,8 @@ export interface Served {
   close(): Promise<void>;
 }
 
-export async function served(): Promise<Served> {
-  const stage = await makeStage();
+export async function served(options: StageOptions = {}): Promise<Served> {
+  const stage = await makeStage(options);
   const { api, app, tls, tokens } = stage;
   const port = openPort(app, api.quotas, api.sessions.handlers, parseListen("127.0.0.1:0"), tls);
   const url = `https://127.0.0.1:${port.port}`;

@@ -8,11 +8,11 @@ import { ELEMENTS, elementsOf, nothingRead, takeLines, type ElementsRead } from 
 import { textIn } from "../../src/agent/tasks/checked";
 import { sizeOf, type ElementResult } from "../../src/core/model/array";
 import type { TaskExit } from "../../src/core/model/end";
-import { randomHex } from "../../src/os/dice";
 import { connectLines, type LinePeer } from "../../src/os/files/lines";
 import { wholeLines } from "../../src/os/files/task-files";
 import { own } from "../../src/os/process/own";
 import { KEEPER_COMMAND } from "./fixtures/keeper";
+import { orderOf } from "./orders";
 import type { Site } from "./tasks";
 import { waitUntil } from "./wait";
 
@@ -22,22 +22,7 @@ export function batchOf(
   batch: Partial<ElementsOrder> = {},
   over: Partial<TaskOrder> = {},
 ): OrderOfBatch {
-  const uid = over.uid ?? randomHex(16);
-  const order: TaskOrder = {
-    uid,
-    name: "t",
-    argv: ["/bin/sh", "-c", script],
-    env: { PATH: "/usr/bin:/bin", ORCH_TASK: uid },
-    workdir: "/",
-    home: "/",
-    account: null,
-    limits: { cpu_milli: 100, memory_bytes: null, pids: 1_000 },
-    oom_score_adj: 0,
-    marker: `ORCH_TASK=${uid}`,
-    stop: { signal: "TERM", grace_ms: 200 },
-    lease_ms: null,
-    log_cap_bytes: 1_000_000,
-    held: null,
+  const order = orderOf(script, {
     batch: {
       parts: [[0, 9]],
       round: 1,
@@ -49,7 +34,7 @@ export function batchOf(
       ...batch,
     },
     ...over,
-  };
+  });
   if (!isOfBatch(order)) throw new Error("no batch");
   return order;
 }

@@ -11,6 +11,8 @@ import { openTaskStore, type TaskStore } from "../../src/agent/tasks/store";
 import type { Orphan } from "../../src/core/model/rows-node";
 import type { Promised } from "../../src/core/model/promised";
 import type { Fence } from "../../src/core/agent/fence";
+import type { AgentView } from "../../src/core/agent/step";
+import type { RecordEnd } from "../../src/core/model/end";
 import type { Assignment, Seen, Stamp, TaskRecord } from "../../src/core/model/record";
 import { MIB } from "../../src/core/units";
 import { bootMs } from "../../src/os/clock";
@@ -82,6 +84,38 @@ export const recordFor = (assignment: Assignment): TaskRecord => ({
   verdict: null,
   end: null,
 });
+
+/** What an agent's core looks at: tasks on a machine where all is well. `over` replaces any other field. */
+export const viewOf = (records: readonly TaskRecord[], over: Partial<AgentView> = {}): AgentView => ({
+  records: new Map(records.map((record) => [record.assignment.uid, record])),
+  seen: new Map(),
+  busy: new Set(),
+  signalled: new Map(),
+  reserved: new Set(),
+  boot_id: bootId(),
+  now_ms: 0,
+  begun_ms: 0,
+  capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1, countables: {} },
+  devices: [],
+  unreadable: [],
+  blames: new Map(),
+  blocked: new Map(),
+  fetching: new Map(),
+  heard_ms: null,
+  ...over,
+});
+
+/** The end of a task that succeeded without a successor. */
+export const SUCCEEDED: RecordEnd = {
+  state: "succeeded",
+  exit_code: 0,
+  signal: null,
+  reason: null,
+  peak_memory_bytes: null,
+  started_ms: 20,
+  finished_ms: 90,
+  next_uid: null,
+};
 
 export interface SiteOptions {
   readonly version?: string;

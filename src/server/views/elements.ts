@@ -1,7 +1,7 @@
 // What became of the elements of an array, from the pages of their states.
 
 import { countOf, type ElementEnd, type ElementRange, isIn, joined, numberAt, sayArray } from "../../core/model/array";
-import { attemptsIn, causeIn, endIn, PAGE_ELEMENTS, pageKey, pageOf, statesIn } from "../../core/model/pages";
+import { attemptsIn, causeIn, endIn, kindsIn, PAGE_ELEMENTS, pageKey, pageOf, statesIn } from "../../core/model/pages";
 import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
@@ -59,7 +59,9 @@ export function elementsOf(known: Known, run: RunRow, { from, limit, state: want
   const total = countOf(array);
   const out = handedOut(known, run);
   for (let page = pageOf(from); page * PAGE_ELEMENTS < total; page++) {
-    const states = statesIn(pageOfRun(known, run, page));
+    const text = pageOfRun(known, run, page);
+    if (wanted !== undefined && !mayHave(kindsIn(text), page, out, wanted)) continue;
+    const states = statesIn(text);
     for (let index = Math.max(from, page * PAGE_ELEMENTS); index < total; index++) {
       const state = states[index - page * PAGE_ELEMENTS];
       if (state === undefined) break;
@@ -79,7 +81,23 @@ export function elementAt(known: Known, run: RunRow, index: number): ElementView
   return found.view;
 }
 
-const isWanted = ({ state }: ElementView, wanted: ElementWish["state"]): boolean =>
+/** Returns whether an element of a page may be wanted, so that a long array is not looked at one by one. */
+function mayHave(
+  kinds: readonly string[],
+  page: number,
+  out: readonly ElementRange[],
+  wanted: ElementView["state"],
+): boolean {
+  const first = page * PAGE_ELEMENTS;
+  const isOut = (): boolean => out.some(([from, to]) => to >= first && from < first + PAGE_ELEMENTS);
+  return kinds.some((state) => {
+    const end = endIn(state);
+    if (end !== null) return isWanted(overOf(end), wanted);
+    return wanted === "assigned" ? isOut() : wanted === "pending" || wanted === "cancelled";
+  });
+}
+
+const isWanted = ({ state }: Pick<ElementView, "state">, wanted: ElementWish["state"]): boolean =>
   wanted === undefined ||
   (wanted === "failed" ? isElementOver({ state }) && state !== "succeeded" && state !== "cancelled" : state === wanted);
 

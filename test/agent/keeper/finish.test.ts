@@ -9,6 +9,7 @@ import { finish } from "../../../src/agent/keeper/finish";
 import { Guard } from "../../../src/agent/keeper/guard";
 import { parseAttempt } from "../../../src/agent/tasks/taskdir";
 import { own } from "../../../src/os/process/own";
+import { orderOf } from "../../support/orders";
 import { isAlive } from "../../support/processes";
 import { waitUntil } from "../../support/wait";
 
@@ -23,22 +24,7 @@ const claim = join(dir, "claim");
 /** A task whose main process has ended, and whose control group is a plain directory. */
 function heldIn(group: string): HeldTask {
   return {
-    order: {
-      uid: "u",
-      name: "t",
-      argv: ["true"],
-      env: {},
-      workdir: null,
-      home: "/",
-      account: null,
-      limits: { cpu_milli: 1, memory_bytes: null, pids: 1 },
-      oom_score_adj: 0,
-      marker: `ORCH_TASK=${dir}`,
-      stop: { signal: "TERM", grace_ms: 0 },
-      lease_ms: null,
-      log_cap_bytes: 1,
-      held: null,
-    },
+    order: orderOf("true", { marker: `ORCH_TASK=${dir}`, stop: { signal: "TERM", grace_ms: 0 } }),
     dir,
     claim: openSync(claim, "a+"),
     group: [group],

@@ -28,6 +28,7 @@ import { deviceNumber } from "../../../src/os/device-deny";
 import { randomHex } from "../../../src/os/dice";
 import { bareBaseOf, kindsOfGroups } from "../../support/hierarchies";
 import { isAlive } from "../../support/processes";
+import { orderOf } from "../../support/orders";
 
 const dir = mkdtempSync(join(tmpdir(), "orch-groups-"));
 const name = `test-${randomHex(4)}`;
@@ -43,25 +44,9 @@ afterAll(() => {
 });
 
 function orderFor(script: string, over: Partial<TaskOrder> = {}): TaskOrder {
-  const uid = randomHex(16);
-  mkdirSync(join(dir, uid));
-  return {
-    uid,
-    name: "t",
-    argv: ["/bin/sh", "-c", script],
-    env: { PATH: "/usr/bin:/bin", ORCH_TASK: uid },
-    workdir: "/",
-    home: "/",
-    account: null,
-    limits: { cpu_milli: 500, memory_bytes: null, pids: 1_000 },
-    oom_score_adj: 0,
-    marker: `ORCH_TASK=${uid}`,
-    stop: { signal: "TERM", grace_ms: 0 },
-    lease_ms: null,
-    log_cap_bytes: 1,
-    held: null,
-    ...over,
-  };
+  const order = orderOf(script, { limits: { cpu_milli: 500, memory_bytes: null, pids: 1_000 }, ...over });
+  mkdirSync(join(dir, order.uid));
+  return order;
 }
 
 const around = {

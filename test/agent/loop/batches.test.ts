@@ -6,21 +6,10 @@ import { createReports, type Situation, type TaskReports } from "../../../src/ag
 import type { BatchSoFar } from "../../../src/core/agent/results";
 import { endOfPage } from "../../../src/core/agent/results";
 import type { ElementResult } from "../../../src/core/model/array";
-import type { RecordEnd } from "../../../src/core/model/end";
 import type { Seen, TaskRecord, TaskReport } from "../../../src/core/model/record";
 import { batchFor } from "../../support/batch-keeper";
-import { makeSite, type OpenTasks, recordFor, type Site } from "../../support/tasks";
+import { makeSite, type OpenTasks, recordFor, type Site, SUCCEEDED } from "../../support/tasks";
 
-const SUCCEEDED: RecordEnd = {
-  state: "succeeded",
-  exit_code: 0,
-  signal: null,
-  reason: null,
-  peak_memory_bytes: null,
-  started_ms: 20,
-  finished_ms: 90,
-  next_uid: null,
-};
 const alive = (places: number): Seen => ({
   claimed: true,
   process: { is: "alive", handle: { pid: null }, started_ms: 20, places },

@@ -2,41 +2,24 @@
 // nodes, whose rows are written by hand.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { dispatch } from "../../../src/cli/dispatch";
 import type { ArrayRun } from "../../../src/core/model/array";
 import { pageWith } from "../../../src/core/model/pages";
 import type { RunRow } from "../../../src/core/model/rows-work";
-import { parseListen } from "../../../src/server/http/listen";
-import { closePort, openPort } from "../../../src/server/socket";
 import { buildFinal, buildTask } from "../../support/build";
 import { NO_LAWS } from "../../support/moment";
 import { waitUntil } from "../../support/wait";
-import { makeStage, type Stage } from "../../server/stage";
-import { stage as cliStage } from "../stage";
+import type { Stage } from "../../server/stage";
+import { served, type Command, type Served } from "../served";
 
+let server: Served;
 let stage: Stage;
-let port: ReturnType<typeof openPort>;
 beforeEach(async () => {
-  stage = await makeStage({ laws: NO_LAWS });
-  const { api, app, tls } = stage;
-  port = openPort(app, api.quotas, api.sessions.handlers, parseListen("127.0.0.1:0"), tls);
+  server = await served({ laws: NO_LAWS });
+  ({ stage } = server);
 });
-afterEach(async () => {
-  await closePort(port);
-  await stage.close();
-});
+afterEach(async () => server.close());
 
-interface Command {
-  readonly code: Promise<number>;
-  readonly out: () => string;
-  readonly err: () => string;
-}
-
-function orch(...argv: string[]): Command {
-  const env = { ORCH_URL: `https://127.0.0.1:${port.port}`, ORCH_TOKEN: stage.tokens["alice"] ?? "" };
-  const { host, out, err } = cliStage({ env, cwd: "/tmp" });
-  return { code: dispatch(argv, host), out, err };
-}
+const orch = (...argv: string[]): Command => server.orch("alice", ...argv);
 
 const said = async ({ code, out, err }: Command): Promise<unknown> => [await code, out() + err()];
 

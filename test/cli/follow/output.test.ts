@@ -2,45 +2,28 @@
 // whose agent is played by hand, so that a log ends in every way in which it can.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { dispatch } from "../../../src/cli/dispatch";
-import { parseListen } from "../../../src/server/http/listen";
-import { closePort, openPort } from "../../../src/server/socket";
 import type { Tail } from "../../../src/core/model/end";
 import type { TaskRow } from "../../../src/core/model/rows-task";
 import { reportOf } from "../../support/reports";
 import { waitUntil } from "../../support/wait";
 import { handAgent, type HandAgent } from "../../server/hand-agent";
-import { makeStage, type Stage } from "../../server/stage";
-import { stage as cliStage } from "../stage";
+import type { Stage } from "../../server/stage";
+import { served, type Command, type Served } from "../served";
 
+let server: Served;
 let stage: Stage;
-let port: ReturnType<typeof openPort>;
 let agent: HandAgent;
 /** How many of the logs that the server has opened are answered. */
 let opened = 0;
 beforeEach(async () => {
-  stage = await makeStage();
-  const { api, app, tls } = stage;
-  port = openPort(app, api.quotas, api.sessions.handlers, parseListen("127.0.0.1:0"), tls);
+  server = await served();
+  ({ stage } = server);
   agent = await handAgent(stage, "n1");
   opened = 0;
 });
-afterEach(async () => {
-  await closePort(port);
-  await stage.close();
-});
+afterEach(async () => server.close());
 
-interface Command {
-  readonly code: Promise<number>;
-  readonly out: () => string;
-  readonly err: () => string;
-}
-
-function orch(...argv: string[]): Command {
-  const env = { ORCH_URL: `https://127.0.0.1:${port.port}`, ORCH_TOKEN: stage.tokens["alice"] ?? "" };
-  const { host, out, err } = cliStage({ env, cwd: "/tmp" });
-  return { code: dispatch(argv, host), out, err };
-}
+const orch = (...argv: string[]): Command => server.orch("alice", ...argv);
 
 /** Begins an attached run, and reports that it runs. */
 async function begun(...flags: string[]): Promise<Command & { readonly task: TaskRow }> {
@@ -137,7 +120,7 @@ describe("an attached run", () => {
 describe("whoever reads the API without orch", () => {
   /** Follows with curl. Returns its exit code and the bytes. */
   async function curl(task: TaskRow, act: (stream: number) => unknown): Promise<{ code: number; text: string }> {
-    const url = `https://127.0.0.1:${port.port}/v1/tasks/${task.uid}/logs?follow=true`;
+    const url = `${server.url}/v1/tasks/${task.uid}/logs?follow=true`;
     const line = ["curl", "-skN", "-H", `authorization: Bearer ${stage.tokens["alice"]}`, url];
     const child = Bun.spawn(line, { stdout: "pipe", stderr: "inherit" });
     await act(await next("stdout"));

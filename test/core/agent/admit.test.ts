@@ -6,7 +6,7 @@ import { reportOf } from "../../../src/core/agent/report";
 import { ADMISSION_DEADLINE_MS, step } from "../../../src/core/agent/step";
 import type { Seen, TaskRecord } from "../../../src/core/model/record";
 import { GIB } from "../../../src/core/units";
-import { assignmentFor, recordFor } from "../../support/tasks";
+import { assignmentFor, recordFor, viewOf } from "../../support/tasks";
 
 const CAPACITY = { cpu_milli: 10_000, memory_bytes: 64 * GIB, disk_bytes: 0, countables: {} };
 const WHY = "is checked before it is used again after 12";
@@ -94,25 +94,7 @@ describe("a machine's room", () => {
 test("a task says what its card waits for, and is turned away with it when that takes too long", () => {
   const record = wanting("a", null, 1_000);
   const { uid } = record.assignment;
-  const records = new Map([[uid, record]]);
-  const at = (now_ms: number) =>
-    step({
-      records,
-      seen: new Map(),
-      busy: new Set(),
-      signalled: new Map(),
-      reserved: new Set(),
-      boot_id: record.boot_id,
-      now_ms,
-      begun_ms: 0,
-      capacity: CAPACITY,
-      devices: [card("a", WHY)],
-      unreadable: [],
-      blocked: new Map(),
-      fetching: new Map(),
-      blames: new Map(),
-      heard_ms: null,
-    });
+  const at = (now_ms: number) => step(viewOf([record], { now_ms, capacity: CAPACITY, devices: [card("a", WHY)] }));
   const first = at(2_000);
   expect(first.actions).toEqual([]);
   const context = {
@@ -121,7 +103,7 @@ test("a task says what its card waits for, and is turned away with it when that 
     lacking: first.lacking,
     blocked: new Map(),
     fetching: new Map(),
-    records,
+    records: new Map([[uid, record]]),
     tail: () => null,
   };
   expect(reportOf(record, undefined, context).reported).toMatchObject({

@@ -11,7 +11,7 @@ import { shareOf } from "../../../src/core/model/promised";
 import type { Seen, TaskRecord } from "../../../src/core/model/record";
 import { GIB } from "../../../src/core/units";
 import { batchFor } from "../../support/batch-keeper";
-import { assignmentFor, recordFor } from "../../support/tasks";
+import { assignmentFor, recordFor, SUCCEEDED, viewOf } from "../../support/tasks";
 
 const CAPACITY = { cpu_milli: 800, memory_bytes: 64 * GIB, disk_bytes: 0, countables: {} };
 const aliveWith = (places: number | undefined): Seen => ({
@@ -21,23 +21,8 @@ const aliveWith = (places: number | undefined): Seen => ({
 const batch = recordFor(batchFor(100, 8));
 const { uid } = batch.assignment;
 
-const viewOf = (records: readonly TaskRecord[], seen: ReadonlyMap<string, Seen>, now_ms = 0): AgentView => ({
-  records: new Map(records.map((one) => [one.assignment.uid, one])),
-  seen,
-  busy: new Set(),
-  signalled: new Map(),
-  reserved: new Set(),
-  boot_id: batch.boot_id,
-  now_ms,
-  begun_ms: 0,
-  capacity: CAPACITY,
-  devices: [],
-  unreadable: [],
-  blocked: new Map(),
-  fetching: new Map(),
-  blames: new Map(),
-  heard_ms: null,
-});
+const look = (records: readonly TaskRecord[], seen: ReadonlyMap<string, Seen>, now_ms = 0): AgentView =>
+  viewOf(records, { seen, now_ms, capacity: CAPACITY });
 
 describe("what a batch holds", () => {
   test("is its promise, less the places that were given up", () => {
@@ -56,7 +41,7 @@ describe("what a batch holds", () => {
   test("leaves room for the next task", () => {
     const next = recordFor(assignmentFor("true", { promised: { ...batch.assignment.promised, cpu_milli: 500 } }));
     const admitted = (places: number) =>
-      admit(viewOf([batch, next], new Map([[uid, aliveWith(places)]]))).admitted.has(next.assignment.uid);
+      admit(look([batch, next], new Map([[uid, aliveWith(places)]]))).admitted.has(next.assignment.uid);
     expect([8, 4, 3].map(admitted)).toEqual([false, false, true]);
   });
 });
@@ -64,16 +49,16 @@ describe("what a batch holds", () => {
 describe("a batch", () => {
   test("is not ended for the time limit of its elements while its keeper may end each of them", () => {
     const limited = recordFor({ ...batch.assignment, time_limit_ms: 5 });
-    const decided = step(viewOf([limited], new Map([[uid, aliveWith(8)]]), 1_000));
+    const decided = step(look([limited], new Map([[uid, aliveWith(8)]]), 1_000));
     expect(decided.actions).toEqual([]);
-    const unlimited = step(viewOf([batch], new Map([[uid, aliveWith(8)]]), 1_000_000));
+    const unlimited = step(look([batch], new Map([[uid, aliveWith(8)]]), 1_000_000));
     expect(unlimited).toMatchObject({ actions: [], wake_at_ms: null });
   });
   test("is ended once all of its elements are over their time limit, since its keeper must be dead", () => {
     const limited = recordFor({ ...batch.assignment, time_limit_ms: 5 });
     const { begins_for_ms } = limited.assignment.batch ?? { begins_for_ms: 0 };
     const over_ms = begins_for_ms + 5 + limited.assignment.stop.grace_ms + 10_000;
-    const at = (now_ms: number) => step(viewOf([limited], new Map([[uid, aliveWith(8)]]), now_ms));
+    const at = (now_ms: number) => step(look([limited], new Map([[uid, aliveWith(8)]]), now_ms));
     expect(at(over_ms - 1)).toMatchObject({ actions: [], wake_at_ms: over_ms });
     expect(at(over_ms).actions).toMatchObject([{ do: "signal", uid, stop: { by: "time_limit" } }]);
   });
@@ -84,7 +69,7 @@ describe("a batch", () => {
       restart: { ...batch.assignment.restart, offline: true },
     });
     const vanished: Seen = { claimed: true, process: { is: "vanished", rebooted: false, why: "its keeper died" } };
-    expect(step(viewOf([granted], new Map([[uid, vanished]]))).actions).toMatchObject([
+    expect(step(look([granted], new Map([[uid, vanished]]))).actions).toMatchObject([
       { do: "end", next: null, end: { state: "unknown", next_uid: null } },
     ]);
   });
@@ -118,19 +103,7 @@ describe("its report", () => {
     });
   });
   test("tells the end with the last results, and until then that it runs, or stops", () => {
-    const over: TaskRecord = {
-      ...batch,
-      end: {
-        state: "succeeded",
-        exit_code: 0,
-        signal: null,
-        reason: null,
-        peak_memory_bytes: null,
-        started_ms: 20,
-        finished_ms: 90,
-        next_uid: null,
-      },
-    };
+    const over: TaskRecord = { ...batch, end: SUCCEEDED };
     const so_far = { results: results(10), places: 1, only: null };
     const tell = (record: TaskRecord, from: number, room?: number) =>
       reportOf(record, undefined, CONTEXT, { so_far, from, room }).reported;

@@ -7,7 +7,7 @@ import { endOfExit, endWithoutResult } from "../../../src/core/agent/ending";
 import { reportOf } from "../../../src/core/agent/report";
 import { ADMISSION_DEADLINE_MS, step, type AgentView } from "../../../src/core/agent/step";
 import type { Seen, TaskRecord, Verb } from "../../../src/core/model/record";
-import { assignmentFor, recordFor } from "../../support/tasks";
+import { assignmentFor, recordFor, viewOf } from "../../support/tasks";
 
 const NOW_MS = 1_000_000;
 const promised = { ...assignmentFor("true").promised, cpu_milli: 1_000, memory_bytes: 1 };
@@ -23,26 +23,8 @@ const taken = { signal: "TERM", grace_ms: 1_000, why: "its turn has not come", a
 const seenOf = (...records: readonly TaskRecord[]): ReadonlyMap<string, Seen> =>
   new Map(records.map(({ assignment }) => [assignment.uid, alive]));
 
-function look(records: readonly TaskRecord[], over: Partial<AgentView> = {}): AgentView {
-  return {
-    records: new Map(records.map((record) => [record.assignment.uid, record])),
-    seen: new Map(),
-    busy: new Set(),
-    signalled: new Map(),
-    reserved: new Set(),
-    boot_id: first.boot_id,
-    now_ms: NOW_MS,
-    begun_ms: 0,
-    capacity: CAPACITY,
-    devices: [],
-    unreadable: [],
-    blames: new Map(),
-    blocked: new Map(),
-    fetching: new Map(),
-    heard_ms: NOW_MS,
-    ...over,
-  };
-}
+const look = (records: readonly TaskRecord[], over: Partial<AgentView> = {}): AgentView =>
+  viewOf(records, { now_ms: NOW_MS, capacity: CAPACITY, heard_ms: NOW_MS, ...over });
 
 const startsOf = (view: AgentView): string[] =>
   step(view).actions.flatMap((action) => (action.do === "start" ? action.uid : []));

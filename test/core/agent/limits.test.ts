@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { step } from "../../../src/core/agent/step";
 import type { Action, Asked, Seen, TaskRecord } from "../../../src/core/model/record";
 import { batchFor } from "../../support/batch-keeper";
-import { assignmentFor, recordFor } from "../../support/tasks";
+import { assignmentFor, recordFor, viewOf } from "../../support/tasks";
 
 const LIMIT_MS = 60_000;
 const GRACE_MS = 3_000;
@@ -20,23 +20,9 @@ function turn(
   of: TaskRecord = record,
   begun_ms = now_ms,
 ): Action | null {
-  const { actions } = step({
-    records: new Map([[uid, of]]),
-    seen: new Map([[uid, { claimed: true, process }]]),
-    busy: new Set(),
-    signalled: new Map(asked === null ? [] : [[uid, asked]]),
-    reserved: new Set(),
-    boot_id: record.boot_id,
-    now_ms,
-    begun_ms,
-    capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1, countables: {} },
-    devices: [],
-    unreadable: [],
-    blames: new Map(),
-    blocked: new Map(),
-    fetching: new Map(),
-    heard_ms: null,
-  });
+  const seen = new Map([[uid, { claimed: true, process }]]);
+  const signalled = new Map(asked === null ? [] : [[uid, asked]]);
+  const { actions } = step(viewOf([of], { seen, signalled, now_ms, begun_ms }));
   return actions[0] ?? null;
 }
 

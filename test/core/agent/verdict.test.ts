@@ -5,7 +5,7 @@ import { BLAME_WITHIN_MS } from "../../../src/core/model/findings";
 import type { TaskExit } from "../../../src/core/model/end";
 import type { Action, Seen, TaskRecord } from "../../../src/core/model/record";
 import { step } from "../../../src/core/agent/step";
-import { assignmentFor, recordFor } from "../../support/tasks";
+import { assignmentFor, recordFor, viewOf } from "../../support/tasks";
 
 const WHY = "lost its GPU: XID 79, fallen off the bus";
 const alive: Seen["process"] = { is: "alive", handle: { pid: 7 }, started_ms: 1_000 };
@@ -33,25 +33,17 @@ function turn({ now_ms, process, record = {}, blame_ms, signalled = false }: Tur
   const stop = { signal: "INT", grace_ms: 3_000 };
   const base = { ...recordFor(assignmentFor("true", { stop })), ...record };
   const { uid } = base.assignment;
-  const { actions } = step({
-    records: new Map([[uid, base]]),
-    seen: new Map([[uid, { claimed: true, process }]]),
-    busy: new Set(),
-    signalled: new Map(signalled ? [[uid, { by: "device_fault", why: "", at_ms: 0 }]] : []),
-    reserved: new Set(),
-    boot_id: base.boot_id,
-    now_ms,
-    begun_ms: 0,
-    capacity: { cpu_milli: 1, memory_bytes: 1, disk_bytes: 1, countables: {} },
-    devices: [],
-    unreadable: [],
-    blocked: new Map(),
-    fetching: new Map(),
-    blames: new Map(
-      blame_ms === undefined ? [] : [[uid, { why: "XID 31: the task's own memory fault", at_ms: blame_ms }]],
-    ),
-    heard_ms: null,
-  });
+  const blame =
+    blame_ms === undefined ? [] : [[uid, { why: "XID 31: the task's own memory fault", at_ms: blame_ms }] as const];
+  const asked = { by: "device_fault", why: "", at_ms: 0 } as const;
+  const { actions } = step(
+    viewOf([base], {
+      seen: new Map([[uid, { claimed: true, process }]]),
+      signalled: new Map(signalled ? [[uid, asked]] : []),
+      blames: new Map(blame),
+      now_ms,
+    }),
+  );
   return actions[0] ?? null;
 }
 

@@ -6,31 +6,15 @@ import { admit } from "../../../src/core/agent/admit";
 import { endWithoutResult } from "../../../src/core/agent/ending";
 import { ADMISSION_DEADLINE_MS, BLOCKED_DEADLINE_MS, step, type AgentView } from "../../../src/core/agent/step";
 import type { Seen, TaskRecord } from "../../../src/core/model/record";
-import { assignmentFor, recordFor } from "../../support/tasks";
+import { assignmentFor, recordFor, viewOf } from "../../support/tasks";
 
 const NOW_MS = 1_000_000;
 const CAPACITY = { cpu_milli: 1_000, memory_bytes: 1e9, disk_bytes: 0, countables: {} };
 
-function view(record: TaskRecord, over: Partial<AgentView> = {}): AgentView {
-  return {
-    records: new Map([[record.assignment.uid, record]]),
-    seen: new Map(),
-    busy: new Set(),
-    signalled: new Map(),
-    reserved: new Set([record.assignment.uid]),
-    boot_id: record.boot_id,
-    now_ms: NOW_MS,
-    begun_ms: 0,
-    capacity: CAPACITY,
-    devices: [],
-    unreadable: [],
-    blames: new Map(),
-    blocked: new Map(),
-    fetching: new Map(),
-    heard_ms: NOW_MS,
-    ...over,
-  };
-}
+const view = (record: TaskRecord, over: Partial<AgentView> = {}): AgentView => {
+  const reserved = new Set([record.assignment.uid]);
+  return viewOf([record], { reserved, now_ms: NOW_MS, capacity: CAPACITY, heard_ms: NOW_MS, ...over });
+};
 
 describe("a start that may have been ordered is claimed before its end is told", () => {
   const { promised } = assignmentFor("true");

@@ -72,6 +72,18 @@ describe("elements", () => {
     expect(states(run, { state: "failed", from: 2, limit: 1 })).toBe("104 failed KILL");
     expect(states(run, { state: "lost" })).toBe("108 lost");
   });
+  test("of one state are those that the whole list shows with it", () => {
+    const out = [batch(run, 1, [[8, 8]]), batch(run, 2, [[1_400, 1_402]])];
+    for (const of of [run, { ...run, state: "cancelled" } as const])
+      for (const pages of [true, false]) {
+        const whole = states(of, { limit: 9_999 }, out, pages).split(", ");
+        expect(whole).toHaveLength(2_500);
+        for (const state of ["pending", "assigned", "succeeded", "lost", "stopped", "unknown", "cancelled"] as const)
+          expect(states(of, { limit: 9_999, state }, out, pages).split(", ").filter(Boolean)).toEqual(
+            whole.filter((line) => line.split(" ")[1] === state),
+          );
+      }
+  });
   test("end with the last one of the array, also where no page is there", () => {
     expect(states(run, { from: 2_498 }, [], false)).toBe("5096 pending  0, 5098 pending  0");
   });
