@@ -3,7 +3,7 @@
 
 import { messageOf } from "../../os/errors";
 import { isInputGiven, self, standardInput } from "../../os/files/private-files";
-import { complainNow } from "../../os/streams";
+import { complainNow, mayBeTerminal, writeNow } from "../../os/streams";
 import type { Host, Sink, InputSource } from "../host";
 import { UsageError } from "../failure";
 import type { Parts } from "../parts";
@@ -33,18 +33,28 @@ export function processHost(
   let isJob = false;
   let needsReader = true;
   let isWhole = true;
-  const out = sinkOf(process.stdout, env, (error) => {
-    if (isService || (error.code === "EPIPE" && !needsReader)) return;
-    const { exit, line } = lostOutput(error, isJob);
-    if (line !== "") complainNow(line);
-    end(exit);
-  });
+  const out = sinkOf(
+    1,
+    () => process.stdout,
+    env,
+    (error) => {
+      if (isService || (error.code === "EPIPE" && !needsReader)) return;
+      const { exit, line } = lostOutput(error, isJob);
+      if (line !== "") complainNow(line);
+      end(exit);
+    },
+  );
   // Nothing can be said about a lost message. It changes the exit code of a command that did all else.
-  const err = sinkOf(process.stderr, env, (error) => {
-    if (isService) return;
-    if (error.code === "EPIPE") return needsReader ? end(lostOutput(error).exit) : undefined;
-    isWhole = false;
-  });
+  const err = sinkOf(
+    2,
+    () => process.stderr,
+    env,
+    (error) => {
+      if (isService) return;
+      if (error.code === "EPIPE") return needsReader ? end(lostOutput(error).exit) : undefined;
+      isWhole = false;
+    },
+  );
   const host: Host = {
     ...self(),
     env,
@@ -100,10 +110,17 @@ export function columnsOf(size: number | undefined, said: string | undefined): n
   return [given, size ?? 0].find((columns) => columns > 0) ?? COLUMNS_UNKNOWN;
 }
 
-function sinkOf(stream: NodeJS.WriteStream, env: Host["env"], lost: (error: NodeJS.ErrnoException) => void): Output {
-  // Each failed write is told to its own callback. Without a listener the same error would end the process.
-  stream.on("error", () => undefined);
-  const tty = stream.isTTY ?? false;
+/**
+ * A file or a pipe is written to directly, as long as it takes what comes. From then on, and for all else, the
+ * runtime's stream is: what is written waits in it.
+ */
+function sinkOf(
+  fd: 1 | 2,
+  opened: () => NodeJS.WriteStream,
+  env: Host["env"],
+  lost: (error: NodeJS.ErrnoException) => void,
+): Output {
+  let direct = writeNow(fd);
   let pending = 0;
   const waiting: (() => void)[] = [];
   const left = (error?: Error | null): void => {
@@ -119,27 +136,49 @@ function sinkOf(stream: NodeJS.WriteStream, env: Host["env"], lost: (error: Node
       : new Promise((resolve) => {
           waiting.push(resolve);
         });
+  let kept: NodeJS.WriteStream | null = null;
+  const stream = (): NodeJS.WriteStream => {
+    if (kept !== null) return kept;
+    // Each failed write is told to its own callback. Without a listener the same error would end the process.
+    return (kept = opened().on("error", () => undefined));
+  };
+  /** Returns what is left of it for the stream, or null if all has left or is lost. */
+  const writeDirectly = (data: string | Uint8Array): string | Uint8Array | null => {
+    if (direct === null) return data;
+    try {
+      const rest = direct(typeof data === "string" ? Buffer.from(data) : data);
+      if (rest.length === 0) return null;
+      direct = null;
+      return rest;
+    } catch (error) {
+      lost(error as NodeJS.ErrnoException);
+      return null;
+    }
+  };
+  const tty = mayBeTerminal(fd) && stream().isTTY;
   const sink: Sink = {
     tty,
     get columns() {
-      return tty ? columnsOf(stream.columns, env["COLUMNS"]) : null;
+      return tty ? columnsOf(stream().columns, env["COLUMNS"]) : null;
     },
     get rows() {
-      return tty && stream.rows > 0 ? stream.rows : null;
+      return tty && stream().rows > 0 ? stream().rows : null;
     },
     write: (data) => {
+      const rest = writeDirectly(data);
+      if (rest === null) return;
       pending++;
-      stream.write(data, left);
+      stream().write(rest, left);
     },
     drained: async () => {
-      if (stream.writableNeedDrain) await flushed();
+      if (kept?.writableNeedDrain === true) await flushed();
     },
   };
   return { sink, flushed };
 }
 
 const source: InputSource = {
-  tty: process.stdin.isTTY ?? false,
+  tty: mayBeTerminal(0) && process.stdin.isTTY,
   async all() {
     const bytes = await standardInput();
     if (bytes === null) throw new UsageError("standard input does not end", "A spec has at most 256 KiB");
@@ -157,10 +196,11 @@ const source: InputSource = {
   },
   line: (question, hidden) => {
     // A question may begin on a line of its own. It names things of others.
-    const columns = process.stderr.isTTY ? columnsOf(process.stderr.columns, process.env["COLUMNS"]) : null;
+    const columns =
+      mayBeTerminal(2) && process.stderr.isTTY ? columnsOf(process.stderr.columns, process.env["COLUMNS"]) : null;
     const lines = question.split("\n").flatMap((line) => sentence(clean(line).trimEnd(), columns));
     const asked = `${lines.join("\n")} `;
-    return hidden && process.stdin.isTTY ? hiddenLine(asked) : plainLine(asked);
+    return hidden && source.tty ? hiddenLine(asked) : plainLine(asked);
   },
 };
 
