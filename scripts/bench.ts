@@ -12,7 +12,7 @@ import { many } from "./bench/instances";
 import { machine as ofMachine } from "./bench/machine";
 import { latency } from "./bench/latency";
 import { laws } from "./bench/laws";
-import { loss } from "./bench/loss";
+import { falseAlarms, loss } from "./bench/loss";
 import { memory } from "./bench/memory";
 import { planning } from "./bench/planning";
 import { reads } from "./bench/reads";
@@ -37,6 +37,7 @@ const BENCHES: readonly Bench[] = [
   loss,
   reconnect,
   memorySlope,
+  falseAlarms,
 ];
 
 function flag(name: string): string | null {
