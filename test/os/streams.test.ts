@@ -1,3 +1,5 @@
+// Writing to a standard stream at once: a file takes all, a pipe what it has room for, and nothing waits for a reader.
+
 import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
@@ -6,7 +8,7 @@ import { scratchDir } from "../support/scratch";
 const STREAMS = join(import.meta.dir, "../../src/os/streams.ts");
 const COUNT = 1_000_000;
 
-/** Runs a program that writes COUNT bytes to its standard output at once. Returns how many of them are left, as it says. */
+/** Runs a program that writes COUNT bytes to its standard output at once. Returns how many it says are left. */
 async function left(stdout: number): Promise<string> {
   const program = `
     const { writeNow } = await import(${JSON.stringify(STREAMS)});
