@@ -22,6 +22,17 @@ export interface Candidate {
   readonly stamp: number;
 }
 
+/**
+ * Whether no node would come to have room for a demand by the ends of jobs, or of those that end soon, so that none is
+ * kept for it.
+ */
+export interface Keepable {
+  never: boolean;
+  never_soon: boolean;
+}
+
+export const keepable = (): Keepable => ({ never: false, never_soon: false });
+
 export interface Shape {
   readonly spec: TaskSpec;
   /** Whether its tasks read something from standard input. */
@@ -58,8 +69,7 @@ export interface Shape {
   readonly tried: Tried["failures"] | null;
   /** The failure key of the last search of this pass that failed; null if none has. */
   failed: string | null;
-  /** Whether no node would come to have room for it by the ends of jobs, so that none is kept. */
-  never_kept: boolean;
+  readonly kept: Keepable;
   /** Why it fits nowhere, by whom it is asked for where that matters; made when somebody reads it. */
   readonly told: Map<string, Told>;
 }
@@ -98,8 +108,7 @@ export interface PartyTrial {
   readonly tried: number | null;
   /** How much had been placed when this pass tried them in vain; null if it has not. */
   failed_at: number | null;
-  /** As of a shape. */
-  never_kept: boolean;
+  readonly kept: Keepable;
 }
 
 /** Remembers for the pass which nodes could hold companions if nothing else ran there. */
@@ -262,7 +271,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, conditions: Cond
     key,
     tried: shapes.tried,
     failed: null,
-    never_kept: false,
+    kept: keepable(),
     told: new Map(),
   };
   shapes.byKey.set(key, shape);

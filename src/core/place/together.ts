@@ -9,13 +9,14 @@ import { promiseIn } from "./promise";
 import { choosePorts, openRooms, trialOf, type Room, type Rooms } from "./room";
 import { scoreParts, total } from "./scores";
 import {
-  noShapes,
-  shapeOf,
-  specKey,
+  keepable,
   type Look,
+  noShapes,
   type PartyTrial,
   type Shape,
+  shapeOf,
   type Shapes,
+  specKey,
   type Together,
 } from "./shape";
 import type { Promised } from "../model/promised";
@@ -47,7 +48,7 @@ function trialOfParty({ parties, tried }: Shapes, looks: readonly Look[]): Party
   return parties.getOrInsertComputed(key, () => ({
     tried: tried?.get(key) ?? null,
     failed_at: null,
-    never_kept: false,
+    kept: keepable(),
   }));
 }
 

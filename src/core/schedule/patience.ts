@@ -7,7 +7,7 @@ import { formatAge } from "../format";
 import { HOUSE_LIMITS } from "../limits";
 import { isCandidate } from "../place/checks";
 import { takeRoom, trialOf, type KeptRoom, type Room, type Rooms } from "../place/room";
-import type { Look } from "../place/shape";
+import type { Keepable, Look } from "../place/shape";
 import { needsIn } from "../place/together";
 import { isHeir } from "../model/heirs";
 import { giveBack } from "../model/resources";
@@ -15,10 +15,12 @@ import { isToStop } from "../model/task";
 import { wantedSince } from "../model/slots";
 import type { Promised } from "../model/promised";
 import type { TaskRow } from "../model/rows-task";
-import type { Ms } from "../units";
+import { SECOND_MS, type Ms } from "../units";
 
 /** For how many demands room is kept on the same nodes. What waits behind them gets its turn when they run. */
 const MOST_KEPT = 4;
+/** What ends within this time is waited for at once: nothing that comes behind gets the room in between. */
+const SOON_MS = 30 * SECOND_MS;
 /** For how many demands room is kept at once. More would make a pass slow. */
 const MOST_KEPT_IN_ALL = 32;
 
@@ -43,35 +45,34 @@ const longestOf = (pass: Pass, demands: readonly Demand[]): Ms | null =>
 
 /**
  * Keeps room for a demand that finds none, or for companions that find none as a whole, if they have waited for
- * `patience_ms`. Returns when they will have, or null if they have, or if room is never kept for them. A node counts as
- * soon as what runs there and ends by itself, jobs, would leave enough: nodes where that is known to come earliest
- * first, then those where the fewest jobs have to end. A node that is kept free becomes such a node more and more, so
- * the choice stays. `alike` is what is known of all that are like them.
+ * `patience_ms`, or if only what ends soon is in their way, such as batches of an array behind them. Returns when they
+ * will have waited for so long, or null if they have, or if room is never kept for them. A node counts as soon as what
+ * runs there and ends by itself, jobs, would leave enough: nodes where that is known to come earliest first, then those
+ * where the fewest jobs have to end. A node that is kept free becomes such a node more and more, so the choice stays.
+ * `alike` is what is known of all that are like them.
  */
-export function keepRoom(
-  looks: readonly Look[],
-  demands: readonly Demand[],
-  alike: { never_kept: boolean },
-): Ms | null {
+export function keepRoom(looks: readonly Look[], demands: readonly Demand[], alike: Keepable): Ms | null {
   const [look] = looks;
   if (look === undefined || demands.some(({ only, stops_first }) => only !== null || stops_first !== null)) return null;
   const { pass, rooms, shape } = look;
   const since_ms = longestOf(pass, demands);
   if (since_ms === null) return null;
-  if (since_ms + pass.limits.patience_ms > pass.now_ms) return since_ms + pass.limits.patience_ms;
-  if (alike.never_kept) return null;
-  if (isEnoughKept(looks, rooms)) {
-    alike.never_kept = true;
-    return null;
-  }
+  const patient_ms = since_ms + pass.limits.patience_ms;
+  const isPatient = patient_ms <= pass.now_ms;
+  const next_ms = isPatient ? null : patient_ms;
+  const never = isPatient ? "never" : "never_soon";
+  if (alike[never]) return next_ms;
+  const by_ms = isPatient ? Number.POSITIVE_INFINITY : pass.now_ms + SOON_MS;
   const { members } = shape.spec;
-  const first = rooms.list
-    .flatMap((room) => firstFit(looks, room) ?? [])
-    .sort((a, b) => a.at_ms - b.at_ms || a.ends - b.ends || a.room.index - b.room.index)
-    .slice(0, members);
+  const first = isEnoughKept(looks, rooms)
+    ? []
+    : rooms.list
+        .flatMap((room) => firstFit(looks, room, by_ms) ?? [])
+        .sort((a, b) => a.at_ms - b.at_ms || a.ends - b.ends || a.room.index - b.room.index)
+        .slice(0, members);
   if (first.length < members) {
-    alike.never_kept = true;
-    return null;
+    alike[never] = true;
+    return next_ms;
   }
   const age = formatAge(pass.now_ms - since_ms);
   for (const { room, needs } of first) {
@@ -87,7 +88,7 @@ export function keepRoom(
       });
     }
   }
-  return null;
+  return next_ms;
 }
 
 /** Returns whether room is kept for as many others as may have it where these demands could come to fit. */
@@ -123,11 +124,12 @@ interface Fit {
   readonly needs: readonly Promised[];
 }
 
-/** Returns how demands come to fit on a node, or null if they would not even if all jobs there had ended. */
-function firstFit(looks: readonly Look[], room: Room): Fit | null {
+/** Returns how demands come to fit on a node, or null if they would not even if all jobs there had ended by `by_ms`. */
+function firstFit(looks: readonly Look[], room: Room, by_ms: Ms): Fit | null {
   const [look] = looks;
   if (look === undefined || !isCandidate(look, room)) return null;
-  const jobs = jobsOn(look.pass, room);
+  const jobs = jobsOn(look.pass, room).filter(({ ends_ms }) => ends_ms <= by_ms);
+  if (jobs.length === 0 && Number.isFinite(by_ms)) return null;
   const empty = trialOf(room);
   for (const { task } of jobs) giveBack(empty.free, task.promised);
   const last = needsIn(looks, empty);

@@ -25,6 +25,7 @@ const array = (text: string): ArrayDecl => {
 };
 
 const small = buildSpec({ request: buildRequest({ cpu_milli: 1_000, memory_bytes: 1 }) });
+const large = buildSpec({ request: buildRequest({ cpu_milli: 3_000, memory_bytes: 1 }) });
 
 /** A cluster with one array, whose nodes do what the dice say. */
 class Life {
@@ -66,7 +67,7 @@ class Life {
   /** Plans until nothing changes. */
   plan(): void {
     for (let pass = 0; pass < 50; pass++) {
-      const snapshot = buildSnapshot(this.state, { specs: { s: small }, now_ms: this.now_ms });
+      const snapshot = buildSnapshot(this.state, { specs: { s: small, large }, now_ms: this.now_ms });
       const planned = plan({ ...snapshot, seed: uidOf(`seed ${this.#seed++}`) });
       if (planned.changes.length === 0) return;
       this.put(planned.changes, "plan");
@@ -211,4 +212,25 @@ test("a batch that was given up is stopped once its node is heard again: its ele
     desired: "stop",
     stop: { why: "it was given up while its node was silent" },
   });
+});
+
+test("what is more urgent gets the room of batches as they end, also if they never end together", () => {
+  const dice = diceOf(1);
+  const life = new Life("0-99999", 0, 1);
+  const array = (): TaskRow[] => [...life.state.tasks.values()].filter(({ owner_uid }) => owner_uid === uidOf("run 1"));
+  // Its batches have one place each, and end one after the other.
+  life.longest_ms = 5_000;
+  const step = (): void => {
+    life.plan();
+    const [task] = array().toSorted((a, b) => a.created_ms - b.created_ms);
+    life.step(task!, dice, () => 0);
+    life.now_ms += 300;
+  };
+  while (array().length < 4) step();
+  const urgent = buildRun(2, "large", { settings: { priority: 9 }, created_ms: life.now_ms });
+  life.state = withChanges(life.state, [{ table: "runs", key: urgent.uid, row: urgent }]);
+  const isPlaced = (): boolean => life.state.tasks.values().some(({ owner_uid }) => owner_uid === urgent.uid);
+  const began_ms = life.now_ms;
+  while (!isPlaced() && life.now_ms < began_ms + DEFAULT_LIMITS.patience_ms) step();
+  expect(life.now_ms - began_ms).toBeLessThan(60_000);
 });
