@@ -10,7 +10,7 @@ import { replaceFile } from "../../os/files/durable";
 import { diskBytesOf, isWritable, lookAt, namesIn } from "../../os/files/files";
 import { allBytes } from "../../os/files/filesystem";
 import { fieldsOf, parsedJson } from "../../os/files/json";
-import { isTaskFile, readTaskFile } from "../../os/files/task-files";
+import { isTaskFile, readTaskFile, wholeLines } from "../../os/files/task-files";
 import { clocksNow, type Clocks } from "./moments";
 import { FILES, isUid, places, readAttempt } from "./taskdir";
 
@@ -28,6 +28,7 @@ interface Tally {
 
 const FILE = "retention.json";
 const MOST_TALLY_BYTES = 16 * MIB;
+const MOST_RECORD_BYTES = 64 * MIB;
 const NOTHING: Tally = { elapsed_ms: 0, seen: new Map() };
 
 /**
@@ -87,19 +88,42 @@ interface Aged {
 
 const bytesOf = (aged: readonly Aged[]): number => aged.reduce((sum, { bytes }) => sum + bytes, 0);
 
-/** Returns the oldest of the tasks that are too many, or take too much: then somewhat more, so that it lasts. */
+/**
+ * Returns the tasks that go since all are too many, or take too much, and somewhat more, so that it lasts: the oldest
+ * of the user whose tasks are the most, or take the most. So nobody's output makes that of others go that have less.
+ */
 function beyond(aged: readonly Aged[], most_bytes: number): readonly Aged[] {
   let bytes = bytesOf(aged);
   const wanted = bytes > most_bytes ? (most_bytes * 7) / 8 : bytes;
   let surplus = aged.length - MOST_ENDED;
-  const oldest: Aged[] = [];
-  for (const one of aged.toSorted((a, b) => a.since_ms - b.since_ms || a.at_ms - b.at_ms)) {
-    if (bytes <= wanted && surplus <= 0) break;
-    bytes -= one.bytes;
+  if (bytes <= wanted && surplus <= 0) return [];
+  const oldestFirst = aged.toSorted((a, b) => a.since_ms - b.since_ms || a.at_ms - b.at_ms);
+  const users = [...Map.groupBy(oldestFirst, ({ dir }) => userIn(dir)).values()].map((all) => ({
+    all,
+    gone: 0,
+    bytes: bytesOf(all),
+  }));
+  const going: Aged[] = [];
+  while (bytes > wanted || surplus > 0) {
+    const weight = (one: (typeof users)[number]): number => (bytes > wanted ? one.bytes : one.all.length - one.gone);
+    const most = users.reduce((a, b) => (weight(b) > weight(a) ? b : a));
+    const next = most.all[most.gone];
+    if (next === undefined) break;
+    most.gone += 1;
+    most.bytes -= next.bytes;
+    bytes -= next.bytes;
     surplus -= 1;
-    oldest.push(one);
+    going.push(next);
   }
-  return oldest;
+  return going;
+}
+
+/** Returns the user of an ended task, by its record; empty where it has none that can be read. */
+function userIn(dir: string): string {
+  const read = readTaskFile(dir, FILES.record, MOST_RECORD_BYTES);
+  const record = read.is === "there" ? parsedJson(wholeLines(read.text).at(-1) ?? "") : null;
+  const { user } = fieldsOf(fieldsOf(fieldsOf(record)["assignment"])["identity"]);
+  return typeof user === "string" ? user : "";
 }
 
 /**

@@ -146,7 +146,9 @@ function keptTail(task: TaskRow, wish: LogWish, why: string): Response {
     throw new RefusedError(
       "unavailable",
       `the output of ${name} cannot be read: ${why}`,
-      isFinal(observed.state) ? "Nothing of it was kept here" : "Try again when the node is back",
+      isFinal(observed.state)
+        ? "A node keeps the output of what has ended for a week, and at most 2 GiB of all together"
+        : "Try again when the node is back",
     );
   }
   const text = wish.stream === "stdout" ? tail.stdout : tail.stderr;

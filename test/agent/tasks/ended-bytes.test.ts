@@ -49,6 +49,20 @@ test("the oldest ended tasks go until the rest takes less than the bound", async
   expect(left).toBeLessThanOrEqual(7 * MIB);
 });
 
+test("the output of a user who has more makes none of another's go", async () => {
+  const own = (n: number, user: string): void =>
+    writeFileSync(
+      join(places(data).ended, uidOf(n), "record.json"),
+      `${JSON.stringify({ assignment: { identity: { user } } })}\n`,
+    );
+  for (const n of [1, 2, 3, 4, 5, 6, 7, 8]) {
+    put(n, NOW_MS - n * 1_000, MIB);
+    own(n, n > 6 ? "alice" : "bob");
+  }
+  await sweepEnded(data, STILL_NOW, 6 * MIB);
+  expect(kept()).toEqual([1, 2, 3, 7, 8]);
+});
+
 test("what the elements of a batch have written counts, and goes with it", async () => {
   for (const n of [1, 2]) put(n, NOW_MS - n * 1_000, 10);
   const dir = join(places(data).ended, uidOf(2));
