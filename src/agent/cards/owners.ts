@@ -5,7 +5,8 @@
 import type { CardTask, CardUser } from "../../core/agent/card-users";
 import { shortId } from "../../core/model/task";
 import type { Ms } from "../../core/units";
-import { environmentOf as readEnvironment, processFacts, type ProcessFacts } from "../../os/process/process-facts";
+import { beganWith } from "../../os/proc";
+import { processFacts, type ProcessFacts } from "../../os/process/process-facts";
 import type { CardProcess } from "../devices/device";
 
 /** A task's name and account. A null account stands for the agent's. */
@@ -33,7 +34,10 @@ const MOST_ANCESTORS = 32;
  * control groups that contain the groups of tasks. Groups elsewhere are ignored, since other accounts may make groups
  * there and name them after any task.
  */
-export function createOwners(homes: readonly string[], environmentOf = readEnvironment): ProcessOwners {
+export function createOwners(
+  homes: readonly string[],
+  environmentOf: (pid: number) => readonly string[] = beganWith,
+): ProcessOwners {
   let known = new Map<number, CardUser>();
   let marks = new Map<string, string | undefined>();
   return {

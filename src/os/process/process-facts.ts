@@ -45,10 +45,6 @@ export function processFacts(pid: number): ProcessFacts | null {
   };
 }
 
-/** Returns the entries `NAME=value` of the environment that a process began with; none if it may not be read. */
-export const environmentOf = (pid: number): readonly string[] =>
-  (kernelText(`/proc/${pid}/environ`) ?? "").split("\0").filter((entry) => entry !== "");
-
 function uidOf(pid: number): number | null {
   try {
     return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? null;

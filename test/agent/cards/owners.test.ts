@@ -12,7 +12,7 @@ import { basePaths, findCgroups } from "../../../src/os/cgroup/hierarchy";
 import { removeBases } from "../../../src/os/cgroup/keeper-group";
 import { randomHex } from "../../../src/os/dice";
 import { accountOfProcess } from "../../../src/os/machine";
-import { environmentOf } from "../../../src/os/process/process-facts";
+import { beganWith } from "../../../src/os/proc";
 import { waitUntil } from "../../support/wait";
 
 const cgroups = findCgroups("owners-of-tests");
@@ -36,7 +36,7 @@ async function start(options: { env?: Record<string, string>; cgroup?: string } 
   const env = { STARTED: "1", ...options.env };
   const child = Bun.spawn(["/bin/sleep", "60"], { stdin: "ignore", stdout: "ignore", ...options, env });
   running.push(child);
-  await waitUntil("it to have its environment", () => environmentOf(child.pid).includes("STARTED=1"));
+  await waitUntil("it to have its environment", () => beganWith(child.pid).includes("STARTED=1"));
   return child.pid;
 }
 

@@ -50,14 +50,12 @@ test("the oldest ended tasks go until the rest takes less than the bound", async
 });
 
 test("the output of a user who has more makes none of another's go", async () => {
-  const own = (n: number, user: string): void =>
-    writeFileSync(
-      join(places(data).ended, uidOf(n), "record.json"),
-      `${JSON.stringify({ assignment: { identity: { user } } })}\n`,
-    );
   for (const n of [1, 2, 3, 4, 5, 6, 7, 8]) {
     put(n, NOW_MS - n * 1_000, MIB);
-    own(n, n > 6 ? "alice" : "bob");
+    const dir = join(places(data).ended, uidOf(n));
+    const record = { assignment: { identity: { user: n > 6 ? "alice" : "bob" } } };
+    writeFileSync(join(dir, "record.json"), `${JSON.stringify(record)}\n`);
+    utimesSync(dir, NOW_MS / 1_000 - n, NOW_MS / 1_000 - n);
   }
   await sweepEnded(data, STILL_NOW, 6 * MIB);
   expect(kept()).toEqual([1, 2, 3, 7, 8]);
