@@ -87,6 +87,27 @@ describe("an attached array", () => {
   });
 });
 
+test("a cancel that no server has taken is no cancel: it is told that the run goes on", async () => {
+  const array = await begun();
+  await server.deaf();
+  array.interrupt();
+  expect(await array.code).toBe(125);
+  expect(array.err()).toContain("orch: no server answers at ");
+  expect(array.err()).toEndWith("orch: run 1 could not be cancelled, and goes on; cancel it again: orch cancel 1\n");
+  expect(array.err()).not.toContain("being cancelled");
+}, 30_000);
+
+test("a second Ctrl-C does not wait for a server that does not answer, and says that it has not", async () => {
+  const array = await begun();
+  await server.deaf();
+  array.interrupt();
+  array.interrupt();
+  expect(await array.code).toBe(130);
+  expect(array.err()).toEndWith(
+    "orch: no server has answered yet, so run 1 may go on; see: orch show 1; cancel it again: orch cancel 1\n",
+  );
+});
+
 test("an element is shown, and an array as a whole has no output and cannot be cancelled by an element", async () => {
   const array = await begun();
   expect(await said(orch("cancel", "1_0"))).toEqual([
