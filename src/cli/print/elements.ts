@@ -90,6 +90,9 @@ export interface ElementDetail extends ElementView {
   readonly task: TaskView | null;
 }
 
+const sayAttempts = (ended: number, isOver: boolean): string =>
+  isOver ? String(ended) : `${ended} ended, none of them well`;
+
 /** Returns the lines of one element. */
 export function elementLines(
   { task, ...element }: ElementDetail,
@@ -102,7 +105,7 @@ export function elementLines(
     {
       element: name,
       state: why === null ? (end === null || end === state ? state : `${state}, ${end}`) : `never began: ${why}`,
-      attempts: attempts === null || attempts === 0 ? null : `${attempts} over, to be tried again`,
+      attempts: attempts === null || attempts === 0 ? null : sayAttempts(attempts, isElementOver(element)),
       node: task?.node ?? null,
       task: batch,
       logs: task !== null && isElementOver(element) && state !== "cancelled" ? `orch logs ${name}` : null,

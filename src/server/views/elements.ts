@@ -1,7 +1,7 @@
 // What became of the elements of an array, from the pages of their states.
 
 import { countOf, type ElementEnd, type ElementRange, isIn, joined, numberAt, sayArray } from "../../core/model/array";
-import { attemptsIn, causeIn, endIn, kindsIn, PAGE_ELEMENTS, pageKey, pageOf, statesIn } from "../../core/model/pages";
+import { causeIn, endedIn, endIn, kindsIn, PAGE_ELEMENTS, pageKey, pageOf, statesIn } from "../../core/model/pages";
 import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
@@ -116,8 +116,9 @@ function handedOut({ state }: Known, { uid }: RunRow): readonly ElementRange[] {
 
 function viewOf(slot: number, state: string, where: () => ElementView["state"]): ElementView {
   const end = endIn(state);
-  if (end !== null) return { slot, ...overOf(end), cause: causeIn(state), attempts: null };
-  return { slot, state: where(), exit_code: null, signal: null, cause: null, attempts: attemptsIn(state) };
+  const attempts = endedIn(state);
+  if (end !== null) return { slot, ...overOf(end), cause: causeIn(state), attempts };
+  return { slot, state: where(), exit_code: null, signal: null, cause: null, attempts };
 }
 
 function overOf(end: ElementEnd): Pick<ElementView, "state" | "exit_code" | "signal"> {

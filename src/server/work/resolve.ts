@@ -9,7 +9,10 @@ import type { TaskRow } from "../../core/model/rows-task";
 import { isFinal } from "../../core/model/lifecycle";
 import { saySlots, slotsOf } from "../../core/model/slots";
 import { isPart, isUidStart, parseApp, parseName, taskName, withUid, type WorkName } from "../../core/model/task";
+import { elementName, isElementOver } from "../../core/why/over";
+import type { ElementView } from "../../wire/api/arrays";
 import { notFound, RefusedError } from "../refused";
+import { elementAt } from "../views/elements";
 import { hintName, isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
 import { removedBefore } from "./removed";
 import { noSuch, ofOtherKind, several } from "./unresolved";
@@ -98,7 +101,10 @@ function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName,
   const array = of.run?.array ?? null;
   if (array !== null && slot !== null) {
     const element = member === null ? indexOf(array, slot) : null;
-    if (element !== null) return { ...of, kind: "task", slot, attempt, element };
+    if (element !== null) {
+      if (of.run !== null && attempt !== null) requireAttempt(elementAt(known, of.run, element), attempt, ref);
+      return { ...of, kind: "task", slot, attempt, element };
+    }
     const has = `its elements are ${sayArray(array)}`;
     throw notFound(`there is no ${ref.slice(0, 100)}: ${has}`, `orch show ${hintName(of, asked)}`);
   }
@@ -115,6 +121,15 @@ function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName,
     `there is no attempt ${attempt} of ${ref.slice(0, 100).replace(/#\d+$/, "")}`,
     "orch ps --all shows what there was",
   );
+}
+
+/** Throws RefusedError if an element has had no such attempt, and is not in it. */
+function requireAttempt(element: ElementView, attempt: number, ref: string): void {
+  const had = element.attempts ?? 0;
+  if (attempt >= 1 && attempt <= had + (isElementOver(element) ? 0 : 1)) return;
+  const name = elementName(ref);
+  const said = had === 0 ? "none of it has ended" : had === 1 ? "it has had 1" : `it has had ${had}`;
+  throw notFound(`there is no attempt ${attempt} of ${name}: ${said}`, `orch show ${name} says how the last one ended`);
 }
 
 /** Returns the slots that an owner has, or the members of a run's attempts. */

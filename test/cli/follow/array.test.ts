@@ -121,12 +121,18 @@ test("an element is shown, and an array as a whole has no output and cannot be c
   const living = orch("show", "1");
   expect(await living.code).toBe(0);
   expect(living.out()).toContain("elements: 0-19%8: 20/20 done, 1 failed\nfailed:   exit 3: 7\n");
-  await ends(array, "failed", all([7, "3"]));
+  await ends(array, "failed", all([7, "3#2"]));
   await array.code;
-  expect(await said(orch("show", "1_7"))).toEqual([
-    0,
-    ["element: 1_7", "state:   failed, exit 3", "array:   orch show 1", ""].join("\n"),
+  const element = (name: string): string =>
+    [`element:  ${name}`, "state:    failed, exit 3", "attempts: 2", "array:    orch show 1", ""].join("\n");
+  expect(await said(orch("show", "1_7"))).toEqual([0, element("1_7")]);
+  expect(await said(orch("show", "1_7#2"))).toEqual([0, element("1_7#2")]);
+  expect(await said(orch("show", "1_7#1"))).toEqual([
+    1,
+    "orch: attempt 1 of 1_7 has not succeeded, and was followed by attempt 2; how it ended is not kept, only how the " +
+      "last one did (orch logs 1_7#1 shows what it printed, orch show 1_7 the last one)\n",
   ]);
+  expect(await said(orch("show", "1_7#9"))).toEqual([1, expect.stringContaining("there is no attempt 9 of 1_7: ")]);
   const shown = orch("show", "1_7", "--json");
   expect(await shown.code).toBe(0);
   expect(JSON.parse(shown.out())).toEqual({
@@ -137,7 +143,7 @@ test("an element is shown, and an array as a whole has no output and cannot be c
     exit_code: 3,
     signal: null,
     cause: null,
-    attempts: null,
+    attempts: 2,
     why: null,
     task: null,
   });

@@ -43,7 +43,7 @@ const NO_HISTORY = { elements: () => null } as unknown as History;
 
 /** The states of elements, by their numbers. */
 function states(of: RunRow, wish: Partial<ElementWish> = {}, tasks: readonly TaskRow[] = [], pages = true): string {
-  const first = ["0", "3", "KILL", "unknown", "lost", "stopped", "+1.0.2", "-", "-"];
+  const first = ["0", "3", "KILL#2", "unknown", "lost", "stopped", "+1.0.2", "-", "-"];
   const later = Array.from({ length: PAGE_ELEMENTS }, (_, at) => (at === 499 ? "7" : "0"));
   const elements = pages ? [pageWith(of.uid, 0, first), pageWith(of.uid, 2, later)] : [];
   const state = buildState({ runs: [of], tasks, elements });
@@ -57,7 +57,7 @@ function states(of: RunRow, wish: Partial<ElementWish> = {}, tasks: readonly Tas
 describe("elements", () => {
   test("have the states of their pages, and those that nodes have are assigned", () => {
     expect(states(run, {}, [batch(run, 1, [[7, 7]])])).toBe(
-      "100 succeeded 0, 102 failed 3, 104 failed KILL, 106 unknown, 108 lost, 110 stopped, 112 pending  3, " +
+      "100 succeeded 0 1, 102 failed 3 1, 104 failed KILL 2, 106 unknown  1, 108 lost  1, 110 stopped  1, 112 pending  3, " +
         "114 assigned  0, 116 pending  0",
     );
   });
@@ -67,10 +67,10 @@ describe("elements", () => {
   });
   test("that have failed are all that did not succeed, on whichever page", () => {
     expect(states(run, { state: "failed" })).toBe(
-      "102 failed 3, 104 failed KILL, 106 unknown, 108 lost, 110 stopped, 5098 failed 7",
+      "102 failed 3 1, 104 failed KILL 2, 106 unknown  1, 108 lost  1, 110 stopped  1, 5098 failed 7 1",
     );
-    expect(states(run, { state: "failed", from: 2, limit: 1 })).toBe("104 failed KILL");
-    expect(states(run, { state: "lost" })).toBe("108 lost");
+    expect(states(run, { state: "failed", from: 2, limit: 1 })).toBe("104 failed KILL 2");
+    expect(states(run, { state: "lost" })).toBe("108 lost  1");
   });
   test("of one state are those that the whole list shows with it", () => {
     const out = [batch(run, 1, [[8, 8]]), batch(run, 2, [[1_400, 1_402]])];
@@ -90,7 +90,7 @@ describe("elements", () => {
   test("of a run that is over, which have no end, are cancelled with it", () => {
     const over = { ...run, state: "cancelled" } as const;
     expect(states(over, { from: 6, limit: 2 })).toBe("112 cancelled  3, 114 cancelled  0");
-    expect(states(over, { state: "failed", from: 5 })).toBe("110 stopped, 5098 failed 7");
+    expect(states(over, { state: "failed", from: 5 })).toBe("110 stopped  1, 5098 failed 7 1");
   });
   test("are none of a run that is no array", () => expect(states(buildRun(1, "h"))).toBe(""));
 });
