@@ -10,7 +10,7 @@ import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import type { Wording } from "../../../src/server/access/wording";
 import { arrayView, elementsOf, type ElementWish } from "../../../src/server/views/elements";
 import { pendingSlots, taskView } from "../../../src/server/views/task";
-import { waitsIn } from "../../../src/server/views/waits";
+import { shownRunState, waitsIn } from "../../../src/server/views/waits";
 import type { History } from "../../../src/store/store";
 import {
   buildEnd,
@@ -146,5 +146,8 @@ describe("of an array", () => {
     expect(waiting).toHaveLength(1);
     expect(waiting[0]).toMatchObject({ name: "12", attempt: 2, array: { total: 2_500, succeeded: 5, failed: 1 } });
     expect(waits.between(of)).toBe(true);
+    expect(shownRunState(of, waits)).toBe("running");
+    const isNew = { ...of, array: array() };
+    expect(shownRunState(isNew, waits)).toBe("queued");
   });
 });
