@@ -18,8 +18,9 @@ export function arrayNotes(context: Context): (run: Pick<RunView, "run" | "array
       step: Math.floor((STEPS * overIn(array)) / array.total),
       hasFailed: array.failed + array.unknown > 0,
     };
-    if (now.step <= said.step && now.hasFailed === said.hasFailed) return;
-    said = now;
+    // A look may answer later than a newer change has come, and what is over stays so.
+    if (now.step < said.step || (now.step === said.step && now.hasFailed <= said.hasFailed)) return;
+    said = { step: now.step, hasFailed: now.hasFailed || said.hasFailed };
     context.note(`orch: run ${run}: ${formatProgress(array)}`);
   };
 }

@@ -9,6 +9,9 @@ import { buildFinal, buildTask } from "../../support/build";
 import { NO_LAWS } from "../../support/moment";
 import { waitUntil } from "../../support/wait";
 import type { Stage } from "../../server/stage";
+import { stage as stageOf } from "../stage";
+import type { Context } from "../../../src/cli/context";
+import { arrayNotes } from "../../../src/cli/follow/array";
 import { served, type Command, type Served } from "../served";
 
 let server: Served;
@@ -85,6 +88,21 @@ describe("an attached array", () => {
     expect(await array.code).toBe(0);
     expect(array.err()).toEndWith("orch: run 1 succeeded: 20/20 done\n");
   });
+});
+
+test("what an older look says of an array is not told behind what a newer one has said", () => {
+  const { host, err } = stageOf();
+  const context = { host, note: (text: string) => host.err.write(`${text}\n`) } as unknown as Context;
+  const say = arrayNotes(context);
+  const now = (succeeded: number, failed: number) => {
+    const sums = { total: 4, succeeded, failed, stopped: 0, unknown: 0, again: 0, running: 0 };
+    say({ run: 1, array: { ...sums, elements: "0-3" } });
+  };
+  now(0, 4);
+  now(0, 0);
+  now(2, 0);
+  now(0, 4);
+  expect(err()).toBe("orch: run 1: 4/4 done, 4 failed\n");
 });
 
 test("a cancel that no server has taken is no cancel: it is told that the run goes on", async () => {
