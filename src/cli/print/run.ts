@@ -6,12 +6,12 @@ import { isFinal, type TaskState } from "../../core/model/lifecycle";
 import type { RunDetail } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
-import { paintState, type Style } from "./color";
+import { type Style } from "./color";
 import { type EndedAlike, sayEnded } from "./elements";
 import { cores, timestamp } from "./figures";
 import { runWhy } from "./runs";
 import { table, type Column } from "./table";
-import { hasBegun } from "./tasks";
+import { elementsOver, hasBegun, paintTask } from "./tasks";
 import { isChoice, wayLines } from "./ways";
 
 /** How a thing is printed. */
@@ -145,11 +145,26 @@ function waitedOf({ waited_ms, waited_for, started_ms, finished_ms, reason }: Ru
 
 export const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
   { title: "ATTEMPT", align: "right", cell: ({ attempt }) => String(attempt) },
-  { title: "ELEMENTS", gives: [[3, 24]], cell: ({ elements }) => elements ?? "" },
+  {
+    title: "ELEMENTS",
+    gives: [
+      [3, 24],
+      [6, 12],
+    ],
+    cell: ({ elements }) => elements ?? "",
+  },
   { title: "MEMBER", align: "right", cell: ({ member }) => (member === 0 ? "" : String(member)) },
   { title: "ID", gives: [[2, 0]], cell: ({ id }) => id?.slice(0, 10) ?? "-" },
-  { title: "NODE", cut: "middle", gives: [[1, 16]], cell: ({ node }) => node ?? "-" },
-  { title: "STATE", cell: ({ state }) => state, paint: ({ state }, cell) => paintState(style, state, cell) },
+  {
+    title: "NODE",
+    cut: "middle",
+    gives: [
+      [1, 16],
+      [5, 10],
+    ],
+    cell: ({ node }) => node ?? "-",
+  },
+  { title: "STATE", cell: ({ state }) => state, paint: (task, cell) => paintTask(style, task, cell) },
   { title: "STARTED", cell: ({ started_ms }) => (started_ms === null ? "-" : timestamp(started_ms)) },
   {
     title: "TOOK",
@@ -160,12 +175,18 @@ export const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[]
   {
     title: "PEAK",
     align: "right",
+    gives: [[4, 0]],
     cell: ({ peak_memory_bytes }) => (peak_memory_bytes === null ? "" : formatBytes(peak_memory_bytes)),
   },
   {
     title: "EXIT",
     align: "right",
     cell: ({ exit_code, signal }) => signal ?? (exit_code === null ? "" : String(exit_code)),
+  },
+  {
+    title: "DONE",
+    gives: [[7, "below"]],
+    cell: ({ batch }) => (batch === null ? "" : elementsOver({ array: null, batch })),
   },
   { title: "WHY", prose: true, cell: ({ reason }) => reason ?? "" },
 ];

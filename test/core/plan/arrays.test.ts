@@ -197,6 +197,18 @@ describe("arrays", () => {
   );
 });
 
+test("a batch knows how many of its elements have not succeeded, also of those that are tried again", () => {
+  const life = new Life("0-99", 1, 1);
+  const dice = diceOf(1);
+  while (life.run !== undefined) {
+    life.plan();
+    for (const task of life.state.tasks.values()) life.step(task, dice, (index) => (index < 7 ? 3 : 0));
+  }
+  const failedIn = (round: number): number =>
+    [...life.ended.values()].reduce((sum, { batch }) => sum + (batch?.round === round ? (batch.failed ?? 0) : 0), 0);
+  expect([failedIn(1), failedIn(2)]).toEqual([7, 7]);
+});
+
 test("a batch that was given up is stopped once its node is heard again: its elements are tried elsewhere", () => {
   const life = new Life("0-99", 0, 1);
   life.plan();

@@ -123,7 +123,8 @@ describe("of an array", () => {
 
   test("a batch has its elements, and the attempt that it is of each of them", () => {
     const task = batch(of, 57, [[0, 9]], {
-      batch: { parts: [[0, 9]], round: 2, places: 4, told: 3, label: "100-118:2" },
+      batch: { parts: [[0, 9]], round: 2, places: 4, told: 3, failed: 2, label: "100-118:2" },
+      observed: buildFinal({ state: "succeeded", exit_code: 0 }),
     });
     const state = buildState({ runs: [of], tasks: [task] });
     const view = taskView(task, { state, now_ms: NOW_MS, limits: DEFAULT_LIMITS, wording });
@@ -131,7 +132,9 @@ describe("of an array", () => {
       name: "12_[100-118:2]",
       elements: "100-118:2",
       attempt: 2,
-      batch: { total: 10, over: 3 },
+      batch: { total: 10, over: 3, failed: 2 },
+      // Which is of none of its elements.
+      exit_code: null,
       array: { total: 2_500, succeeded: 5, failed: 1 },
     });
   });
