@@ -51,7 +51,9 @@ export function reconcileArray(draft: ReconcileDraft, row: RunRow, array: ArrayR
 const sayProgress = (array: ArrayRun): string => {
   const done = overIn(array);
   const round = array.round === 1 ? "" : `, attempt ${array.round}`;
-  return done === 0 ? `new, ${countOf(array)} elements` : `${done} of ${countOf(array)} elements are over${round}`;
+  return done === 0 && round === ""
+    ? `new, ${countOf(array)} elements`
+    : `${done} of ${countOf(array)} elements are over${round}`;
 };
 
 /**
