@@ -36,7 +36,7 @@ export function runLines(
       command: run.command,
       asked: askedOf(run),
       elements: run.array === null ? null : elementsOf(run.array),
-      failed: failedOf(run, failed, width),
+      not_succeeded: failedOf(run, failed, width),
       node: run.nodes,
       workdir: run.workdir,
       labels: Object.entries(run.labels).map(([key, value]) => `${key}=${value}`),
@@ -54,7 +54,7 @@ export function runLines(
       took: run.started_ms === null ? null : formatAge((run.finished_ms ?? now_ms) - run.started_ms),
       cancelled_by: run.cancelled_by,
       logs: hasOutput(run)
-        ? `orch logs ${run.run}${run.array === null ? "" : `_${/^\d+/.exec(failed[0]?.elements ?? "")?.[0] ?? "SLOT"}`}`
+        ? `orch logs ${run.run}${run.array === null ? "" : `_${/^\d+/.exec(failed[0]?.elements ?? run.array.elements)?.[0] ?? 0}`}`
         : null,
     },
     style,
@@ -81,7 +81,8 @@ function elementsOf(array: NonNullable<RunDetail["array"]>): string {
 function failedOf({ run, array }: RunDetail, failed: readonly EndedAlike[], width: number | null): string | null {
   const known = failed.reduce((sum, { count }) => sum + count, 0);
   if (known === 0) return null;
-  return sayEnded(failed, { count: Math.max(known, array?.failed ?? 0), all: `orch show ${run} --json`, width });
+  const all = array === null ? 0 : array.failed + array.unknown + array.stopped;
+  return sayEnded(failed, { count: Math.max(known, all), all: `orch show ${run} --json`, width });
 }
 
 /** Returns whether `orch logs` shows something: it has begun, and only who may read it is told where its logs are. */

@@ -138,7 +138,7 @@ test("an element is shown, and an array as a whole has no output and cannot be c
   await goes(array, { succeeded: 19, failed: 1 });
   const living = orch("show", "1");
   expect(await living.code).toBe(0);
-  expect(living.out()).toContain("elements: 0-19%8: 20/20 done, 1 failed\nfailed:   exit 3: 7\n");
+  expect(living.out()).toContain("elements:      0-19%8: 20/20 done, 1 failed\nnot succeeded: exit 3: 7\n");
   await ends(array, "failed", all([7, "3#2"]));
   await array.code;
   const element = (name: string): string =>
@@ -168,8 +168,8 @@ test("an element is shown, and an array as a whole has no output and cannot be c
   expect(await said(orch("show", "1_7", "-q"))).toEqual([0, "1_7\n"]);
   const whole = orch("show", "1");
   expect(await whole.code).toBe(0);
-  expect(whole.out()).toContain(`state:    failed, ${FAILED}\n`);
-  expect(whole.out()).toContain("failed:   exit 3: 7\n");
+  expect(whole.out()).toContain(`state:         failed, ${FAILED}\n`);
+  expect(whole.out()).toContain("not succeeded: exit 3: 7\n");
   const json = orch("show", "1", "--json");
   expect(await json.code).toBe(0);
   expect(JSON.parse(json.out())).toMatchObject({
