@@ -65,7 +65,8 @@ const isOver = ({ state, unknown }: Pick<RunView, "state" | "unknown">): boolean
  * Resolves with the run after its end, or when it waits for a person, since nobody knows how it ended. Resolves with
  * null if `signal` ended the following.
  */
-export async function followRun(following: Following): Promise<Followed | null> {
+export async function followRun(asked: Following): Promise<Followed | null> {
+  const following = { ...asked, context: quietly(asked) };
   const { client, run, context } = following;
   const saidWaiting = waitingNotes(context);
   const sayProgress = arrayNotes(context);
@@ -88,6 +89,12 @@ export async function followRun(following: Following): Promise<Followed | null> 
   await copies.finished();
   const isWhole = !tasks.some(({ id, state }) => state === "succeeded" && id !== null && copies.lacks(id));
   return { run: await client.runInfo(run), isWhole };
+}
+
+/** Returns the context whose notes wait until no question is open: they would be written over it. */
+function quietly({ context, quiet }: Following): Context {
+  if (quiet === undefined) return context;
+  return { ...context, note: (text) => void quiet().then(() => context.note(text)) };
 }
 
 /**
