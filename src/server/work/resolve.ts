@@ -15,7 +15,7 @@ import { notFound, RefusedError } from "../refused";
 import { elementAt } from "../views/elements";
 import { hintName, isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
 import { removedBefore } from "./removed";
-import { noSuch, ofOtherKind, several } from "./unresolved";
+import { noSuch, ofOtherKind, partOfNamed, several } from "./unresolved";
 
 /** Returns the only thing that a text means. Throws RefusedError if there is none, or more than one. */
 export function resolve(known: Searched, ref: string, asked: NameWish): NamedThing {
@@ -32,7 +32,7 @@ export function fitting(known: Searched, ref: string, asked: NameWish): readonly
   if (found.length > 0) return found;
   const [other] = every;
   if (other !== undefined) throw ofOtherKind(known.state, ref, other, asked);
-  throw removedBefore(known, ref, asked) ?? noSuch(known.state, ref, asked);
+  throw removedBefore(known, ref, asked) ?? misnamedPart(known, ref, asked) ?? noSuch(known.state, ref, asked);
 }
 
 /** Returns the task, workload or run that a text means. */
@@ -59,6 +59,17 @@ export function requireRun(known: Searched, ref: string, who: Pick<NameWish, "na
     `${ref.slice(0, 100)} has no run: ${kind === "task" ? "it is no job's" : "it has never run, or is no job"}`,
     "orch runs shows what there is",
   );
+}
+
+/**
+ * Returns the refusal of a part of a run that is not named by the run's number: `sweep_3`, or `sweep_[0-63]` as lists
+ * show the elements of a batch. Null for any other text.
+ */
+function misnamedPart(known: Searched, ref: string, asked: NameWish): RefusedError | null {
+  const [, whole, part] = /^([a-z0-9/.-]{1,124})_(\d{1,7}(?:#\d{1,9})?|\[.*)$/.exec(ref) ?? [];
+  if (whole === undefined || part === undefined || !asked.kinds.some((kind) => WORK.includes(kind))) return null;
+  const runs = byName(known, whole, asked).flatMap((one) => (isWork(one) && one.run !== null ? [one.run.run] : []));
+  return runs.length === 0 ? null : partOfNamed(ref, runs, part);
 }
 
 function everything(known: Searched, ref: string, asked: NameWish): NamedThing[] {

@@ -233,6 +233,24 @@ test("the output of an element that has not begun is waited for, and where it ne
   ]);
 });
 
+test("a number alone is answered with the range that is meant, within what an array may have", async () => {
+  for (const [typed, hint] of [
+    ["0", "for this one alone: `0-0`"],
+    ["5", "for so many: `0-4`; for this one alone: `5-5`"],
+    ["9999999", "for this one alone: `9999999-9999999`"],
+  ] as const) {
+    const [code, text] = (await said(orch("run", "--array", typed, "--", "./one"))) as [number, string];
+    expect([code, text]).toEqual([2, expect.stringContaining(`(${hint})`)]);
+  }
+});
+
+test("a run that is attached has no answer to print as JSON", async () => {
+  expect(await said(orch("run", "--json", "--array", "0-9", "--", "./one"))).toEqual([
+    2,
+    "orch: --json is the answer of a run that is left alone. Take it with -d: orch run -d --json …\n",
+  ]);
+});
+
 test("a wrong range is told by its flag", async () => {
   const wrong = orch("run", "--array", "9-0", "--", "./one");
   expect(await wrong.code).toBe(2);
