@@ -9,7 +9,7 @@ import { command, flag, reading, whole, type OutputShape } from "../frame/comman
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
 import { sayOutcome } from "../follow/attach";
-import { followElement } from "../follow/element";
+import { type ElementName, elementNow, followElement } from "../follow/element";
 import { copyLog, type OutputPart, wholeOf } from "../follow/log-copy";
 import { linesOf, mergeByTime } from "../follow/log-merge";
 import { lineSink, namedSink, plainSink, type LogSink } from "../follow/log-sink";
@@ -18,6 +18,7 @@ import { clean } from "../print/clean";
 import { style } from "../print/color";
 import { complain } from "../print/complain";
 import { watchFrom } from "../follow/watching";
+import { isElementOver, ONLY_ITS_NODE, sayElementOver } from "../../core/why/over";
 import { waitsLine } from "../print/explain";
 import { hasBegun } from "../print/tasks";
 
@@ -94,7 +95,9 @@ export const logs = command({
     }
     if (isFollowed && element !== undefined) {
       await followElement(client, element, {
-        copy: async () => copyTask(context, client, { id: element.name, name: element.name }, asked),
+        copy: async () => {
+          await copyTask(context, client, { id: element.name, name: element.name }, asked);
+        },
         sayWait: async () => noteQuiet(context, client, element.name, 0),
       });
       return EXIT.done;
@@ -110,8 +113,12 @@ export const logs = command({
             },
           }
         : asked;
+    let written = 0;
     if (flags.follow) await Promise.all(tasks.map((task) => copyTask(context, client, task, how)));
-    else for (const task of tasks) await copyTask(context, client, task, how);
+    else for (const task of tasks) written += await copyTask(context, client, task, how);
+    const isPart = flags.follow || flags.attempt !== null || flags.since !== null || flags.tail !== null;
+    if (written === 0 && element !== undefined && shape === "text" && !isPart)
+      await noteEmpty(context, client, element);
     if (shape === "json" && !flags.follow) context.json({ lines });
     return EXIT.done;
   },
@@ -215,7 +222,23 @@ async function noteQuiet(context: Context, client: Client, typed: string, tasks:
   context.note(`orch: nothing of ${clean(typed)} has run${is === "over" ? "" : " yet"}: ${clean(words)}${later}`);
 }
 
-async function copyTask(context: Context, client: Client, task: LogTarget, asked: LogWish): Promise<void> {
+/** Says why an element has no output, where its state says it. One that has succeeded may just print nothing. */
+async function noteEmpty(context: Context, client: Client, element: ElementName): Promise<void> {
+  // Of an earlier attempt no end is kept.
+  if (element.name.includes("#")) return;
+  const { view, task } = await elementNow(client, element);
+  if (view === undefined) return;
+  const how = sayElementOver(view);
+  const on = task?.node == null ? "" : ` on ${task.node}`;
+  if (how !== null) context.note(`orch: ${element.name} has printed nothing: ${clean(how)}`);
+  else if (!isElementOver(view))
+    context.note(
+      `orch: ${element.name} has printed nothing yet, or has not begun: its batch is${clean(on)}, ${ONLY_ITS_NODE}`,
+    );
+}
+
+/** Copies what a task has written. Returns how many bytes that are. */
+async function copyTask(context: Context, client: Client, task: LogTarget, asked: LogWish): Promise<number> {
   const { id, name } = task;
   if (id === null) throw new CliError(EXIT.failed, `${name} has not begun`, `See why: orch explain ${name}`);
   const sinks = STREAMS.map((stream) => sinkFor(context, name, stream, asked));
@@ -226,7 +249,11 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
     const copied = await copyLog(context, source, write);
     if (copied.is === "part") throw partOnly({ id, name }, copied.why);
   };
-  const write = async (bytes: Uint8Array, at: number): Promise<void> => sinks[at]?.write(bytes);
+  let written = 0;
+  const write = async (bytes: Uint8Array, at: number): Promise<void> => {
+    written += bytes.length;
+    await sinks[at]?.write(bytes);
+  };
   try {
     // What is followed is written as it comes: nobody knows whether the other output has something earlier.
     if (asked.output.times === true && !asked.follow) {
@@ -235,6 +262,7 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
         write,
       );
     } else await Promise.all(STREAMS.map(async (_, at) => copy(at, async (bytes) => write(bytes, at))));
+    return written;
   } finally {
     for (const sink of sinks) sink.end();
   }

@@ -94,7 +94,16 @@ export async function followRun(asked: Following): Promise<Followed | null> {
 /** Returns the context whose notes wait until no question is open: they would be written over it. */
 function quietly({ context, quiet }: Following): Context {
   if (quiet === undefined) return context;
-  return { ...context, note: (text) => void quiet().then(() => context.note(text)) };
+  const later = async (text: string): Promise<void> => {
+    await quiet();
+    context.note(text);
+  };
+  return {
+    ...context,
+    note: (text) => {
+      void later(text);
+    },
+  };
 }
 
 /**

@@ -1,8 +1,10 @@
 // Elements of arrays as `orch show` prints them.
 
-import { labelOf, parseArray, partsOf } from "../../core/model/array";
+import { labelOf, overIn, parseArray, partsOf } from "../../core/model/array";
+import { isFinal, type RunState, type TaskState } from "../../core/model/lifecycle";
 import { isElementOver, sayElementOver } from "../../core/why/over";
 import type { ElementView } from "../../wire/api/arrays";
+import type { RunDetail } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
 import type { Style } from "./color";
@@ -32,9 +34,9 @@ const MOST_LINES = 12;
 const LINE = 100;
 
 /**
- * Returns the lines that name elements by how they ended, what most have met first: `exit 3: 0,3,6,9-12`. Where not all
- * can be named, each way to end has its count: `exit 1 (273): 1,12,23,…`. `count`: how many there are, of which `ended`
- * may lack some. `all`: the command that names all of them.
+ * Returns the lines that name elements by how they ended, what most have met first: `exit 3: 0,3,6,9-12`. Where not
+ * all can be named, each way to end has its count: `exit 1 (273): 1,12,23,…`. `count`: how many there are, of which
+ * `ended` may lack some. `all`: the command that names all of them.
  */
 export function sayEnded(
   ended: readonly EndedAlike[],
@@ -81,6 +83,25 @@ function brokenAtCommas(head: string, numbers: string, width: number): string[] 
     line += `${range},`;
   }
   return [...lines, before() + line.slice(0, -1)];
+}
+
+/** Returns how many elements of an array are at no node, and what they wait for; null if all are, or it is none. */
+export function restOfArray({ array, tasks, reason, state }: RunDetail): string | null {
+  if (array === null || isFinal(state as RunState)) return null;
+  const living = tasks.filter((task) => !isFinal(task.state as TaskState));
+  const out = living.reduce((sum, { batch }) => sum + (batch === null ? 0 : batch.total - batch.over), 0);
+  const waiting = array.total - overIn(array) - out;
+  if (waiting <= 0) return null;
+  const read = parseArray(array.elements);
+  const limit = "wrong" in read ? null : read.limit;
+  const isFull = limit !== null && array.running >= limit;
+  const first = waiting - array.again;
+  const why = isFull ? `at most ${limit} may run at once` : (reason ?? "they get the places that become free");
+  const parts = [
+    first > 0 ? `${first} of ${array.total} elements wait to be handed out: ${why}` : null,
+    array.again > 0 ? `${array.again} are tried again when nothing of this round is left` : null,
+  ];
+  return parts.filter((part) => part !== null).join("; ");
 }
 
 /** An element with the newest task that it was handed out with, which is null if none is known. */

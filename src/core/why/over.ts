@@ -56,8 +56,12 @@ export const elementName = (name: string): string => name.slice(0, 100).replace(
 export function sayEarlier(name: string, attempt: number, had: number, isOver: boolean): string | null {
   if (attempt > had || (attempt === had && isOver)) return null;
   const then = isOver || attempt < had ? `was followed by attempt ${attempt + 1}` : "is followed by another one";
-  return `attempt ${attempt} of ${name} has not succeeded, and ${then}; how it ended is not kept, only how the last one did`;
+  const kept = "how it ended is not kept, only how the last one did";
+  return `attempt ${attempt} of ${name} has not succeeded, and ${then}; ${kept}`;
 }
 
 export const earlierHint = (name: string, attempt: number): string =>
   `orch logs ${name}#${attempt} shows what it printed, orch show ${name} the last one`;
+
+/** What nobody but a node knows of the elements that were handed to it. */
+export const ONLY_ITS_NODE = "and which of its elements run now only that node knows";

@@ -9,10 +9,9 @@ import type { TaskRow } from "../../core/model/rows-task";
 import { isFinal } from "../../core/model/lifecycle";
 import { saySlots, slotsOf } from "../../core/model/slots";
 import { isPart, isUidStart, parseApp, parseName, taskName, withUid, type WorkName } from "../../core/model/task";
-import { elementName, isElementOver } from "../../core/why/over";
-import type { ElementView } from "../../wire/api/arrays";
+import { elementName } from "../../core/why/over";
 import { notFound, RefusedError } from "../refused";
-import { elementAt } from "../views/elements";
+import { attemptsOf } from "./element-state";
 import { hintName, isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
 import { removedBefore } from "./removed";
 import { noSuch, ofOtherKind, partOfNamed, several } from "./unresolved";
@@ -113,7 +112,7 @@ function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName,
   if (array !== null && slot !== null) {
     const element = member === null ? indexOf(array, slot) : null;
     if (element !== null) {
-      if (of.run !== null && attempt !== null) requireAttempt(elementAt(known, of.run, element), attempt, ref);
+      if (of.run !== null && attempt !== null) requireAttempt(attemptsOf(known, of.run, element), attempt, ref);
       return { ...of, kind: "task", slot, attempt, element };
     }
     const has = `its elements are ${sayArray(array)}`;
@@ -135,9 +134,8 @@ function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName,
 }
 
 /** Throws RefusedError if an element has had no such attempt, and is not in it. */
-function requireAttempt(element: ElementView, attempt: number, ref: string): void {
-  const had = element.attempts ?? 0;
-  if (attempt >= 1 && attempt <= had + (isElementOver(element) ? 0 : 1)) return;
+function requireAttempt({ had, goesOn }: ReturnType<typeof attemptsOf>, attempt: number, ref: string): void {
+  if (attempt >= 1 && attempt <= had + Number(goesOn)) return;
   const name = elementName(ref);
   const said = had === 0 ? "none of it has ended" : had === 1 ? "it has had 1" : `it has had ${had}`;
   throw notFound(`there is no attempt ${attempt} of ${name}: ${said}`, `orch show ${name} says how the last one ended`);

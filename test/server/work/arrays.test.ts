@@ -160,8 +160,8 @@ test("each command refuses an attempt that an element never had", async () => {
 test("an earlier attempt of an element has no end that is known, and is not told as the last one", async () => {
   const earlier = (await get("/v1/explain/12_13%231")).body.error;
   expect([earlier?.message, earlier?.hint]).toEqual([
-    "attempt 1 of 12_13 has not succeeded, and was followed by attempt 2; how it ended is not kept, only how the last " +
-      "one did",
+    "attempt 1 of 12_13 has not succeeded, and was followed by attempt 2; how it ended is not kept, only how the " +
+      "last one did",
     "orch logs 12_13#1 shows what it printed, orch show 12_13 the last one",
   ]);
   expect((await get("/v1/explain/12_13%232")).body.error?.message).toBe("12_13#2 is over: failed: exit 3");

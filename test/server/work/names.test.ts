@@ -40,7 +40,7 @@ async function meant(ref: string, query = "", as = "alice"): Promise<string> {
   return (body["names"] as NameView[]).map(({ kind, name }) => `${kind} ${name}`).join(", ");
 }
 
-test("a part of a run that is named by the run's name, or as lists show a batch, is answered with what to type", async () => {
+test("a part of a run under the run's name, or as lists show a batch, is answered with what to type", async () => {
   await run("sweep");
   expect(await meant("sweep_3")).toBe(
     "404 there is no sweep_3: a part has the number of its run before it | Did you mean 1_3?",
