@@ -8,7 +8,7 @@ import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
 import { type Style } from "./color";
 import { type EndedAlike, sayEnded } from "./elements";
-import { cores, timestamp } from "./figures";
+import { cores, lasted, timestamp } from "./figures";
 import { runWhy } from "./runs";
 import { table, type Column } from "./table";
 import { elementsOver, hasBegun, paintTask } from "./tasks";
@@ -51,11 +51,9 @@ export function runLines(
       waited: waitedOf(run),
       started: run.started_ms === null ? null : timestamp(run.started_ms),
       finished: run.finished_ms === null ? null : timestamp(run.finished_ms),
-      took: run.started_ms === null ? null : formatAge((run.finished_ms ?? now_ms) - run.started_ms),
+      took: run.started_ms === null ? null : lasted((run.finished_ms ?? now_ms) - run.started_ms),
       cancelled_by: run.cancelled_by,
-      logs: hasOutput(run)
-        ? `orch logs ${run.run}${run.array === null ? "" : `_${/^\d+/.exec(failed[0]?.elements ?? run.array.elements)?.[0] ?? 0}`}`
-        : null,
+      logs: hasOutput(run) ? `orch logs ${run.run}${elementIn(run, failed)}` : null,
     },
     style,
     width,
@@ -67,6 +65,10 @@ export function runLines(
   if (paths.length > 0) lines.push("", ...paths.map(({ task, node, path }) => `files of ${task}: ${node}:${path}`));
   return lines;
 }
+
+/** Returns what names an element of an array behind its run: the first failed one, or the first; nothing of others. */
+const elementIn = ({ array }: RunDetail, [failed]: readonly EndedAlike[]): string =>
+  array === null ? "" : `_${/^\d+/.exec(failed?.elements ?? array.elements)?.[0] ?? 0}`;
 
 /** Returns how far an array is: `0-99%8: 12/100 done, 1 failed, 8 running, 2 are tried again`. */
 function elementsOf(array: NonNullable<RunDetail["array"]>): string {
@@ -170,8 +172,7 @@ export const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[]
   {
     title: "TOOK",
     align: "right",
-    cell: ({ started_ms, finished_ms }) =>
-      started_ms === null ? "-" : formatAge(Math.max(0, (finished_ms ?? now_ms) - started_ms)),
+    cell: ({ started_ms, finished_ms }) => (started_ms === null ? "-" : lasted((finished_ms ?? now_ms) - started_ms)),
   },
   {
     title: "PEAK",

@@ -12,7 +12,7 @@ import { gpuColumns, processColumns, processesOf } from "../../../src/cli/print/
 import { nodeLines } from "../../../src/cli/print/node";
 import { nodeColumns } from "../../../src/cli/print/nodes";
 import { planLines } from "../../../src/cli/print/plan";
-import { cores, share } from "../../../src/cli/print/figures";
+import { cores, lasted, share } from "../../../src/cli/print/figures";
 import { type ElementDetail, elementLines, endedAlike, sayEnded } from "../../../src/cli/print/elements";
 import { runLines } from "../../../src/cli/print/run";
 import { queueColumns, queued, queueListing, runColumns } from "../../../src/cli/print/runs";
@@ -158,6 +158,8 @@ describe("amounts", () => {
     expect(share(0, 2 ** 30)).toBe("0/1GiB");
     expect(share(2 ** 30, 200 * 2 ** 30)).toBe("1/200GiB");
   });
+  test("of time are in thousandths below a second", () =>
+    expect([0, 340, 1_000, 61_000].map(lasted)).toEqual(["0s", "340ms", "1s", "1m1s"]));
   test("of cores are short", () => expect([100, 1000, 1500, 16_000].map(cores)).toEqual(["0.1", "1", "1.5", "16"]));
 });
 

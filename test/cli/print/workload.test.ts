@@ -59,7 +59,7 @@ test("the text of an app keeps its lines and what they begin with, however narro
   expect(lines).toContain("revision: 51 (rises with each change of the app)");
 });
 
-test("batches of an array say how many of their elements failed, and stand within 80 columns with when they began", () => {
+test("batches of an array say how many of their elements failed and when they began, within 80 columns", () => {
   const began = new Date(2026, 10, 29, 23, 40, 12).getTime();
   const batch = (from: number, failed: number) => ({
     ...replicaOf("recs.sweep", 0),

@@ -223,7 +223,10 @@ test("a round that is not the first says so, also before anything of the array i
     life.plan();
     for (const task of life.state.tasks.values()) life.step(task, dice, () => 3);
   }
-  expect(life.events.join("\n")).toContain("0 of 10 elements are over, attempt 2");
+  const said = life.events.join("\n");
+  expect(said).toContain("0 of 10 elements are over, attempt 2");
+  // What all have in common is said once.
+  expect(said).toContain("10 of 10 elements did not succeed, each: exit code 3 (0, 1, 2, 3, 4 …)");
 });
 
 test("a batch that was given up is stopped once its node is heard again: its elements are tried elsewhere", () => {
