@@ -4,7 +4,7 @@ import { readDuration } from "../../spec/grammar/units";
 import { invalid, parsed, type Parsed } from "../../spec/issue";
 import { ApiError, type Client } from "../../wire/client";
 import { splitTime } from "../../wire/log-times";
-import { followRun, partOnly } from "../follow/attached";
+import { type Following, followRun, partOnly } from "../follow/attached";
 import { command, flag, reading, whole, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
@@ -13,6 +13,9 @@ import { type ElementName, elementNow, followElement } from "../follow/element";
 import { copyLog, type OutputPart, wholeOf } from "../follow/log-copy";
 import { linesOf, mergeByTime } from "../follow/log-merge";
 import { lineSink, namedSink, plainSink, type LogSink } from "../follow/log-sink";
+import { exitOfRun } from "../follow/outcome";
+import { readPages } from "../follow/pages";
+import type { RunDetail } from "../../wire/api/runs";
 import { logTargets, type LogTarget, type Targets } from "../follow/log-targets";
 import { clean } from "../print/clean";
 import { style } from "../print/color";
@@ -73,10 +76,14 @@ export const logs = command({
     const isFollowed = flags.follow && flags.attempt === null;
     const targets = await logTargets(client, typed, {
       attempt: flags.attempt,
-      isFollowed: isFollowed && shape === "text",
+      isWhole: isFollowed || shape === "ids",
     });
     const { tasks, kind, element } = targets;
     if (targets.note !== null && shape === "text") context.note(`orch: ${targets.note}`);
+    if (shape === "ids" && kind === "array" && targets.run !== null) {
+      for (const name of await begunIn(client, targets.run)) context.print(name);
+      return EXIT.done;
+    }
     if (shape === "ids") {
       for (const { id, name } of tasks) context.print(id?.slice(0, 10) ?? name);
       return EXIT.done;
@@ -86,10 +93,12 @@ export const logs = command({
     if (isFollowed && kind === "many") {
       return growing(context, client, targets, { typed: typed ?? "", asked, revision });
     }
-    if (isFollowed && targets.run !== null && shape === "text") {
+    if (isFollowed && targets.run !== null && (shape === "text" || kind === "array")) {
       const { signal } = new AbortController();
       const following = { context, client, run: targets.run, since: revision, signal, output: asked.output };
-      const followed = await followRun(following);
+      const tell: Following["tell"] = (run) => context.jsonLine(run);
+      const followed = await followRun(shape === "json" ? { ...following, tell } : following);
+      if (shape === "json" && followed !== null) return sayEnd(context, followed.run);
       if (kind === "array" && followed !== null) return sayOutcome(context, followed);
       return followed?.isWhole === false ? EXIT.failed : EXIT.done;
     }
@@ -123,6 +132,23 @@ export const logs = command({
     return EXIT.done;
   },
 });
+
+/** Returns the names of the elements of an array that have begun, or may have. */
+async function begunIn(client: Client, run: number): Promise<string[]> {
+  const { items } = await readPages(async (page) => {
+    const { elements, next } = await client.elements(run, page);
+    return { items: elements, next };
+  });
+  return items
+    .filter(({ state, attempts }) => (attempts ?? 0) > 0 || (state !== "pending" && state !== "cancelled"))
+    .map(({ slot }) => `${run}_${slot}`);
+}
+
+/** Prints how an array ended, as the last document, and returns the exit code of `orch run`. */
+function sayEnd(context: Context, run: RunDetail): number {
+  context.jsonLine({ run: run.run, array: run.array, state: run.state, reason: run.reason });
+  return exitOfRun(run);
+}
 
 /** Reads a number of lines. docker says `all` for no bound, and kubectl -1. */
 function readTail(typed: string): Parsed<number | null> {

@@ -175,7 +175,7 @@ test("an element is shown, and an array as a whole has no output and cannot be c
   expect(JSON.parse(json.out())).toMatchObject({
     failed_elements: [{ state: "failed", exit_code: 3, signal: null, count: 1, elements: "7" }],
   });
-  for (const which of [["1"], [], ["-f", "1", "--attempt", "1"], ["-f", "1", "--json"]]) {
+  for (const which of [["1"], [], ["-f", "1", "--attempt", "1"], ["1", "--json"]]) {
     expect(await said(orch("logs", ...which))).toEqual([
       2,
       "orch: run 1 is an array, and each of its elements has its own output. " +
@@ -191,6 +191,16 @@ test("an array is followed to its end, with the words and the exit code of an at
   for (const { err } of followers)
     await waitUntil("how far it is", () => err().includes("run 1: 4/20 done, 1 failed\n"));
   await ends(array, "failed", all([3, "1"], [7, "KILL"]));
+  const inJson = orch("logs", "-f", "1", "--json");
+  expect(await inJson.code).toBe(1);
+  const lines = inJson.out().trim().split("\n");
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    { run: 1, array: expect.objectContaining({ total: 20, succeeded: 18, failed: 2 }) },
+    expect.objectContaining({ run: 1, state: "failed", reason: FAILED }),
+  ]);
+  const names = orch("logs", "-q", "1");
+  expect(await names.code).toBe(0);
+  expect(names.out()).toStartWith("1_0\n1_1\n");
   for (const follower of [array, ...followers, orch("logs", "-f", "1")]) {
     expect(await follower.code).toBe(1);
     expect(follower.err()).toEndWith(`orch: run 1 failed: ${FAILED}\n`);
