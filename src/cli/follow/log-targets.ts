@@ -143,7 +143,10 @@ async function lastRun(client: Client): Promise<RunView> {
   return run;
 }
 
-/** Returns an array as a whole. Throws CliError where that is not what is asked for, since each element has its own output. */
+/**
+ * Returns an array as a whole. Throws CliError where that is not what is asked for, since each element has its own
+ * output.
+ */
 function ofArray(run: number, isWhole: boolean): Targets {
   if (isWhole) return { kind: "array", run, tasks: [], note: null, shared: "", accepts: none };
   throw new CliError(
