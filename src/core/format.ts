@@ -1,5 +1,6 @@
 // Numbers as people read and write them, in the grammar that the spec file takes: for plans, tables and errors.
 
+import { overIn } from "./model/array";
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS, GIB, type Bytes, type Milli, type Ms } from "./units";
 import type { GpuRequest, LabelCheck } from "./model/workload";
 
@@ -103,10 +104,11 @@ function formatGpuMap({ count, models, vendor, share_bytes, linked }: GpuRequest
   return `{ ${parts.join(", ")} }`;
 }
 
-/** Formats how far an array is: `812/1000 done, 3 failed`. What was stopped is not done. */
+/** Formats how far an array is: `812/1000 done, 3 failed`. What is over is done, however it ended. */
 export function formatProgress({ total, succeeded, failed, stopped, unknown }: ArrayProgress): string {
   const more = Object.entries({ failed, unknown, stopped }).filter(([, count]) => count > 0);
-  return [`${succeeded + failed + unknown}/${total} done`, ...more.map(([how, count]) => `${count} ${how}`)].join(", ");
+  const over = overIn({ succeeded, failed, stopped, unknown });
+  return [`${over}/${total} done`, ...more.map(([how, count]) => `${count} ${how}`)].join(", ");
 }
 
 interface ArrayProgress {

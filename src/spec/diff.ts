@@ -99,7 +99,7 @@ function introduction({ kind, spec, settings }: WorkloadDecl): string {
   if (kind === "daemon") return "new daemon, one on every matching node";
   const after = settings.after.map((one) => one.name);
   const gang = spec.members > 1 ? ` of ${spec.members} members` : "";
-  const elements = settings.array === undefined ? "" : ` of ${countOf(settings.array)} elements`;
+  const elements = settings.array === undefined ? "" : ` of ${sayElements(countOf(settings.array))}`;
   return `new job${gang}${elements}${after.length > 0 ? `, after ${after.join(", ")}` : ""}, ${sayTimeLimit(settings)}`;
 }
 
@@ -140,3 +140,5 @@ function inWords({ key, before, after, acts }: DiffField, isSetting: boolean): s
   const when = acts === null || !isSetting ? "" : ` (${acts === "new_version" ? "with the new run" : SAID[acts]})`;
   return old === now ? `${key} ${what}${when}` : `${key}: ${old} -> ${now}${when}`;
 }
+
+const sayElements = (count: number): string => `${count} ${count === 1 ? "element" : "elements"}`;

@@ -11,6 +11,8 @@ export interface Command {
   readonly code: Promise<number>;
   readonly out: () => string;
   readonly err: () => string;
+  /** Presses Ctrl-C. */
+  readonly interrupt: () => void;
 }
 
 export interface Served {
@@ -20,6 +22,8 @@ export interface Served {
   orch(as: string, ...argv: string[]): Command;
   /** Runs a command to its end. Returns its exit code and what it has written: standard output, then standard error. */
   ran(as: string, ...argv: string[]): Promise<readonly [code: number, text: string]>;
+  /** Ends the server's port alone: nobody answers there any more. */
+  deaf(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -30,8 +34,8 @@ export async function served(options: StageOptions = {}): Promise<Served> {
   const url = `https://127.0.0.1:${port.port}`;
   const orch = (as: string, ...argv: string[]): Command => {
     const env = { ORCH_URL: url, ORCH_TOKEN: tokens[as] ?? "" };
-    const { host, out, err } = cliStage({ env, cwd: "/tmp" });
-    return { code: dispatch(argv, host), out, err };
+    const { host, out, err, interrupt } = cliStage({ env, cwd: "/tmp" });
+    return { code: dispatch(argv, host), out, err, interrupt };
   };
   return {
     stage,
@@ -41,6 +45,7 @@ export async function served(options: StageOptions = {}): Promise<Served> {
       const { code, out, err } = orch(as, ...argv);
       return [await code, out() + err()];
     },
+    deaf: async () => closePort(port),
     async close() {
       await closePort(port);
       await stage.close();

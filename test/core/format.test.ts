@@ -8,6 +8,7 @@ import {
   formatDuration,
   formatGpu,
   formatLabelCheck,
+  formatProgress,
   formatRest,
 } from "../../src/core/format";
 import { GIB, MIB } from "../../src/core/units";
@@ -91,6 +92,11 @@ describe("formats", () => {
     expect(formatGpu({ ...any, count: 2, linked: "ignored" })).toBe("{ count: 2, linked: false }");
   });
 
+  test("of an array all that is over is done, however it ended", () => {
+    const sums = { total: 100, succeeded: 16, failed: 3, stopped: 4, unknown: 2 };
+    expect(formatProgress(sums)).toBe("25/100 done, 3 failed, 2 unknown, 4 stopped");
+    expect(formatProgress({ ...sums, failed: 0, stopped: 0, unknown: 0 })).toBe("16/100 done");
+  });
   test("what is left is in whole seconds, rounded up, and never less than nothing", () => {
     expect([1, 8_000, 8_001, 90_000, 0, -5_000].map(formatRest)).toEqual(["1s", "8s", "9s", "1m30s", "0s", "0s"]);
   });

@@ -69,10 +69,15 @@ jobs:
     run: test $ORCH_SLOT != 7 || test $ORCH_ATTEMPT = 2
     resources: { cpu: 20m, memory: 16MiB }
 `);
-  await waitUntil("the array to succeed", async () => {
+  const { run } = await waitUntil("the array to succeed", async () => {
     const run = (await cluster.json<{ runs: RunDetail[] }>("runs")).runs.find(({ name }) => name === "again.flaky");
-    return run?.state === "succeeded" && run.array?.succeeded === 10;
+    return run?.state === "succeeded" && run.array?.succeeded === 10 ? run : null;
   });
+  expect(await cluster.ok("show", `${run}_7`)).toContain("attempts: 2\n");
+  const earlier = await cluster.orch("show", `${run}_7#1`);
+  expect([earlier.code, earlier.err]).toEqual([1, expect.stringContaining("was followed by attempt 2")]);
+  const never = await cluster.orch("show", `${run}_7#9`);
+  expect([never.code, never.err]).toEqual([1, expect.stringContaining("it has had 2")]);
 });
 
 test("what lives of an array is listed by its elements, and its cancel stops all of them", async () => {
@@ -83,8 +88,26 @@ test("what lives of an array is listed by its elements, and its cancel stops all
   });
   expect(waiting.tasks.every(({ elements }) => elements !== null)).toBe(true);
   expect((await cluster.orch("cancel", `${number}_0`)).code).toBe(1);
+  const rest = await cluster.ok("explain", number);
+  expect(rest.replaceAll(/\s+/g, " ")).toMatch(/\d+ of 1000 elements wait to be handed out: at most 4 may run at once/);
+  const first = await cluster.ok("explain", `${number}_0`);
+  expect(first).toStartWith(`${number}_0: its batch, sleep_[0-`);
+  expect(first).toContain("which of its elements run now only that node knows");
+  const logs = await cluster.orch("logs", `${number}_0`);
+  expect([logs.code, logs.out]).toEqual([0, ""]);
+  expect(logs.err).toStartWith(`orch: ${number}_0 has printed nothing yet, or has not begun: its batch is on n`);
   await cluster.ok("cancel", number);
   await waitUntil("the end", async () => (await show(number)).state === "cancelled");
   const states = new Set((await cluster.client().elements(number)).elements.map(({ state }) => state));
   expect([...states].toSorted()).toEqual(["cancelled", "stopped"]);
+});
+
+test("an element whose command is not there says so where its output would be", async () => {
+  const { code, err } = await cluster.orch("run", "--array", "0-3", ...SMALL, "--name", "none", "--", "nosuchcmd");
+  expect(code).toBe(1);
+  expect(err.match(/4\/4 done/g)).toHaveLength(1);
+  const [run] = (await cluster.json<{ runs: RunDetail[] }>("runs")).runs;
+  const logs = await cluster.orch("logs", `${run!.run}_0`);
+  expect([logs.code, logs.out]).toEqual([0, ""]);
+  expect(logs.err).toBe(`orch: ${run!.run}_0 has printed nothing: exit 127: its command could not be started\n`);
 });

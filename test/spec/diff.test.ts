@@ -28,7 +28,7 @@ describe("the difference between a file and what is there", () => {
         null,
         `
 services: { web: { run: x, replicas: 2 }, db: { run: x } }
-jobs: { prep: { run: x }, train: { run: x, nodes: 2, after: [prep] } }
+jobs: { prep: { run: x }, train: { run: x, nodes: 2, after: [prep] }, one: { run: x, array: 5-5 } }
 daemons: { mon: { run: x } }`,
       ),
     ).toEqual([
@@ -36,6 +36,7 @@ daemons: { mon: { run: x } }`,
       "add db: new service, 1 replica",
       "run prep: new job, no time limit",
       "run train: new job of 2 members, after prep, no time limit",
+      "run one: new job of 1 element, no time limit",
       "add mon: new daemon, one on every matching node",
     ]);
   });

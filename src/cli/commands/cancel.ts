@@ -18,7 +18,7 @@ export const cancel = command({
     signal: text("--signal <S>", "with this signal instead of the job's own"),
   },
   examples: [
-    ["orch cancel 123", "one run"],
+    ["orch cancel 123", "one run; an array with all of its elements"],
     ["orch cancel sweep", "my runs of that name"],
     ["orch cancel --mine", "all of mine"],
   ],

@@ -4,20 +4,24 @@ import { readDuration } from "../../spec/grammar/units";
 import { invalid, parsed, type Parsed } from "../../spec/issue";
 import { ApiError, type Client } from "../../wire/client";
 import { splitTime } from "../../wire/log-times";
-import { followRun, partOnly } from "../follow/attached";
+import { type Following, followRun, partOnly } from "../follow/attached";
 import { command, flag, reading, whole, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
 import { CliError, EXIT } from "../failure";
 import { sayOutcome } from "../follow/attach";
-import { followElement } from "../follow/element";
+import { type ElementName, elementNow, followElement } from "../follow/element";
 import { copyLog, type OutputPart, wholeOf } from "../follow/log-copy";
 import { linesOf, mergeByTime } from "../follow/log-merge";
 import { lineSink, namedSink, plainSink, type LogSink } from "../follow/log-sink";
+import { exitOfRun } from "../follow/outcome";
+import { readPages } from "../follow/pages";
+import type { RunDetail } from "../../wire/api/runs";
 import { logTargets, type LogTarget, type Targets } from "../follow/log-targets";
 import { clean } from "../print/clean";
 import { style } from "../print/color";
 import { complain } from "../print/complain";
 import { watchFrom } from "../follow/watching";
+import { isElementOver, ONLY_ITS_NODE, sayElementOver } from "../../core/why/over";
 import { waitsLine } from "../print/explain";
 import { hasBegun } from "../print/tasks";
 
@@ -72,10 +76,14 @@ export const logs = command({
     const isFollowed = flags.follow && flags.attempt === null;
     const targets = await logTargets(client, typed, {
       attempt: flags.attempt,
-      isFollowed: isFollowed && shape === "text",
+      isWhole: isFollowed || shape === "ids",
     });
     const { tasks, kind, element } = targets;
     if (targets.note !== null && shape === "text") context.note(`orch: ${targets.note}`);
+    if (shape === "ids" && kind === "array" && targets.run !== null) {
+      for (const name of await begunIn(client, targets.run)) context.print(name);
+      return EXIT.done;
+    }
     if (shape === "ids") {
       for (const { id, name } of tasks) context.print(id?.slice(0, 10) ?? name);
       return EXIT.done;
@@ -85,16 +93,20 @@ export const logs = command({
     if (isFollowed && kind === "many") {
       return growing(context, client, targets, { typed: typed ?? "", asked, revision });
     }
-    if (isFollowed && targets.run !== null && shape === "text") {
+    if (isFollowed && targets.run !== null && (shape === "text" || kind === "array")) {
       const { signal } = new AbortController();
       const following = { context, client, run: targets.run, since: revision, signal, output: asked.output };
-      const followed = await followRun(following);
+      const tell: Following["tell"] = (run) => context.jsonLine(run);
+      const followed = await followRun(shape === "json" ? { ...following, tell } : following);
+      if (shape === "json" && followed !== null) return sayEnd(context, followed.run);
       if (kind === "array" && followed !== null) return sayOutcome(context, followed);
       return followed?.isWhole === false ? EXIT.failed : EXIT.done;
     }
     if (isFollowed && element !== undefined) {
       await followElement(client, element, {
-        copy: async () => copyTask(context, client, { id: element.name, name: element.name }, asked),
+        copy: async () => {
+          await copyTask(context, client, { id: element.name, name: element.name }, asked);
+        },
         sayWait: async () => noteQuiet(context, client, element.name, 0),
       });
       return EXIT.done;
@@ -110,12 +122,33 @@ export const logs = command({
             },
           }
         : asked;
+    let written = 0;
     if (flags.follow) await Promise.all(tasks.map((task) => copyTask(context, client, task, how)));
-    else for (const task of tasks) await copyTask(context, client, task, how);
+    else for (const task of tasks) written += await copyTask(context, client, task, how);
+    const isPart = flags.follow || flags.attempt !== null || flags.since !== null || flags.tail !== null;
+    if (written === 0 && element !== undefined && shape === "text" && !isPart)
+      await noteEmpty(context, client, element);
     if (shape === "json" && !flags.follow) context.json({ lines });
     return EXIT.done;
   },
 });
+
+/** Returns the names of the elements of an array that have begun, or may have. */
+async function begunIn(client: Client, run: number): Promise<string[]> {
+  const { items } = await readPages(async (page) => {
+    const { elements, next } = await client.elements(run, page);
+    return { items: elements, next };
+  });
+  return items
+    .filter(({ state, attempts }) => (attempts ?? 0) > 0 || (state !== "pending" && state !== "cancelled"))
+    .map(({ slot }) => `${run}_${slot}`);
+}
+
+/** Prints how an array ended, as the last document, and returns the exit code of `orch run`. */
+function sayEnd(context: Context, run: RunDetail): number {
+  context.jsonLine({ run: run.run, array: run.array, state: run.state, reason: run.reason });
+  return exitOfRun(run);
+}
 
 /** Reads a number of lines. docker says `all` for no bound, and kubectl -1. */
 function readTail(typed: string): Parsed<number | null> {
@@ -215,7 +248,23 @@ async function noteQuiet(context: Context, client: Client, typed: string, tasks:
   context.note(`orch: nothing of ${clean(typed)} has run${is === "over" ? "" : " yet"}: ${clean(words)}${later}`);
 }
 
-async function copyTask(context: Context, client: Client, task: LogTarget, asked: LogWish): Promise<void> {
+/** Says why an element has no output, where its state says it. One that has succeeded may just print nothing. */
+async function noteEmpty(context: Context, client: Client, element: ElementName): Promise<void> {
+  // Of an earlier attempt no end is kept.
+  if (element.name.includes("#")) return;
+  const { view, task } = await elementNow(client, element);
+  if (view === undefined) return;
+  const how = sayElementOver(view);
+  const on = task?.node == null ? "" : ` on ${task.node}`;
+  if (how !== null) context.note(`orch: ${element.name} has printed nothing: ${clean(how)}`);
+  else if (!isElementOver(view))
+    context.note(
+      `orch: ${element.name} has printed nothing yet, or has not begun: its batch is${clean(on)}, ${ONLY_ITS_NODE}`,
+    );
+}
+
+/** Copies what a task has written. Returns how many bytes that are. */
+async function copyTask(context: Context, client: Client, task: LogTarget, asked: LogWish): Promise<number> {
   const { id, name } = task;
   if (id === null) throw new CliError(EXIT.failed, `${name} has not begun`, `See why: orch explain ${name}`);
   const sinks = STREAMS.map((stream) => sinkFor(context, name, stream, asked));
@@ -226,7 +275,11 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
     const copied = await copyLog(context, source, write);
     if (copied.is === "part") throw partOnly({ id, name }, copied.why);
   };
-  const write = async (bytes: Uint8Array, at: number): Promise<void> => sinks[at]?.write(bytes);
+  let written = 0;
+  const write = async (bytes: Uint8Array, at: number): Promise<void> => {
+    written += bytes.length;
+    await sinks[at]?.write(bytes);
+  };
   try {
     // What is followed is written as it comes: nobody knows whether the other output has something earlier.
     if (asked.output.times === true && !asked.follow) {
@@ -235,6 +288,7 @@ async function copyTask(context: Context, client: Client, task: LogTarget, asked
         write,
       );
     } else await Promise.all(STREAMS.map(async (_, at) => copy(at, async (bytes) => write(bytes, at))));
+    return written;
   } finally {
     for (const sink of sinks) sink.end();
   }

@@ -102,6 +102,9 @@ export const run = command({
     if (flags.interactive || flags.tty) {
       throw new UsageError("-it: not built yet", "What is piped in is its input without it: orch run -- CMD < FILE");
     }
+    if (flags.json && !flags.detach) {
+      throw new UsageError("--json is the answer of a run that is left alone", "Take it with -d: orch run -d --json …");
+    }
     const added = await environmentOf(context, flags);
     const [first = ""] = args;
     if (before > 0 && flags.shell === null && isJobName(first)) {

@@ -12,7 +12,10 @@ const ASKED =
 
 export const retry = command({
   operands: ["<RUN...>"],
-  examples: [["orch retry 123", "a run that has ended: another one, as it was; one that asks: another attempt"]],
+  examples: [
+    ["orch retry 123", "a run that has ended: another one, as it was; one that asks: another attempt"],
+    ["orch retry 124", "of an array all elements run again; docs/arrays.md says how to run the failed ones"],
+  ],
   notes:
     "A run that has ended stays as it is, and another one is made of the same command, requests, directory,\n" +
     "variables and standard input; its number is printed. It is refused where that cannot be the same any more, as\n" +

@@ -2,8 +2,8 @@
 
 import { command, flag, type OutputShape } from "../frame/command";
 import type { Context } from "../context";
-import { EXIT, UsageError } from "../failure";
-import { sayRunOver } from "../../core/why/over";
+import { CliError, EXIT, UsageError } from "../failure";
+import { earlierHint, elementName, isElementOver, sayEarlier, sayRunOver } from "../../core/why/over";
 import { elementNow } from "../follow/element";
 import { readPages } from "../follow/pages";
 import { workloadIn } from "../typed/names";
@@ -67,9 +67,16 @@ function nameOf({ id, run, name, ...document }: Document): string {
   return found === undefined ? "" : String(found);
 }
 
-async function element(client: Client, { name, run, slot }: NameView): Promise<Document> {
+async function element(client: Client, { name, run, slot, attempt }: NameView): Promise<Document> {
   const of = { name, run: run ?? 0, slot: slot ?? 0 };
   const { view, task } = await elementNow(client, of);
+  const whole = elementName(name);
+  const had = view?.attempts ?? null;
+  const earlier =
+    view === undefined || attempt === null || had === null
+      ? null
+      : sayEarlier(whole, attempt, had, isElementOver(view));
+  if (attempt !== null && earlier !== null) throw new CliError(EXIT.failed, earlier, earlierHint(whole, attempt));
   const why = view?.state === "cancelled" ? sayRunOver(await client.runInfo(of.run)) : null;
   return { name, run, ...view, why, task };
 }

@@ -9,8 +9,13 @@ import { outcomeLine } from "./outcome";
 /** Of a thousand elements the change of each would be too much to read. */
 const STEPS = 10;
 
-/** Returns a function that says how far an array is: at each further tenth, and at the first failure. */
-export function arrayNotes(context: Context): (run: Pick<RunView, "run" | "array">) => void {
+type SeenArray = Pick<RunView, "run" | "array">;
+
+/**
+ * Returns a function that says how far an array is: at each further tenth, and at the first failure. `tell` says it
+ * otherwise than in a note.
+ */
+export function arrayNotes(context: Context, tell?: (run: SeenArray) => void): (run: SeenArray) => void {
   let said = { step: 0, hasFailed: false };
   return ({ run, array }) => {
     if (array === null) return;
@@ -18,9 +23,11 @@ export function arrayNotes(context: Context): (run: Pick<RunView, "run" | "array
       step: Math.floor((STEPS * overIn(array)) / array.total),
       hasFailed: array.failed + array.unknown > 0,
     };
-    if (now.step <= said.step && now.hasFailed === said.hasFailed) return;
-    said = now;
-    context.note(`orch: run ${run}: ${formatProgress(array)}`);
+    // A look may answer later than a newer change has come, and what is over stays so.
+    if (now.step < said.step || (now.step === said.step && now.hasFailed <= said.hasFailed)) return;
+    said = { step: now.step, hasFailed: now.hasFailed || said.hasFailed };
+    if (tell === undefined) context.note(`orch: run ${run}: ${formatProgress(array)}`);
+    else tell({ run, array });
   };
 }
 

@@ -32,7 +32,7 @@ async function follow(context: Context, client: Client, run: number, since: numb
     // Who leaves waits for no request and no output that is under way.
     const followed = await Promise.race([following, aborted(leave.signal)]);
     if (followed === null) return sayLeft(context, run, interrupt);
-    return interrupt.cancelled() ? sayCancelled(context, followed.run) : sayOutcome(context, followed);
+    return interrupt.cancel() === "none" ? sayOutcome(context, followed) : sayCancelled(context, followed.run);
   } finally {
     stopListening();
   }
@@ -46,9 +46,21 @@ async function aborted(signal: AbortSignal): Promise<null> {
 }
 
 function sayLeft(context: Context, run: number, interrupt: Interrupt): number {
-  if (interrupt.cancelled()) context.note(`orch: run ${run} is being cancelled; see: orch show ${run}`);
-  else context.note(`orch: run ${run} goes on; see: orch logs -f ${run}`);
-  return interrupt.detached() ? EXIT.done : EXIT.interrupted;
+  const again = `cancel it again: orch cancel ${run}`;
+  switch (interrupt.cancel()) {
+    case "failed":
+      context.note(`orch: run ${run} could not be cancelled, and goes on; ${again}`);
+      return EXIT.own;
+    case "asked":
+      context.note(`orch: no server has answered yet, so run ${run} may go on; see: orch show ${run}; ${again}`);
+      return EXIT.interrupted;
+    case "taken":
+      context.note(`orch: run ${run} is being cancelled; see: orch show ${run}`);
+      return EXIT.interrupted;
+    case "none":
+      context.note(`orch: run ${run} goes on; see: orch logs -f ${run}`);
+      return interrupt.detached() ? EXIT.done : EXIT.interrupted;
+  }
 }
 
 function sayCancelled(context: Context, ended: RunDetail): number {
@@ -67,7 +79,8 @@ export function sayOutcome(context: Context, { run, isWhole }: Followed): number
 
 interface Interrupt {
   readonly asked: (signal: "SIGINT" | "SIGTERM") => void;
-  readonly cancelled: () => boolean;
+  /** Whether a cancel of the run was asked for, and whether a server has taken it. */
+  readonly cancel: () => "none" | "asked" | "taken" | "failed";
   /** Whether the person has asked to leave the run alone. */
   readonly detached: () => boolean;
   /** Resolves when no question is open, so that output of the job does not run into it. */
@@ -82,13 +95,21 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
   let state: "none" | "asking" | "cancelled" | "detached" = "none";
   const { input, err } = context.host;
   let question = closedQuestion();
+  let told: ReturnType<Interrupt["cancel"]> = "none";
 
   async function cancel(): Promise<void> {
     state = "cancelled";
+    told = "asked";
     // What waits for the answer goes on, also if none is typed any more.
     question.close();
     context.note(`orch: cancelling run ${run}`);
-    await client.cancel(run);
+    try {
+      await client.cancel(run);
+      told = "taken";
+    } catch (error) {
+      told = "failed";
+      throw error;
+    }
   }
   async function ask(): Promise<void> {
     state = "asking";
@@ -132,7 +153,7 @@ function interruptOf(context: Context, client: Client, run: number, leave: Abort
         cancel().catch(giveUp);
       }
     },
-    cancelled: () => state === "cancelled",
+    cancel: () => told,
     detached: () => state === "detached",
     quiet: () => question.closed,
   };

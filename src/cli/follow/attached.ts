@@ -36,6 +36,8 @@ export interface Following {
   readonly signal: AbortSignal;
   /** Resolves when output may be written: no question is open meanwhile. Without it output is always written. */
   readonly quiet?: () => Promise<void>;
+  /** Is told how far an array is, in place of a note. */
+  readonly tell?: Parameters<typeof arrayNotes>[1];
   /** The part of the output that is copied. Without it the whole is. */
   readonly output?: OutputPart;
 }
@@ -65,10 +67,11 @@ const isOver = ({ state, unknown }: Pick<RunView, "state" | "unknown">): boolean
  * Resolves with the run after its end, or when it waits for a person, since nobody knows how it ended. Resolves with
  * null if `signal` ended the following.
  */
-export async function followRun(following: Following): Promise<Followed | null> {
+export async function followRun(asked: Following): Promise<Followed | null> {
+  const following = { ...asked, context: quietly(asked) };
   const { client, run, context } = following;
   const saidWaiting = waitingNotes(context);
-  const sayProgress = arrayNotes(context);
+  const sayProgress = arrayNotes(context, following.tell);
   const isArray = (await planned(following))?.array != null;
   const copies = copiesOf(following, saidWaiting.waited, isArray);
   const later = wholeOf(following.output ?? {});
@@ -88,6 +91,19 @@ export async function followRun(following: Following): Promise<Followed | null> 
   await copies.finished();
   const isWhole = !tasks.some(({ id, state }) => state === "succeeded" && id !== null && copies.lacks(id));
   return { run: await client.runInfo(run), isWhole };
+}
+
+/** Returns the context whose notes wait until no question is open: they would be written over it. */
+function quietly({ context, quiet }: Following): Context {
+  if (quiet === undefined) return context;
+  return {
+    ...context,
+    note: (text) => {
+      quiet()
+        .then(() => context.note(text))
+        .catch((error: unknown) => complain(error, context.host.err));
+    },
+  };
 }
 
 /**

@@ -48,15 +48,15 @@ const one = (task: LogTarget): Targets => ({
 /** The kinds whose tasks have output. */
 const WITH_LOGS: readonly NameKind[] = [...WITH_TASKS, "app"];
 
-/** `isFollowed`: an array may be meant as a whole, to be followed to its end. */
+/** `isWhole`: an array may be meant as a whole, to be followed to its end, or for the names of its elements. */
 export async function logTargets(
   client: Client,
   typed: string | undefined,
-  { attempt, isFollowed }: { readonly attempt: number | null; readonly isFollowed: boolean },
+  { attempt, isWhole }: { readonly attempt: number | null; readonly isWhole: boolean },
 ): Promise<Targets> {
   if (typed === undefined) {
     const last = await lastRun(client);
-    if (last.array !== null) return ofArray(last.run, isFollowed);
+    if (last.array !== null) return ofArray(last.run, isWhole);
     return runTargets(client, last.run, attempt);
   }
   const found = await client.name(typed, { kinds: WITH_LOGS });
@@ -66,7 +66,7 @@ export async function logTargets(
     const named = one({ id: name, name });
     return run === null || slot === null ? named : { ...named, element: { name, run, slot } };
   }
-  if (found.array && found.run !== null) return ofArray(found.run, isFollowed && found.kind !== "task");
+  if (found.array && found.run !== null) return ofArray(found.run, isWhole && found.kind !== "task");
   switch (found.kind) {
     case "run": {
       const run = found.run ?? 0;
@@ -143,9 +143,12 @@ async function lastRun(client: Client): Promise<RunView> {
   return run;
 }
 
-/** Returns an array as a whole. Throws CliError where it is not followed, since each element has its own output. */
-function ofArray(run: number, isFollowed: boolean): Targets {
-  if (isFollowed) return { kind: "array", run, tasks: [], note: null, shared: "", accepts: none };
+/**
+ * Returns an array as a whole. Throws CliError where that is not what is asked for, since each element has its own
+ * output.
+ */
+function ofArray(run: number, isWhole: boolean): Targets {
+  if (isWhole) return { kind: "array", run, tasks: [], note: null, shared: "", accepts: none };
   throw new CliError(
     EXIT.usage,
     `run ${run} is an array, and each of its elements has its own output`,

@@ -194,7 +194,9 @@ function translated(name: string, argv: readonly string[], passes: boolean, own:
     if (found !== null && found.words[0] !== typed)
       first ??= { flag: found.flag, typed, suffix: found.flag.joins === true ? `=${next}` : "" };
     if (found?.flag.leads === true) lead = next;
-    const takesValue = (kept === "valued" || found?.flag.takesValue === true) && glued === null;
+    // A value that was left out, as behind a `-q` that was meant for quiet, takes no option of the command for itself.
+    const isNext = next.startsWith("--") && own(next.replace(/=.*$/s, "")) !== null;
+    const takesValue = (kept === "valued" || (found?.flag.takesValue === true && !isNext)) && glued === null;
     if (takesValue) at += 1;
     const isUnknown = kept === null && found === null;
     const said = found?.flag.why(next) ?? (isUnknown && (passes || acts) ? `${typed} has no counterpart` : null);

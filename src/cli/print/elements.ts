@@ -1,8 +1,10 @@
 // Elements of arrays as `orch show` prints them.
 
-import { countOf, labelOf, parseArray, partsOf } from "../../core/model/array";
+import { labelOf, overIn, parseArray, partsOf } from "../../core/model/array";
+import { isFinal, type RunState, type TaskState } from "../../core/model/lifecycle";
 import { isElementOver, sayElementOver } from "../../core/why/over";
 import type { ElementView } from "../../wire/api/arrays";
+import type { RunDetail } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
 import type { Style } from "./color";
@@ -32,53 +34,75 @@ const MOST_LINES = 12;
 const LINE = 100;
 
 /**
- * Returns the lines that name elements by how they ended: `exit 3: 0,3,6,9-12`. `count`: how many there are, of which
+ * Returns the lines that name elements by how they ended, what most have met first: `exit 3: 0,3,6,9-12`. Where not
+ * all can be named, each way to end has its count: `exit 1 (273): 1,12,23,…`. `count`: how many there are, of which
  * `ended` may lack some. `all`: the command that names all of them.
  */
 export function sayEnded(
   ended: readonly EndedAlike[],
   { count, all, width }: { readonly count: number; readonly all: string; readonly width: number | null },
 ): string {
-  const lines = ended.flatMap((one) => {
-    const head = `${sayElementOver(one) ?? one.state}: `;
-    return brokenAtCommas(head, one.elements, Math.max(head.length + LABEL, (width ?? LINE) - INDENT));
-  });
-  const shown = lines.slice(0, MOST_LINES);
-  const named = shown.reduce((sum, { numbers }) => sum + countIn(numbers), 0);
-  const more = count - named;
-  return [...shown.map(({ text }) => text), ...(more > 0 ? [`and ${more} more: ${all}`] : [])].join("\n");
+  const often = ended.toSorted((a, b) => b.count - a.count);
+  const shown = often.slice(0, MOST_LINES);
+  const each = Math.max(1, Math.floor(MOST_LINES / Math.max(1, shown.length)));
+  const said = shown.map((one) => saidOf(one, each, (width ?? LINE) - INDENT));
+  const known = shown.reduce((sum, one) => sum + one.count, 0);
+  const more = count - known;
+  const isWhole = more <= 0 && said.every(({ whole }) => whole);
+  const last = more > 0 ? `and ${more} more; all: ${all}` : `all of them: ${all}`;
+  return [...said.flatMap(({ lines }) => lines), ...(isWhole ? [] : [last])].join("\n");
 }
+
+/** Returns at most `most` lines for those that have ended alike. */
+function saidOf(one: EndedAlike, most: number, width: number): { readonly lines: string[]; readonly whole: boolean } {
+  const how = sayElementOver(one) ?? one.state;
+  const within = (head: string): string[] =>
+    brokenAtCommas(head, one.elements, Math.max(head.length + LABEL, width - MORE.length));
+  const lines = within(`${how}: `);
+  if (lines.length <= most) return { lines, whole: true };
+  const first = within(`${how} (${one.count}): `).slice(0, most);
+  return { lines: [...first.slice(0, -1), `${first.at(-1)?.replace(/,$/, "")}${MORE}`], whole: false };
+}
+
+/** What stands for the numbers that are left out. */
+const MORE = ",…";
 
 /** The longest range with its comma, and how far a block indents a text of several lines. */
 const LABEL = "9999999-9999999:1000000,".length;
 const INDENT = 2;
 
-interface NumbersLine {
-  readonly text: string;
-  readonly numbers: string;
-}
-
-function brokenAtCommas(head: string, numbers: string, width: number): NumbersLine[] {
-  const lines: NumbersLine[] = [];
+function brokenAtCommas(head: string, numbers: string, width: number): string[] {
+  const lines: string[] = [];
   const before = (): string => (lines.length === 0 ? head : " ".repeat(head.length));
   let line = "";
   for (const range of numbers.split(",")) {
     if (line !== "" && head.length + line.length + range.length + 1 > width) {
-      lines.push({ text: `${before()}${line}`, numbers: line });
+      lines.push(`${before()}${line}`);
       line = "";
     }
     line += `${range},`;
   }
-  lines.push({ text: before() + line.slice(0, -1), numbers: line });
-  return lines;
+  return [...lines, before() + line.slice(0, -1)];
 }
 
-/** Returns how many numbers ranges name. */
-const countIn = (numbers: string): number =>
-  numbers.split(",").reduce((sum, range) => {
-    const read = parseArray(range);
-    return sum + (range === "" ? 0 : "wrong" in read ? 1 : countOf(read));
-  }, 0);
+/** Returns how many elements of an array are at no node, and what they wait for; null if all are, or it is none. */
+export function restOfArray({ array, tasks, reason, state }: RunDetail): string | null {
+  if (array === null || isFinal(state as RunState)) return null;
+  const living = tasks.filter((task) => !isFinal(task.state as TaskState));
+  const out = living.reduce((sum, { batch }) => sum + (batch === null ? 0 : batch.total - batch.over), 0);
+  const waiting = array.total - overIn(array) - out;
+  if (waiting <= 0) return null;
+  const read = parseArray(array.elements);
+  const limit = "wrong" in read ? null : read.limit;
+  const isFull = limit !== null && array.running >= limit;
+  const first = waiting - array.again;
+  const why = isFull ? `at most ${limit} may run at once` : (reason ?? "they get the places that become free");
+  const parts = [
+    first > 0 ? `${first} of ${array.total} elements wait to be handed out: ${why}` : null,
+    array.again > 0 ? `${array.again} are tried again when nothing of this round is left` : null,
+  ];
+  return parts.filter((part) => part !== null).join("; ");
+}
 
 /** An element with the newest task that it was handed out with, which is null if none is known. */
 export interface ElementDetail extends ElementView {
@@ -89,6 +113,9 @@ export interface ElementDetail extends ElementView {
   readonly why: string | null;
   readonly task: TaskView | null;
 }
+
+const sayAttempts = (ended: number, isOver: boolean): string =>
+  isOver ? String(ended) : `${ended} over, to be tried again`;
 
 /** Returns the lines of one element. */
 export function elementLines(
@@ -102,7 +129,7 @@ export function elementLines(
     {
       element: name,
       state: why === null ? (end === null || end === state ? state : `${state}, ${end}`) : `never began: ${why}`,
-      attempts: attempts === null || attempts === 0 ? null : `${attempts} over, to be tried again`,
+      attempts: attempts === null || attempts === 0 ? null : sayAttempts(attempts, isElementOver(element)),
       node: task?.node ?? null,
       task: batch,
       logs: task !== null && isElementOver(element) && state !== "cancelled" ? `orch logs ${name}` : null,

@@ -1,7 +1,7 @@
 // Figures for people: ages, timestamps in their own time zone, memory and cores.
 
-import { formatAge } from "../../core/format";
-import type { Bytes, Milli, Ms } from "../../core/units";
+import { formatAge, formatDuration } from "../../core/format";
+import { type Bytes, type Milli, type Ms, SECOND_MS } from "../../core/units";
 
 /** Returns how long ago a time was, or `-` for null. */
 export const age = (at_ms: Ms | null, now_ms: Ms): string => (at_ms === null ? "-" : formatAge(now_ms - at_ms));
@@ -11,6 +11,9 @@ export function ages(times_ms: readonly Ms[], now_ms: Ms): string {
   const [youngest, oldest] = [age(Math.max(...times_ms), now_ms), age(Math.min(...times_ms), now_ms)];
   return youngest === oldest ? oldest : `${youngest}..${oldest}`;
 }
+
+/** Returns how long something lasted, below a second in thousandths, since many short ones are told apart by them. */
+export const lasted = (ms: Ms): string => (ms > 0 && ms < SECOND_MS ? formatDuration(ms) : formatAge(Math.max(0, ms)));
 
 /** Returns a time as `2026-03-01 14:05:09` in the local time zone. */
 export function timestamp(at_ms: Ms): string {

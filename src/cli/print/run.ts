@@ -6,12 +6,12 @@ import { isFinal, type TaskState } from "../../core/model/lifecycle";
 import type { RunDetail } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { block } from "./block";
-import { paintState, type Style } from "./color";
+import { type Style } from "./color";
 import { type EndedAlike, sayEnded } from "./elements";
-import { cores, timestamp } from "./figures";
+import { cores, lasted, timestamp } from "./figures";
 import { runWhy } from "./runs";
 import { table, type Column } from "./table";
-import { hasBegun } from "./tasks";
+import { elementsOver, hasBegun, paintTask } from "./tasks";
 import { isChoice, wayLines } from "./ways";
 
 /** How a thing is printed. */
@@ -36,7 +36,7 @@ export function runLines(
       command: run.command,
       asked: askedOf(run),
       elements: run.array === null ? null : elementsOf(run.array),
-      failed: failedOf(run, failed, width),
+      not_succeeded: failedOf(run, failed, width),
       node: run.nodes,
       workdir: run.workdir,
       labels: Object.entries(run.labels).map(([key, value]) => `${key}=${value}`),
@@ -51,11 +51,9 @@ export function runLines(
       waited: waitedOf(run),
       started: run.started_ms === null ? null : timestamp(run.started_ms),
       finished: run.finished_ms === null ? null : timestamp(run.finished_ms),
-      took: run.started_ms === null ? null : formatAge((run.finished_ms ?? now_ms) - run.started_ms),
+      took: run.started_ms === null ? null : lasted((run.finished_ms ?? now_ms) - run.started_ms),
       cancelled_by: run.cancelled_by,
-      logs: hasOutput(run)
-        ? `orch logs ${run.run}${run.array === null ? "" : `_${/^\d+/.exec(failed[0]?.elements ?? "")?.[0] ?? "SLOT"}`}`
-        : null,
+      logs: hasOutput(run) ? `orch logs ${run.run}${elementIn(run, failed)}` : null,
     },
     style,
     width,
@@ -67,6 +65,10 @@ export function runLines(
   if (paths.length > 0) lines.push("", ...paths.map(({ task, node, path }) => `files of ${task}: ${node}:${path}`));
   return lines;
 }
+
+/** Returns what names an element of an array behind its run: the first failed one, or the first; nothing of others. */
+const elementIn = ({ array }: RunDetail, [failed]: readonly EndedAlike[]): string =>
+  array === null ? "" : `_${/^\d+/.exec(failed?.elements ?? array.elements)?.[0] ?? 0}`;
 
 /** Returns how far an array is: `0-99%8: 12/100 done, 1 failed, 8 running, 2 are tried again`. */
 function elementsOf(array: NonNullable<RunDetail["array"]>): string {
@@ -81,7 +83,8 @@ function elementsOf(array: NonNullable<RunDetail["array"]>): string {
 function failedOf({ run, array }: RunDetail, failed: readonly EndedAlike[], width: number | null): string | null {
   const known = failed.reduce((sum, { count }) => sum + count, 0);
   if (known === 0) return null;
-  return sayEnded(failed, { count: Math.max(known, array?.failed ?? 0), all: `orch show ${run} --json`, width });
+  const all = array === null ? 0 : array.failed + array.unknown + array.stopped;
+  return sayEnded(failed, { count: Math.max(known, all), all: `orch show ${run} --json`, width });
 }
 
 /** Returns whether `orch logs` shows something: it has begun, and only who may read it is told where its logs are. */
@@ -145,27 +148,47 @@ function waitedOf({ waited_ms, waited_for, started_ms, finished_ms, reason }: Ru
 
 export const attemptColumns = (now_ms: number, style: Style): Column<TaskView>[] => [
   { title: "ATTEMPT", align: "right", cell: ({ attempt }) => String(attempt) },
-  { title: "ELEMENTS", gives: [[3, 24]], cell: ({ elements }) => elements ?? "" },
+  {
+    title: "ELEMENTS",
+    gives: [
+      [3, 24],
+      [6, 12],
+    ],
+    cell: ({ elements }) => elements ?? "",
+  },
   { title: "MEMBER", align: "right", cell: ({ member }) => (member === 0 ? "" : String(member)) },
   { title: "ID", gives: [[2, 0]], cell: ({ id }) => id?.slice(0, 10) ?? "-" },
-  { title: "NODE", cut: "middle", gives: [[1, 16]], cell: ({ node }) => node ?? "-" },
-  { title: "STATE", cell: ({ state }) => state, paint: ({ state }, cell) => paintState(style, state, cell) },
+  {
+    title: "NODE",
+    cut: "middle",
+    gives: [
+      [1, 16],
+      [5, 10],
+    ],
+    cell: ({ node }) => node ?? "-",
+  },
+  { title: "STATE", cell: ({ state }) => state, paint: (task, cell) => paintTask(style, task, cell) },
   { title: "STARTED", cell: ({ started_ms }) => (started_ms === null ? "-" : timestamp(started_ms)) },
   {
     title: "TOOK",
     align: "right",
-    cell: ({ started_ms, finished_ms }) =>
-      started_ms === null ? "-" : formatAge(Math.max(0, (finished_ms ?? now_ms) - started_ms)),
+    cell: ({ started_ms, finished_ms }) => (started_ms === null ? "-" : lasted((finished_ms ?? now_ms) - started_ms)),
   },
   {
     title: "PEAK",
     align: "right",
+    gives: [[4, 0]],
     cell: ({ peak_memory_bytes }) => (peak_memory_bytes === null ? "" : formatBytes(peak_memory_bytes)),
   },
   {
     title: "EXIT",
     align: "right",
     cell: ({ exit_code, signal }) => signal ?? (exit_code === null ? "" : String(exit_code)),
+  },
+  {
+    title: "DONE",
+    gives: [[7, "below"]],
+    cell: ({ batch }) => (batch === null ? "" : elementsOver({ array: null, batch })),
   },
   { title: "WHY", prose: true, cell: ({ reason }) => reason ?? "" },
 ];

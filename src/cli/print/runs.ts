@@ -1,11 +1,10 @@
 // Runs as `orch runs` shows them, and what waits as `orch queue` does.
 
-import { formatAge } from "../../core/format";
 import type { Ms } from "../../core/units";
 import type { RunView } from "../../wire/api/runs";
 import type { TaskView } from "../../wire/api/tasks";
 import { paintState, type Style } from "./color";
-import { age, ages } from "./figures";
+import { age, ages, lasted } from "./figures";
 import { byName, foldedName, summary } from "./fold";
 import type { Listing } from "./listing";
 import type { Column } from "./table";
@@ -64,7 +63,7 @@ export const runWhy = (run: Pick<RunView, "state" | "exit_code" | "signal" | "re
 
 /** Returns how long a run has run. One that waits for its next attempt does not run. */
 const took = ({ state, started_ms, finished_ms }: RunView, now_ms: Ms): string =>
-  started_ms === null || state === "queued" ? "-" : formatAge(Math.max(0, (finished_ms ?? now_ms) - started_ms));
+  started_ms === null || state === "queued" ? "-" : lasted((finished_ms ?? now_ms) - started_ms);
 
 /** What waits: a run, or a slot of a service or a daemon. */
 export type QueuedView = Pick<RunView, "name" | "project" | "user" | "created_ms" | "reason" | "blocked"> & {

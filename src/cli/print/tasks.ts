@@ -58,7 +58,7 @@ export const askedName = (
 
 /** Returns how many elements of an array are over, of a task its own alone; of all else nothing. */
 export const elementsOver = ({ array, batch }: Pick<TaskView, "array"> & Partial<Pick<TaskView, "batch">>): string => {
-  if (batch != null) return `${batch.over}/${batch.total} done`;
+  if (batch != null) return `${batch.over}/${batch.total} done${batch.failed > 0 ? `, ${batch.failed} failed` : ""}`;
   return array === null ? "" : formatProgress(array);
 };
 
@@ -68,6 +68,10 @@ export const elementsOver = ({ array, batch }: Pick<TaskView, "array"> & Partial
  */
 const tries = ({ kind, attempt, crashes }: TaskView): string =>
   String(kind === "job" ? Math.max(attempt, 1) : crashes + 1);
+
+/** Colours the state of a task. That of a batch is the state of what it was for: its elements. */
+export const paintTask = (styled: Style, { state, batch }: TaskView, cell: string): string =>
+  paintState(styled, state === "succeeded" && (batch?.failed ?? 0) > 0 ? "failed" : state, cell);
 
 const ended = (task: TaskView): boolean => task.state !== "pending" && isFinal(task.state as TaskState);
 
@@ -114,7 +118,7 @@ export function taskColumns(now_ms: Ms, home: string | null, styled: Style): Col
       title: "STATE",
       cell: (task) => task.state,
       folded: (tasks) => `${tasks.length} ${tasks[0].state}`,
-      paint: (task, cell) => paintState(styled, task.state, cell),
+      paint: (task, cell) => paintTask(styled, task, cell),
     },
     {
       title: "NODE",

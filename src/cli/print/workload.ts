@@ -5,7 +5,7 @@ import { formatAge } from "../../core/format";
 import { type Facts, settingsFacts, taskFacts } from "../../spec/facts";
 import type { AppDetail, WorkloadDetail } from "../../wire/api/apps";
 import { block } from "./block";
-import { timestamp } from "./figures";
+import { lasted, timestamp } from "./figures";
 import { listing, type Listing } from "./listing";
 import type { TaskView } from "../../wire/api/tasks";
 import type { Style } from "./color";
@@ -57,7 +57,7 @@ function sayLastRun({ last_run, newest_run, tasks }: WorkloadDetail, now_ms: num
   const attempts = Math.max(0, ...tasks.map((task) => (task.run === run && task.id !== null ? task.attempt : 0)));
   const facts = [
     attempts === 0 ? null : attempts === 1 ? "1 attempt" : `${attempts} attempts`,
-    started_ms === null ? null : `took ${formatAge((finished_ms ?? now_ms) - started_ms)}`,
+    started_ms === null ? null : `took ${lasted((finished_ms ?? now_ms) - started_ms)}`,
     finished_ms === null ? null : `${formatAge(now_ms - finished_ms)} ago`,
   ].filter((fact) => fact !== null);
   return [`${run}, ${state}${why === "" ? "" : `: ${why}`}`, facts.join(", ")].filter((part) => part !== "").join("; ");

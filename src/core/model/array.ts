@@ -48,6 +48,8 @@ export interface ElementBatch {
   readonly places: number;
   /** How many of its results the server has. */
   readonly told: number;
+  /** Of how many of its results it is known that the attempt has not succeeded. Missing: of none. */
+  readonly failed?: number | undefined;
   /** Its elements in words, by their numbers: `0-99`. */
   readonly label: string;
 }

@@ -1,6 +1,7 @@
 // What became of the elements of an array, a page of them in one text: equal states one after the other are written
 // once. A state is `-` for an element without a result, `+1.0.2` for one that is tried again, after so many failures,
-// losses and stops, and else how it ended: `0`, `3`, `KILL`, `TERM/time_limit`.
+// losses and stops, and else how it ended, with the number of the attempt that did, if it was not the first: `0`,
+// `KILL`, `TERM/time_limit`, `3#2`.
 
 import type { ElementEnd, ElementPage } from "./array";
 import { END_CAUSES, type EndCause } from "./end";
@@ -69,17 +70,23 @@ export function attemptsIn(state: string): number | null {
   return tries === null ? null : tries.failed + tries.lost + tries.stopped;
 }
 
+/** An end, with its cause and the number of its attempt. */
+const OVER = /^[^/#]*(?:\/([^#]*))?(?:#(\d+))?$/;
+
+/** Returns how many attempts of an element have ended, also of one that is over. */
+export const endedIn = (state: string): number => attemptsIn(state) ?? Number(OVER.exec(state)?.[2] ?? 1);
+
 /** Returns how an element ended; null for one that is not over. */
 export function endIn(state: string): ElementEnd | null {
   if (triesIn(state) !== null) return null;
-  const [end = ""] = state.split("/", 1);
+  const [end = ""] = state.split(/[/#]/, 1);
   return /^\d+$/.test(end) ? Number(end) : end;
 }
 
 /** Returns the cause of the end of an element that is over, where its code or signal does not say it; null for none. */
 export function causeIn(state: string): EndCause | null {
-  const cause = state.slice(state.indexOf("/") + 1);
-  return state.includes("/") && Object.hasOwn(END_CAUSES, cause) ? (cause as EndCause) : null;
+  const cause = OVER.exec(state)?.[1] ?? "";
+  return Object.hasOwn(END_CAUSES, cause) ? (cause as EndCause) : null;
 }
 
 /** Whether an element is tried again, and how often. */
@@ -105,7 +112,7 @@ export function stateAfter(
   const tries = triesIn(state);
   if (tries === null || tries.failed + tries.lost + tries.stopped !== round - 1) return null;
   const next = triesAfter(tries, end, again);
-  const over = cause === null ? String(end) : `${end}/${cause}`;
+  const over = `${end}${cause === null ? "" : `/${cause}`}${round === 1 ? "" : `#${round}`}`;
   return next === null ? over : `+${next.failed}.${next.lost}.${next.stopped}`;
 }
 

@@ -110,14 +110,16 @@ export function noteResults(
   doubts: string[],
 ): ElementBatch {
   let wrong: number | null = null;
+  let failed = batch.failed ?? 0;
   for (const [n, result] of results.entries()) {
     const [index, end] = result;
     const isRight = isIn(batch.parts, index) && isElementEnd(end);
     const isNews = isRight && noteEnd(draft, batch.round, result, again);
     if (!isNews && from + n >= batch.told) wrong ??= index;
+    if (isNews && !["succeeded", "stopped"].includes(sumOf(end))) failed += 1;
   }
   if (wrong !== null) doubts.push(`told how element ${wrong} of [${batch.label}] ended, which cannot be news`);
-  return { ...batch, told: Math.max(batch.told, from + results.length) };
+  return { ...batch, told: Math.max(batch.told, from + results.length), ...(failed > 0 ? { failed } : {}) };
 }
 
 /** Returns a batch of which only the first elements begin, and gives the others back. */

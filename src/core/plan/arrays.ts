@@ -1,7 +1,7 @@
 // Arrays: from the states of their elements to the next batches, the next round, or the run's own end.
 
 import { countOf, numberAt, overIn, sayElementEnd, type ArrayRun, type ElementEnd } from "../model/array";
-import { causeIn, endIn, PAGE_ELEMENTS, pageKey, statesIn } from "../model/pages";
+import { causeIn, endIn, kindsIn, PAGE_ELEMENTS, pageKey, statesIn } from "../model/pages";
 import type { EndCause } from "../model/end";
 import type { RunRow } from "../model/rows-work";
 import type { TaskRow } from "../model/rows-task";
@@ -51,7 +51,9 @@ export function reconcileArray(draft: ReconcileDraft, row: RunRow, array: ArrayR
 const sayProgress = (array: ArrayRun): string => {
   const done = overIn(array);
   const round = array.round === 1 ? "" : `, attempt ${array.round}`;
-  return done === 0 ? `new, ${countOf(array)} elements` : `${done} of ${countOf(array)} elements are over${round}`;
+  return done === 0 && round === ""
+    ? `new, ${countOf(array)} elements`
+    : `${done} of ${countOf(array)} elements are over${round}`;
 };
 
 /**
@@ -133,14 +135,29 @@ function resultOf(
       failed.push({ number: numberAt(array, page * PAGE_ELEMENTS + at), end, cause: causeIn(state) });
     }
   }
-  const said = failed.map(({ number, end, cause }) => `${number} (${sayElementEnd(end, cause)})`).join(", ");
   const wrong = countOf(array) - array.succeeded;
   const more = wrong > failed.length ? " …" : "";
+  const [how = "", ...others] = waysIn(pass, uid, pages);
+  const said =
+    wrong > 1 && others.length === 0
+      ? `, each: ${how} (${failed.map(({ number }) => number).join(", ")}${more})`
+      : `: ${failed.map(({ number, end, cause: why }) => `${number} (${sayElementEnd(end, why)})`).join(", ")}${more}`;
   const { end: first = null, cause = null } = failed[0] ?? {};
   return {
-    reason: `${wrong} of ${countOf(array)} elements did not succeed: ${said}${more}`,
+    reason: `${wrong} of ${countOf(array)} elements did not succeed${said}`,
     cause: array.failed + array.stopped === 0 ? "result_unknown" : cause,
     exit_code: typeof first === "number" ? first : null,
     signal: typeof first === "string" && first === first.toUpperCase() ? first : null,
   };
+}
+
+/** Returns in words in which ways elements have ended that have not succeeded, each way once. */
+function waysIn({ state }: Pass, uid: string, pages: number): string[] {
+  const ways = new Set<string>();
+  for (let page = 0; page < pages; page++)
+    for (const one of kindsIn(state.elements.get(pageKey(uid, page)))) {
+      const end = endIn(one);
+      if (end !== null && end !== 0) ways.add(sayElementEnd(end, causeIn(one)));
+    }
+  return [...ways];
 }

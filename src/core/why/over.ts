@@ -45,3 +45,23 @@ export function sayElementOver({ state, exit_code, signal, cause }: Element): st
   if (signal !== null) return `killed by ${signal}${why}`;
   return exit_code === null ? state : `exit ${exit_code}${why}`;
 }
+
+/** Returns the name of an element without the number of its attempt. */
+export const elementName = (name: string): string => name.slice(0, 100).replace(/#\d+$/, "");
+
+/**
+ * Returns what is said of an earlier attempt of an element, of which only the last end is kept; null if the attempt is
+ * the last one, or the one that it is in. `had`: how many have ended.
+ */
+export function sayEarlier(name: string, attempt: number, had: number, isOver: boolean): string | null {
+  if (attempt > had || (attempt === had && isOver)) return null;
+  const then = isOver || attempt < had ? `was followed by attempt ${attempt + 1}` : "is followed by another one";
+  const kept = "how it ended is not kept, only how the last one did";
+  return `attempt ${attempt} of ${name} has not succeeded, and ${then}; ${kept}`;
+}
+
+export const earlierHint = (name: string, attempt: number): string =>
+  `orch logs ${name}#${attempt} shows what it printed, orch show ${name} the last one`;
+
+/** What nobody but a node knows of the elements that were handed to it. */
+export const ONLY_ITS_NODE = "and which of its elements run now only that node knows";

@@ -5,7 +5,16 @@ import { formatAge, formatProgress } from "../../core/format";
 import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import { calledAs, fullName, fullRunName, isPart, isWanted } from "../../core/model/task";
-import { isElementOver, overHint, sayElementOver, sayOver } from "../../core/why/over";
+import {
+  earlierHint,
+  elementName,
+  isElementOver,
+  overHint,
+  sayEarlier,
+  sayElementOver,
+  sayOver,
+} from "../../core/why/over";
+import type { ElementView } from "../../wire/api/arrays";
 import { type BlockedView, explainView } from "../../wire/api/plans";
 import type { Api } from "./api";
 import { RefusedError } from "../refused";
@@ -70,6 +79,13 @@ function moreOf(api: Api, meant: Meant, who: Principal): string {
   );
 }
 
+/** Throws RefusedError for an attempt of an element that was not its last. */
+function refuseEarlier(view: ElementView, ref: string, attempt: number | null): void {
+  const name = elementName(ref);
+  const earlier = attempt === null ? null : sayEarlier(name, attempt, view.attempts ?? 0, isElementOver(view));
+  if (attempt !== null && earlier !== null) throw new RefusedError("conflict", earlier, earlierHint(name, attempt));
+}
+
 /** The most slots that are told beside the first one. */
 const MOST_OTHERS = 100;
 
@@ -98,7 +114,11 @@ export const EXPLAIN_ROUTES = [
       const isElement = element !== null;
       const over = (): RefusedError =>
         new RefusedError("conflict", overText(api, params.ref, meant, who, look), moreOf(api, meant, who));
-      if (run !== null && isElement && isElementOver(elementAt(api.store, run, element))) throw over();
+      if (run !== null && isElement) {
+        const view = elementAt(api.store, run, element);
+        refuseEarlier(view, params.ref, meant.attempt);
+        if (isElementOver(view)) throw over();
+      }
       const owners = new Set([meant.owner_uid, meant.workload?.uid]);
       const [blocked, ...more] = api.loop
         .blocked()

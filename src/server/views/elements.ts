@@ -1,7 +1,7 @@
 // What became of the elements of an array, from the pages of their states.
 
 import { countOf, type ElementEnd, type ElementRange, isIn, joined, numberAt, sayArray } from "../../core/model/array";
-import { attemptsIn, causeIn, endIn, kindsIn, PAGE_ELEMENTS, pageKey, pageOf, statesIn } from "../../core/model/pages";
+import { causeIn, endedIn, endIn, kindsIn, PAGE_ELEMENTS, pageOf, statesIn } from "../../core/model/pages";
 import { isFinal } from "../../core/model/lifecycle";
 import type { RunRow } from "../../core/model/rows-work";
 import type { TaskRow } from "../../core/model/rows-task";
@@ -11,6 +11,7 @@ import type { Store } from "../../store/store";
 import type { ElementView } from "../../wire/api/arrays";
 import type { Wording } from "../access/wording";
 import type { RunView } from "../../wire/api/runs";
+import { pageOfRun } from "../work/element-state";
 
 type Known = Pick<Store, "state" | "history">;
 type ArrayView = NonNullable<RunView["array"]>;
@@ -101,9 +102,6 @@ const isWanted = ({ state }: Pick<ElementView, "state">, wanted: ElementWish["st
   wanted === undefined ||
   (wanted === "failed" ? isElementOver({ state }) && state !== "succeeded" && state !== "cancelled" : state === wanted);
 
-const pageOfRun = ({ state, history }: Known, { uid }: RunRow, page: number): { states: string } | undefined =>
-  state.runs.has(uid) ? state.elements.get(pageKey(uid, page)) : (history.elements(uid, page) ?? undefined);
-
 /** Returns the state of an element that has no end. */
 const whereIn = ({ state }: RunRow, out: readonly ElementRange[], index: number): ElementView["state"] =>
   isFinal(state) ? "cancelled" : isIn(out, index) ? "assigned" : "pending";
@@ -116,8 +114,9 @@ function handedOut({ state }: Known, { uid }: RunRow): readonly ElementRange[] {
 
 function viewOf(slot: number, state: string, where: () => ElementView["state"]): ElementView {
   const end = endIn(state);
-  if (end !== null) return { slot, ...overOf(end), cause: causeIn(state), attempts: null };
-  return { slot, state: where(), exit_code: null, signal: null, cause: null, attempts: attemptsIn(state) };
+  const attempts = endedIn(state);
+  if (end !== null) return { slot, ...overOf(end), cause: causeIn(state), attempts };
+  return { slot, state: where(), exit_code: null, signal: null, cause: null, attempts };
 }
 
 function overOf(end: ElementEnd): Pick<ElementView, "state" | "exit_code" | "signal"> {

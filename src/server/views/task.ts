@@ -1,7 +1,7 @@
 // Tasks as the API shows them, and the slots that wait for one.
 
 import { isHeir } from "../../core/model/heirs";
-import { sizeOf } from "../../core/model/array";
+import { type ElementBatch, sizeOf } from "../../core/model/array";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
 import type { RunRow, SlotRow, WorkloadRow } from "../../core/model/rows-work";
@@ -58,7 +58,7 @@ export function taskView(task: TaskRow, look: TaskLook): TaskView {
     member: task.member,
     attempt: task.batch?.round ?? task.attempt,
     elements: task.batch?.label ?? null,
-    batch: task.batch === null ? null : { total: sizeOf(task.batch.parts), over: task.batch.told },
+    batch: task.batch === null ? null : batchView(task.batch),
     array: task.batch === null ? null : arrayOf(state.runs.get(task.owner_uid)),
     crashes: isFinal(observed.state) ? 0 : crashesOf(task, slot, now_ms, limits),
     node: state.nodes.get(task.node_id)?.name ?? null,
@@ -68,7 +68,8 @@ export function taskView(task: TaskRow, look: TaskLook): TaskView {
     blocked: null,
     health: null,
     pid: pidOf(observed),
-    exit_code: "exit_code" in observed ? observed.exit_code : null,
+    // A batch ends with code 0, whatever its elements do.
+    exit_code: "exit_code" in observed && task.batch === null ? observed.exit_code : null,
     signal: "signal" in observed ? observed.signal : null,
     cause: "cause" in observed ? (observed.cause ?? null) : null,
     devices: task.promised.devices.map((device) => device.id),
@@ -79,6 +80,12 @@ export function taskView(task: TaskRow, look: TaskLook): TaskView {
     finished_ms: "finished_ms" in observed ? observed.finished_ms : null,
   };
 }
+
+const batchView = ({ parts, told, failed = 0 }: ElementBatch): TaskView["batch"] => ({
+  total: sizeOf(parts),
+  over: told,
+  failed,
+});
 
 const arrayOf = (run: RunRow | undefined): TaskView["array"] => (run === undefined ? null : progressOf(run));
 

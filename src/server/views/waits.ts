@@ -1,5 +1,6 @@
 // What slots and runs wait for now, in words. `ps`, `queue`, `runs`, `show` and `explain` all print what this says.
 
+import { overIn } from "../../core/model/array";
 import { isHeir } from "../../core/model/heirs";
 import { isFinal } from "../../core/model/lifecycle";
 import type { State } from "../../core/model/rows-state";
@@ -115,10 +116,14 @@ export function waitsFor({ after, app }: RunRow): string | null {
 
 /**
  * Returns the state that people see. A run between two attempts is queued again, and one that is next on a node still
- * is. One whose end nobody knows waits for a person, and is not.
+ * is. One whose end nobody knows waits for a person, and is not. Neither is an array between two batches, of which
+ * elements are over.
  */
-export const shownRunState = (run: RunRow, waits: Waits): RunRow["state"] =>
-  run.state === "running" && (waits.between(run) || waits.isNext(run)) ? "queued" : run.state;
+export function shownRunState(run: RunRow, waits: Waits): RunRow["state"] {
+  const { state, array } = run;
+  if (array !== null && overIn(array) + array.again > 0) return state;
+  return state === "running" && (waits.between(run) || waits.isNext(run)) ? "queued" : state;
+}
 
 /** Returns why a run is in its state: why it ended so, what it waits for, or what is wrong with its tasks. */
 export function runReason(
@@ -130,7 +135,8 @@ export function runReason(
   // The row of a run that asks a person names the answers, too.
   if (isFinal(run.state) || (unknown > 0 && run.reason !== null)) return run.reason;
   const tasks = waits.tasks(run.uid);
-  if (tasks.length === 0 && shownRunState(run, waits) !== "running") return waits.say(run.uid, 0, run);
+  if (tasks.length === 0 && (waits.between(run) || shownRunState(run, waits) !== "running"))
+    return waits.say(run.uid, 0, run);
   const said = waits.blocked(run.uid, 0)?.summary ?? run.reason;
   return said ?? tasks.map(reasonOf).find((reason) => reason !== null) ?? null;
 }

@@ -9,10 +9,12 @@ import type { TaskRow } from "../../core/model/rows-task";
 import { isFinal } from "../../core/model/lifecycle";
 import { saySlots, slotsOf } from "../../core/model/slots";
 import { isPart, isUidStart, parseApp, parseName, taskName, withUid, type WorkName } from "../../core/model/task";
+import { elementName } from "../../core/why/over";
 import { notFound, RefusedError } from "../refused";
+import { attemptsOf } from "./element-state";
 import { hintName, isWork, WORK, type NameWish, type Searched, type Meant, type NamedThing } from "./named";
 import { removedBefore } from "./removed";
-import { noSuch, ofOtherKind, several } from "./unresolved";
+import { noSuch, ofOtherKind, partOfNamed, several } from "./unresolved";
 
 /** Returns the only thing that a text means. Throws RefusedError if there is none, or more than one. */
 export function resolve(known: Searched, ref: string, asked: NameWish): NamedThing {
@@ -29,7 +31,7 @@ export function fitting(known: Searched, ref: string, asked: NameWish): readonly
   if (found.length > 0) return found;
   const [other] = every;
   if (other !== undefined) throw ofOtherKind(known.state, ref, other, asked);
-  throw removedBefore(known, ref, asked) ?? noSuch(known.state, ref, asked);
+  throw removedBefore(known, ref, asked) ?? misnamedPart(known, ref, asked) ?? noSuch(known.state, ref, asked);
 }
 
 /** Returns the task, workload or run that a text means. */
@@ -56,6 +58,17 @@ export function requireRun(known: Searched, ref: string, who: Pick<NameWish, "na
     `${ref.slice(0, 100)} has no run: ${kind === "task" ? "it is no job's" : "it has never run, or is no job"}`,
     "orch runs shows what there is",
   );
+}
+
+/**
+ * Returns the refusal of a part of a run that is not named by the run's number: `sweep_3`, or `sweep_[0-63]` as lists
+ * show the elements of a batch. Null for any other text.
+ */
+function misnamedPart(known: Searched, ref: string, asked: NameWish): RefusedError | null {
+  const [, whole, part] = /^([a-z0-9/.-]{1,124})_(\d{1,7}(?:#\d{1,9})?|\[.*)$/.exec(ref) ?? [];
+  if (whole === undefined || part === undefined || !asked.kinds.some((kind) => WORK.includes(kind))) return null;
+  const runs = byName(known, whole, asked).flatMap((one) => (isWork(one) && one.run !== null ? [one.run.run] : []));
+  return runs.length === 0 ? null : partOfNamed(ref, runs, part);
 }
 
 function everything(known: Searched, ref: string, asked: NameWish): NamedThing[] {
@@ -98,7 +111,10 @@ function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName,
   const array = of.run?.array ?? null;
   if (array !== null && slot !== null) {
     const element = member === null ? indexOf(array, slot) : null;
-    if (element !== null) return { ...of, kind: "task", slot, attempt, element };
+    if (element !== null) {
+      if (of.run !== null && attempt !== null) requireAttempt(attemptsOf(known, of.run, element), attempt, ref);
+      return { ...of, kind: "task", slot, attempt, element };
+    }
     const has = `its elements are ${sayArray(array)}`;
     throw notFound(`there is no ${ref.slice(0, 100)}: ${has}`, `orch show ${hintName(of, asked)}`);
   }
@@ -115,6 +131,14 @@ function partOf(known: Searched, of: Meant, { slot, member, attempt }: WorkName,
     `there is no attempt ${attempt} of ${ref.slice(0, 100).replace(/#\d+$/, "")}`,
     "orch ps --all shows what there was",
   );
+}
+
+/** Throws RefusedError if an element has had no such attempt, and is not in it. */
+function requireAttempt({ had, goesOn }: ReturnType<typeof attemptsOf>, attempt: number, ref: string): void {
+  if (attempt >= 1 && attempt <= had + Number(goesOn)) return;
+  const name = elementName(ref);
+  const said = had === 0 ? "none of it has ended" : had === 1 ? "it has had 1" : `it has had ${had}`;
+  throw notFound(`there is no attempt ${attempt} of ${name}: ${said}`, `orch show ${name} says how the last one ended`);
 }
 
 /** Returns the slots that an owner has, or the members of a run's attempts. */

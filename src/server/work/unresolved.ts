@@ -45,6 +45,22 @@ export function noSuch(state: State, ref: string, { project, kinds }: Omit<NameW
   );
 }
 
+/** Returns the refusal of a part of runs that was written behind a name, or as a list of elements. */
+export function partOfNamed(ref: string, runs: readonly number[], part: string): RefusedError {
+  const [slot = "0"] = /\d+/.exec(part) ?? [];
+  const named = (one: string): string => either(runs.slice(0, LISTED).map((run) => `${run}_${one}`));
+  if (!part.startsWith("["))
+    return notFound(
+      `there is no ${shown(ref)}: a part has the number of its run before it`,
+      `Did you mean ${named(part)}?`,
+    );
+  const whole = either(runs.slice(0, LISTED).map(String));
+  return notFound(
+    `${shown(ref)} are elements of a batch, and no name`,
+    `Name one of them, ${named(slot)}, the whole run, ${whole}, or the batch by its ID, which orch ps shows`,
+  );
+}
+
 /** Returns the refusal of a user's name that nobody has. */
 export function noUser({ users }: Pick<State, "users">, name: string): RefusedError {
   const meant = nearest(name, [...users.keys()]);
@@ -112,7 +128,9 @@ function suggestion(state: State, ref: string, project: string, kinds: readonly 
   const bare = names.filter((name) => name.endsWith(`.${base}`) || name.endsWith(`/${base}`));
   const found =
     bare.length > 0 ? bare.slice(0, LISTED) : [nearest(base, near(base, names))].filter((one) => one !== null);
-  return found.length === 0 ? null : either(found.map((name) => `${name}${part}`));
+  // A name with a part that it does not have is no better than what was typed.
+  const others = found.map((name) => `${name}${part}`).filter((name) => name !== ref);
+  return others.length === 0 ? null : either(others);
 }
 
 /** Returns the names that are about as long as the typed one, since only so many are compared. */

@@ -42,7 +42,9 @@ export const elementView = z
     exit_code: z.int().nullable(),
     signal: z.string().nullable().describe("that ended it"),
     cause: endCause.nullable().describe("why it ended, where its code or signal does not say it"),
-    attempts: int.nullable().describe("how many attempts have ended; null once it is over: only the last is kept"),
+    attempts: int
+      .nullable()
+      .describe("how many attempts have ended, of which the last is told here; null from servers of earlier releases"),
   })
   .meta({ id: "Element" });
 export type ElementView = z.infer<typeof elementView>;

@@ -37,7 +37,11 @@ export const taskView = z
       .default(null)
       .describe("of a task that runs elements of an array: their numbers, such as `0-99`"),
     batch: z
-      .object({ total: int, over: int.describe("of which this attempt is over") })
+      .object({
+        total: int,
+        over: int.describe("of which this attempt is over"),
+        failed: int.default(0).describe("of which it is over and has not succeeded, also those that are tried again"),
+      })
       .nullable()
       .default(null)
       .describe("of a task that runs elements of an array: how many they are"),

@@ -9,6 +9,9 @@ import { buildFinal, buildTask } from "../../support/build";
 import { NO_LAWS } from "../../support/moment";
 import { waitUntil } from "../../support/wait";
 import type { Stage } from "../../server/stage";
+import { stage as stageOf } from "../stage";
+import type { Context } from "../../../src/cli/context";
+import { arrayNotes } from "../../../src/cli/follow/array";
 import { served, type Command, type Served } from "../served";
 
 let server: Served;
@@ -87,6 +90,42 @@ describe("an attached array", () => {
   });
 });
 
+test("what an older look says of an array is not told behind what a newer one has said", () => {
+  const { host, err } = stageOf();
+  const context = { host, note: (text: string) => host.err.write(`${text}\n`) } as unknown as Context;
+  const say = arrayNotes(context);
+  const now = (succeeded: number, failed: number) => {
+    const sums = { total: 4, succeeded, failed, stopped: 0, unknown: 0, again: 0, running: 0 };
+    say({ run: 1, array: { ...sums, elements: "0-3" } });
+  };
+  now(0, 4);
+  now(0, 0);
+  now(2, 0);
+  now(0, 4);
+  expect(err()).toBe("orch: run 1: 4/4 done, 4 failed\n");
+});
+
+test("a cancel that no server has taken is no cancel: it is told that the run goes on", async () => {
+  const array = await begun();
+  await server.deaf();
+  array.interrupt();
+  expect(await array.code).toBe(125);
+  expect(array.err()).toContain("orch: no server answers at ");
+  expect(array.err()).toEndWith("orch: run 1 could not be cancelled, and goes on; cancel it again: orch cancel 1\n");
+  expect(array.err()).not.toContain("being cancelled");
+}, 30_000);
+
+test("a second Ctrl-C does not wait for a server that does not answer, and says that it has not", async () => {
+  const array = await begun();
+  await server.deaf();
+  array.interrupt();
+  array.interrupt();
+  expect(await array.code).toBe(130);
+  expect(array.err()).toEndWith(
+    "orch: no server has answered yet, so run 1 may go on; see: orch show 1; cancel it again: orch cancel 1\n",
+  );
+});
+
 test("an element is shown, and an array as a whole has no output and cannot be cancelled by an element", async () => {
   const array = await begun();
   expect(await said(orch("cancel", "1_0"))).toEqual([
@@ -99,13 +138,19 @@ test("an element is shown, and an array as a whole has no output and cannot be c
   await goes(array, { succeeded: 19, failed: 1 });
   const living = orch("show", "1");
   expect(await living.code).toBe(0);
-  expect(living.out()).toContain("elements: 0-19%8: 20/20 done, 1 failed\nfailed:   exit 3: 7\n");
-  await ends(array, "failed", all([7, "3"]));
+  expect(living.out()).toContain("elements:      0-19%8: 20/20 done, 1 failed\nnot succeeded: exit 3: 7\n");
+  await ends(array, "failed", all([7, "3#2"]));
   await array.code;
-  expect(await said(orch("show", "1_7"))).toEqual([
-    0,
-    ["element: 1_7", "state:   failed, exit 3", "array:   orch show 1", ""].join("\n"),
+  const element = (name: string): string =>
+    [`element:  ${name}`, "state:    failed, exit 3", "attempts: 2", "array:    orch show 1", ""].join("\n");
+  expect(await said(orch("show", "1_7"))).toEqual([0, element("1_7")]);
+  expect(await said(orch("show", "1_7#2"))).toEqual([0, element("1_7#2")]);
+  expect(await said(orch("show", "1_7#1"))).toEqual([
+    1,
+    "orch: attempt 1 of 1_7 has not succeeded, and was followed by attempt 2; how it ended is not kept, only how the " +
+      "last one did (orch logs 1_7#1 shows what it printed, orch show 1_7 the last one)\n",
   ]);
+  expect(await said(orch("show", "1_7#9"))).toEqual([1, expect.stringContaining("there is no attempt 9 of 1_7: ")]);
   const shown = orch("show", "1_7", "--json");
   expect(await shown.code).toBe(0);
   expect(JSON.parse(shown.out())).toEqual({
@@ -116,21 +161,21 @@ test("an element is shown, and an array as a whole has no output and cannot be c
     exit_code: 3,
     signal: null,
     cause: null,
-    attempts: null,
+    attempts: 2,
     why: null,
     task: null,
   });
   expect(await said(orch("show", "1_7", "-q"))).toEqual([0, "1_7\n"]);
   const whole = orch("show", "1");
   expect(await whole.code).toBe(0);
-  expect(whole.out()).toContain(`state:    failed, ${FAILED}\n`);
-  expect(whole.out()).toContain("failed:   exit 3: 7\n");
+  expect(whole.out()).toContain(`state:         failed, ${FAILED}\n`);
+  expect(whole.out()).toContain("not succeeded: exit 3: 7\n");
   const json = orch("show", "1", "--json");
   expect(await json.code).toBe(0);
   expect(JSON.parse(json.out())).toMatchObject({
     failed_elements: [{ state: "failed", exit_code: 3, signal: null, count: 1, elements: "7" }],
   });
-  for (const which of [["1"], [], ["-f", "1", "--attempt", "1"], ["-f", "1", "--json"]]) {
+  for (const which of [["1"], [], ["-f", "1", "--attempt", "1"], ["1", "--json"]]) {
     expect(await said(orch("logs", ...which))).toEqual([
       2,
       "orch: run 1 is an array, and each of its elements has its own output. " +
@@ -146,6 +191,16 @@ test("an array is followed to its end, with the words and the exit code of an at
   for (const { err } of followers)
     await waitUntil("how far it is", () => err().includes("run 1: 4/20 done, 1 failed\n"));
   await ends(array, "failed", all([3, "1"], [7, "KILL"]));
+  const inJson = orch("logs", "-f", "1", "--json");
+  expect(await inJson.code).toBe(1);
+  const lines = inJson.out().trim().split("\n");
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    { run: 1, array: expect.objectContaining({ total: 20, succeeded: 18, failed: 2 }) },
+    expect.objectContaining({ run: 1, state: "failed", reason: FAILED }),
+  ]);
+  const names = orch("logs", "-q", "1");
+  expect(await names.code).toBe(0);
+  expect(names.out()).toStartWith("1_0\n1_1\n");
   for (const follower of [array, ...followers, orch("logs", "-f", "1")]) {
     expect(await follower.code).toBe(1);
     expect(follower.err()).toEndWith(`orch: run 1 failed: ${FAILED}\n`);
@@ -185,6 +240,24 @@ test("the output of an element that has not begun is waited for, and where it ne
   expect(await said(orch("explain", "1_7"))).toEqual([
     1,
     `orch: 1_7 is over: never began: ${why} (orch show 1 says more)\n`,
+  ]);
+});
+
+test("a number alone is answered with the range that is meant, within what an array may have", async () => {
+  for (const [typed, hint] of [
+    ["0", "for this one alone: `0-0`"],
+    ["5", "for so many: `0-4`; for this one alone: `5-5`"],
+    ["9999999", "for this one alone: `9999999-9999999`"],
+  ] as const) {
+    const [code, text] = (await said(orch("run", "--array", typed, "--", "./one"))) as [number, string];
+    expect([code, text]).toEqual([2, expect.stringContaining(`(${hint})`)]);
+  }
+});
+
+test("a run that is attached has no answer to print as JSON", async () => {
+  expect(await said(orch("run", "--json", "--array", "0-9", "--", "./one"))).toEqual([
+    2,
+    "orch: --json is the answer of a run that is left alone. Take it with -d: orch run -d --json …\n",
   ]);
 });
 

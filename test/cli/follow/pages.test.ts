@@ -207,8 +207,8 @@ describe("a list of several pages", () => {
     expect([items.length, next]).toEqual([250, "250"]);
   });
   test("gives the logs of all its tasks", async () => {
-    expect((await logTargets(client(), "recs", { attempt: null, isFollowed: false })).tasks.length).toBe(COUNT);
-    expect((await logTargets(client(), "7", { attempt: null, isFollowed: false })).tasks.length).toBe(COUNT);
+    expect((await logTargets(client(), "recs", { attempt: null, isWhole: false })).tasks.length).toBe(COUNT);
+    expect((await logTargets(client(), "7", { attempt: null, isWhole: false })).tasks.length).toBe(COUNT);
   });
   test("is waited for until all of it runs", async () => {
     const at = stage();

@@ -209,6 +209,11 @@ describe("what is typed first", () => {
     ["top", "top: not built yet. Until then: orch ps"],
     ["run -t 1:00:00 -- x", "-t is Slurm's. Did you mean: orch run --time 1:00:00 -- x"],
     ["run -c 4 -- x", "-c is Slurm's. Did you mean: orch run --cpu 4 -- x"],
+    [
+      "run -d -q --array 0-1 -- true",
+      "-q is Slurm's: a qos has no counterpart: --pool names nodes, --priority orders runs. " +
+        "Did you mean: orch run -d --array 0-1 -- true",
+    ],
     ["run -d -t 10 ./job.sh", "-t is Slurm's. Did you mean: orch run -d --time 10m -- ./job.sh"],
     [
       "run -d -n 4 --mem 4G x -n 2",

@@ -12,7 +12,7 @@ import { gpuColumns, processColumns, processesOf } from "../../../src/cli/print/
 import { nodeLines } from "../../../src/cli/print/node";
 import { nodeColumns } from "../../../src/cli/print/nodes";
 import { planLines } from "../../../src/cli/print/plan";
-import { cores, share } from "../../../src/cli/print/figures";
+import { cores, lasted, share } from "../../../src/cli/print/figures";
 import { type ElementDetail, elementLines, endedAlike, sayEnded } from "../../../src/cli/print/elements";
 import { runLines } from "../../../src/cli/print/run";
 import { queueColumns, queued, queueListing, runColumns } from "../../../src/cli/print/runs";
@@ -158,6 +158,8 @@ describe("amounts", () => {
     expect(share(0, 2 ** 30)).toBe("0/1GiB");
     expect(share(2 ** 30, 200 * 2 ** 30)).toBe("1/200GiB");
   });
+  test("of time are in thousandths below a second", () =>
+    expect([0, 340, 1_000, 61_000].map(lasted)).toEqual(["0s", "340ms", "1s", "1m1s"]));
   test("of cores are short", () => expect([100, 1000, 1500, 16_000].map(cores)).toEqual(["0.1", "1", "1.5", "16"]));
 });
 
@@ -179,10 +181,21 @@ test("all elements that have not succeeded are named by how they ended, within s
   const lines = sayEnded(endedAlike(many, "0-2999"), { ...asked, count: 1_200 }).split("\n");
   expect(lines).toHaveLength(13);
   expect(lines.every((line) => line.length <= 78)).toBe(true);
-  const named =
-    lines
-      .slice(0, -1)
-      .join("")
-      .match(/\d+(?=,)/g) ?? [];
-  expect(lines.at(-1)).toBe(`and ${1_200 - named.length} more: orch show 7 --json`);
+  expect(lines[0]).toStartWith("exit 1 (1000): 0,3,6,");
+  expect(lines.at(-2)).toEndWith(",…");
+  expect(lines.at(-1)).toBe("and 200 more; all: orch show 7 --json");
+});
+
+test("each way in which elements have ended has a line and its count, however many there are", () => {
+  const views = Array.from({ length: 3_000 }, (_, slot) =>
+    elementView.parse({ slot, state: "failed", exit_code: 1 + (slot % 10), signal: null, cause: null, attempts: 1 }),
+  ).slice(5);
+  const asked = { count: views.length, all: "orch show 7 --json", width: 80 };
+  const lines = sayEnded(endedAlike(views, "0-2999"), asked).split("\n");
+  expect(lines.map((line) => line.replace(/:.*/s, ""))).toEqual([
+    ...[6, 7, 8, 9, 10].map((code) => `exit ${code} (300)`),
+    ...[1, 2, 3, 4, 5].map((code) => `exit ${code} (299)`),
+    "all of them",
+  ]);
+  expect(lines.every((line) => line.length <= 78)).toBe(true);
 });

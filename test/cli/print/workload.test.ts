@@ -59,6 +59,29 @@ test("the text of an app keeps its lines and what they begin with, however narro
   expect(lines).toContain("revision: 51 (rises with each change of the app)");
 });
 
+test("batches of an array say how many of their elements failed and when they began, within 80 columns", () => {
+  const began = new Date(2026, 10, 29, 23, 40, 12).getTime();
+  const batch = (from: number, failed: number) => ({
+    ...replicaOf("recs.sweep", 0),
+    kind: "job" as const,
+    run: 1_234,
+    node: "a-node-with-a-long-name",
+    state: "succeeded" as const,
+    elements: `${from}-${from + 99_999}:3`,
+    batch: { total: 34, over: 34, failed },
+    started_ms: began + from,
+    finished_ms: began + from + 61_000,
+    peak_memory_bytes: 1_500_000_000,
+  });
+  const job = { ...view, kind: "job", spec: null, settings: {}, env: [], tasks: [batch(0, 34), batch(100_000, 0)] };
+  const shown = workloadLines(workloadDetail.parse(job), { ...print, width: 80 });
+  expect(Math.max(...shown.map((line) => line.length))).toBeLessThanOrEqual(80);
+  const text = shown.join("\n");
+  expect(text).toContain("2026-11-29 23:40:12");
+  expect(text).toContain("2026-11-29 23:41:52");
+  expect(text).toContain("34/34 done, 34 failed");
+});
+
 test("no two rows of a block are called the same, and keys of maps are shown as they are", () => {
   const card = { state: "ok", state_ms: 1_700_000_000_000, labels: { team_name: "a" } };
   const titles = block(card, style(false)).map((line) => line.trim().split(":")[0]);

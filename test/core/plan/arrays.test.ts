@@ -34,6 +34,7 @@ class Life {
   /** How often each element was begun, and the tasks that have ended. */
   readonly begun = new Map<number, number>();
   readonly ended = new Map<string, TaskRow>();
+  readonly events: string[] = [];
   /** What each batch has done so far, as its node knows it. */
   readonly done = new Map<string, { results: ElementResult[]; order: number[]; only: number | null; places: number }>();
   /** How long an element takes at most. Of long ones each place gets one at a time. */
@@ -58,7 +59,10 @@ class Life {
   put(changes: readonly Change[], actor: string): void {
     const broken = brokenBy(this.state, changes, actor, { hasEnded: (uid) => this.ended.has(uid) });
     if (broken !== null) throw new Error(`${broken.law}: ${broken.rows.join("; ")}`);
-    for (const change of changes) if (change.table === "ended_tasks") this.ended.set(change.key, change.row);
+    for (const change of changes) {
+      if (change.table === "ended_tasks") this.ended.set(change.key, change.row);
+      if (change.table === "events" && change.row !== null) this.events.push(change.row.detail);
+    }
     const { cluster } = this.state;
     const next = withChanges(this.state, changes);
     this.state = { ...next, cluster: { ...next.cluster, revision: cluster.revision + 1 } };
@@ -196,6 +200,34 @@ describe("arrays", () => {
       expect(Math.max(...life.begun.values())).toBeLessThanOrEqual(1 + retries + DEFAULT_LIMITS.loss_limit);
     },
   );
+});
+
+test("a batch knows how many of its elements have not succeeded, also of those that are tried again", () => {
+  const life = new Life("0-99", 1, 1);
+  const dice = diceOf(1);
+  while (life.run !== undefined) {
+    life.plan();
+    for (const task of life.state.tasks.values()) life.step(task, dice, (index) => (index < 7 ? 3 : 0));
+  }
+  const failedIn = (round: number): number =>
+    [...life.ended.values()].reduce((sum, { batch }) => sum + (batch?.round === round ? (batch.failed ?? 0) : 0), 0);
+  expect([failedIn(1), failedIn(2)]).toEqual([7, 7]);
+  const said = life.events.join("\n");
+  expect(said).toContain("new, 100 elements");
+  expect(said).toContain("93 of 100 elements are over, attempt 2");
+});
+
+test("a round that is not the first says so, also before anything of the array is over", () => {
+  const life = new Life("0-9", 1, 1);
+  const dice = diceOf(1);
+  while (life.run !== undefined) {
+    life.plan();
+    for (const task of life.state.tasks.values()) life.step(task, dice, () => 3);
+  }
+  const said = life.events.join("\n");
+  expect(said).toContain("0 of 10 elements are over, attempt 2");
+  // What all have in common is said once.
+  expect(said).toContain("10 of 10 elements did not succeed, each: exit code 3 (0, 1, 2, 3, 4 …)");
 });
 
 test("a batch that was given up is stopped once its node is heard again: its elements are tried elsewhere", () => {

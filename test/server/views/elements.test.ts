@@ -10,7 +10,7 @@ import { DEFAULT_LIMITS } from "../../../src/core/pass/limits";
 import type { Wording } from "../../../src/server/access/wording";
 import { arrayView, elementsOf, type ElementWish } from "../../../src/server/views/elements";
 import { pendingSlots, taskView } from "../../../src/server/views/task";
-import { waitsIn } from "../../../src/server/views/waits";
+import { shownRunState, waitsIn } from "../../../src/server/views/waits";
 import type { History } from "../../../src/store/store";
 import {
   buildEnd,
@@ -43,7 +43,7 @@ const NO_HISTORY = { elements: () => null } as unknown as History;
 
 /** The states of elements, by their numbers. */
 function states(of: RunRow, wish: Partial<ElementWish> = {}, tasks: readonly TaskRow[] = [], pages = true): string {
-  const first = ["0", "3", "KILL", "unknown", "lost", "stopped", "+1.0.2", "-", "-"];
+  const first = ["0", "3", "KILL#2", "unknown", "lost", "stopped", "+1.0.2", "-", "-"];
   const later = Array.from({ length: PAGE_ELEMENTS }, (_, at) => (at === 499 ? "7" : "0"));
   const elements = pages ? [pageWith(of.uid, 0, first), pageWith(of.uid, 2, later)] : [];
   const state = buildState({ runs: [of], tasks, elements });
@@ -57,8 +57,8 @@ function states(of: RunRow, wish: Partial<ElementWish> = {}, tasks: readonly Tas
 describe("elements", () => {
   test("have the states of their pages, and those that nodes have are assigned", () => {
     expect(states(run, {}, [batch(run, 1, [[7, 7]])])).toBe(
-      "100 succeeded 0, 102 failed 3, 104 failed KILL, 106 unknown, 108 lost, 110 stopped, 112 pending  3, " +
-        "114 assigned  0, 116 pending  0",
+      "100 succeeded 0 1, 102 failed 3 1, 104 failed KILL 2, 106 unknown  1, 108 lost  1, " +
+        "110 stopped  1, 112 pending  3, 114 assigned  0, 116 pending  0",
     );
   });
   test("that a batch has that is over wait again", () => {
@@ -67,10 +67,10 @@ describe("elements", () => {
   });
   test("that have failed are all that did not succeed, on whichever page", () => {
     expect(states(run, { state: "failed" })).toBe(
-      "102 failed 3, 104 failed KILL, 106 unknown, 108 lost, 110 stopped, 5098 failed 7",
+      "102 failed 3 1, 104 failed KILL 2, 106 unknown  1, 108 lost  1, 110 stopped  1, 5098 failed 7 1",
     );
-    expect(states(run, { state: "failed", from: 2, limit: 1 })).toBe("104 failed KILL");
-    expect(states(run, { state: "lost" })).toBe("108 lost");
+    expect(states(run, { state: "failed", from: 2, limit: 1 })).toBe("104 failed KILL 2");
+    expect(states(run, { state: "lost" })).toBe("108 lost  1");
   });
   test("of one state are those that the whole list shows with it", () => {
     const out = [batch(run, 1, [[8, 8]]), batch(run, 2, [[1_400, 1_402]])];
@@ -90,7 +90,7 @@ describe("elements", () => {
   test("of a run that is over, which have no end, are cancelled with it", () => {
     const over = { ...run, state: "cancelled" } as const;
     expect(states(over, { from: 6, limit: 2 })).toBe("112 cancelled  3, 114 cancelled  0");
-    expect(states(over, { state: "failed", from: 5 })).toBe("110 stopped, 5098 failed 7");
+    expect(states(over, { state: "failed", from: 5 })).toBe("110 stopped  1, 5098 failed 7 1");
   });
   test("are none of a run that is no array", () => expect(states(buildRun(1, "h"))).toBe(""));
 });
@@ -123,7 +123,8 @@ describe("of an array", () => {
 
   test("a batch has its elements, and the attempt that it is of each of them", () => {
     const task = batch(of, 57, [[0, 9]], {
-      batch: { parts: [[0, 9]], round: 2, places: 4, told: 3, label: "100-118:2" },
+      batch: { parts: [[0, 9]], round: 2, places: 4, told: 3, failed: 2, label: "100-118:2" },
+      observed: buildFinal({ state: "succeeded", exit_code: 0 }),
     });
     const state = buildState({ runs: [of], tasks: [task] });
     const view = taskView(task, { state, now_ms: NOW_MS, limits: DEFAULT_LIMITS, wording });
@@ -131,7 +132,9 @@ describe("of an array", () => {
       name: "12_[100-118:2]",
       elements: "100-118:2",
       attempt: 2,
-      batch: { total: 10, over: 3 },
+      batch: { total: 10, over: 3, failed: 2 },
+      // Which is of none of its elements.
+      exit_code: null,
       array: { total: 2_500, succeeded: 5, failed: 1 },
     });
   });
@@ -146,5 +149,8 @@ describe("of an array", () => {
     expect(waiting).toHaveLength(1);
     expect(waiting[0]).toMatchObject({ name: "12", attempt: 2, array: { total: 2_500, succeeded: 5, failed: 1 } });
     expect(waits.between(of)).toBe(true);
+    expect(shownRunState(of, waits)).toBe("running");
+    const isNew = { ...of, array: array() };
+    expect(shownRunState(isNew, waits)).toBe("queued");
   });
 });

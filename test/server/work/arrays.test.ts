@@ -25,7 +25,7 @@ async function endedArray(): Promise<void> {
   await stage.api.store.commit("test", (draft) => {
     const array = { ...freshArray({ first: 10, last: 19, step: 1, limit: null }), round: 2, succeeded: 7, failed: 3 };
     const run = buildRun(12, draft.putSpec(buildSpec()), { state: "failed", name: "sweep", array, finished_ms: 1 });
-    const states = ["0", "0", "0", "3", "0", "KILL", "0", "lost", "0", "0"];
+    const states = ["0", "0", "0", "3#2", "0", "KILL", "0", "lost", "0", "0"];
     const rounds = [1, 1, 2];
     const parts = [[[0, 4]], [[5, 9]], [[3, 3]]] as const;
     draft.put([
@@ -56,7 +56,7 @@ test("its elements are listed by state, page by page, or one by its number", asy
   expect(await elements("state=failed&limit=2&next=after-5")).toEqual([[17], null]);
   expect(await elements("limit=4&next=after-7")).toEqual([[18, 19], null]);
   expect((await get("/v1/runs/12/elements?slot=15")).body["elements"]).toEqual([
-    { slot: 15, state: "failed", exit_code: null, signal: "KILL", cause: null, attempts: null },
+    { slot: 15, state: "failed", exit_code: null, signal: "KILL", cause: null, attempts: 1 },
   ]);
   const { status, body } = await get("/v1/runs/12/elements?slot=20");
   expect([status, body.error?.message]).toEqual([404, "run 12 has no element 20: they are 10-19"]);
@@ -137,4 +137,32 @@ test("explain says how it ended, not how its batch did", async () => {
     "12_13 is over: failed: exit 3",
     "orch show 12_13 says how it ended, orch logs 12_13 what it printed",
   ]);
+});
+
+test("each command refuses an attempt that an element never had", async () => {
+  for (const path of [
+    "/v1/names/12_13%239",
+    "/v1/tasks/12_13%239",
+    "/v1/explain/12_13%239",
+    "/v1/tasks/12_13%239/logs",
+  ]) {
+    const { status, body } = await get(path);
+    expect([status, body.error?.message, body.error?.hint]).toEqual([
+      404,
+      "there is no attempt 9 of 12_13: it has had 2",
+      "orch show 12_13 says how the last one ended",
+    ]);
+  }
+  expect((await get("/v1/names/12_12%232")).body.error?.message).toBe("there is no attempt 2 of 12_12: it has had 1");
+  expect((await get("/v1/names/12_13%230")).status).toBe(404);
+});
+
+test("an earlier attempt of an element has no end that is known, and is not told as the last one", async () => {
+  const earlier = (await get("/v1/explain/12_13%231")).body.error;
+  expect([earlier?.message, earlier?.hint]).toEqual([
+    "attempt 1 of 12_13 has not succeeded, and was followed by attempt 2; how it ended is not kept, only how the " +
+      "last one did",
+    "orch logs 12_13#1 shows what it printed, orch show 12_13 the last one",
+  ]);
+  expect((await get("/v1/explain/12_13%232")).body.error?.message).toBe("12_13#2 is over: failed: exit 3");
 });

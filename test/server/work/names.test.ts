@@ -40,6 +40,22 @@ async function meant(ref: string, query = "", as = "alice"): Promise<string> {
   return (body["names"] as NameView[]).map(({ kind, name }) => `${kind} ${name}`).join(", ");
 }
 
+test("a part of a run under the run's name, or as lists show a batch, is answered with what to type", async () => {
+  await run("sweep");
+  expect(await meant("sweep_3")).toBe(
+    "404 there is no sweep_3: a part has the number of its run before it | Did you mean 1_3?",
+  );
+  expect(await meant("sweep_3#2")).toContain("Did you mean 1_3#2?");
+  const batch = "Name one of them, 1_4, the whole run, 1, or the batch by its ID, which orch ps shows";
+  expect(await meant("sweep_[4-63]")).toBe(`404 sweep_[4-63] are elements of a batch, and no name | ${batch}`);
+  expect(await meant("1_[4-63]")).toBe(`404 1_[4-63] are elements of a batch, and no name | ${batch}`);
+});
+
+test("nothing that was typed is suggested instead of itself", async () => {
+  await heardNode(stage, "box1");
+  expect(await meant("box1_300")).not.toContain("Did you mean box1_300?");
+});
+
 describe("a name means", () => {
   test("an app, a workload, a replica, a run by number and by name, a task by its id, a node", async () => {
     await heardNode(stage, "box1");
