@@ -58,7 +58,7 @@ export function sameLines(lines: readonly string[]): string[] {
     line
       .replaceAll(/\b[0-9a-f]{10}\b/g, "ID")
       .replaceAll(/\bbox\d\b/g, "box")
-      .replaceAll(/\d+(\.\d+)?/g, "N")
+      .replaceAll(/\d+(\.\d+)?(m(?=s\b))?/g, "N")
       .replaceAll(/\s+/g, " ")
       .trim(),
   );

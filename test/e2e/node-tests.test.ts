@@ -10,7 +10,7 @@ import type { EventView } from "../../src/wire/api/watch";
 import type { NodeView } from "../../src/wire/api/nodes";
 import type { TestsView } from "../../src/wire/node-tests";
 import type { Cluster } from "../support/cluster";
-import { processesOf } from "../support/processes";
+import { type Found, processes, processesOf, treeOf } from "../support/processes";
 import { BINARY } from "../support/program";
 import { waitUntil } from "../support/wait";
 import { withCluster } from "../support/with-cluster";
@@ -147,6 +147,9 @@ test("tests go on over the death of the server, and begin again after that of th
     rmSync(go);
     await cluster.ok("node", "test", "n1");
     await waitUntil("the command to run again", () => lines(begun) === 2);
+    // The command may be ahead of what guards it, for a moment.
+    const isGuard = ({ command }: Found): boolean => command.includes("orch-guard");
+    await waitUntil("its guard to be there", () => treeOf([cluster.agent("n1").pid], processes()).some(isGuard));
     await cluster.agent("n1").kill("SIGKILL");
     const isLeft = (): boolean => processesOf(cluster.dir).some(({ command }) => command.includes(begun));
     await waitUntil("the command to go with its agent", () => !isLeft());
