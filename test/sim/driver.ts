@@ -125,6 +125,9 @@ function inOrder(
       if (machine.full) machine.run.owed.set(uid, kept);
       else {
         machine.run.owed.delete(uid);
+        // The journal of a batch is synced before its end is written.
+        const journal = record.end === null ? undefined : disk.journals.get(uid);
+        if (journal !== undefined) journal.synced = journal.text.length;
         disk.records.set(uid, kept);
       }
       if (record.end !== null) world.ended(machine, record);

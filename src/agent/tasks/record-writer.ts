@@ -3,8 +3,10 @@
 import { join } from "node:path";
 import type { TaskRecord } from "../../core/model/record";
 import { createSlowly, makeDirSlowly, type Disk } from "../../os/files/disk";
-import { lookAt } from "../../os/files/files";
+import { closeFile, lookAt, synced } from "../../os/files/files";
+import { openToReadTask } from "../../os/files/task-files";
 import type { Book } from "./book";
+import { ELEMENTS } from "./element-journal";
 import { FILES } from "./taskdir";
 
 export interface RecordWriter {
@@ -22,6 +24,7 @@ export function createRecordWriter(tasks: string, disk: Disk, book: Pick<Book, "
     const there = lookAt(dir);
     if (there === null) await make(() => (book.has(uid) ? makeAgain(dir, record) : makeDirSlowly(dir)));
     else if (!there.isDirectory()) throw new Error(`${dir} is not a directory`);
+    if (record.end !== null && record.assignment.batch !== undefined) await disk.run(() => syncJournal(dir));
     await book.write(record);
   };
   const after = async (before: Promise<void>, record: TaskRecord): Promise<void> => {
@@ -42,6 +45,20 @@ export function createRecordWriter(tasks: string, disk: Disk, book: Pick<Book, "
       }
     },
   };
+}
+
+/**
+ * Resolves when the disk has what the journal of a batch says. Results follow from it and from the batch's end, so a
+ * loss of power after that end must not take a line away: an element that had begun would go back, and run twice.
+ */
+async function syncJournal(dir: string): Promise<void> {
+  const opened = openToReadTask(dir, ELEMENTS);
+  if (opened?.is !== "open") return;
+  try {
+    await synced(opened.fd);
+  } finally {
+    closeFile(opened.fd);
+  }
 }
 
 /** How many directories are made in one operation, which a disk that answers takes milliseconds for. */
