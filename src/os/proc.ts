@@ -1,7 +1,7 @@
 // Facts about processes from /proc: which ones run, since when, in which session. A process is identified by (boot id,
 // pid, start time).
 
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { uptime } from "node:os";
 import { messageOf } from "./errors";
 
@@ -97,29 +97,9 @@ export interface FoundProcess {
   readonly start: string;
 }
 
-/**
- * Returns the environment that a process began with, as `NAME=value`; nothing if it is gone or may not be read. It lies
- * in the memory of the process, which can keep that locked for as long as it likes, on a file system of its own, and
- * then waits itself: it is not read as long as any of its threads waits for a disk.
- */
+/** Returns the environment that a process began with, as `NAME=value`; nothing if it is gone or may not be read. */
 export const beganWith = (pid: number): string[] =>
-  waitsForDisk(pid) ? [] : (readOrNull(`/proc/${pid}/environ`) ?? "").split("\0").filter((entry) => entry !== "");
-
-function waitsForDisk(pid: number): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/task`).some((thread) => stateIn(`/proc/${pid}/task/${thread}/stat`) === "D");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== undefined && HIDDEN.has(code)) return false;
-    throw error;
-  }
-}
-
-/** The name in parentheses may contain anything, so the state is what follows its end. */
-const stateIn = (path: string): string => {
-  const text = readOrNull(path) ?? "";
-  return text.charAt(text.lastIndexOf(")") + 2);
-};
+  (readOrNull(`/proc/${pid}/environ`) ?? "").split("\0").filter((entry) => entry !== "");
 
 /**
  * Sets how early a process is killed when memory runs out: -1000 (never) to 1000 (first). Returns why it failed, or

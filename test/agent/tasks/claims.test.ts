@@ -25,9 +25,11 @@ beforeEach(() => {
   for (const name of ["run", "data"]) mkdirSync(join(dir, name));
   if (isRoot) run("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", join(dir, "data"));
 });
-afterEach(() => {
+afterEach(async () => {
   for (const store of stores.splice(0)) store.close();
-  if (isRoot) run("umount", join(dir, "data"));
+  // What a store has begun to write may hold a file for a moment longer.
+  const unmounts = (): boolean => Bun.spawnSync(["umount", join(dir, "data")]).exitCode === 0;
+  if (isRoot) await waitUntil("the disk to be left", unmounts);
   rmSync(dir, { recursive: true });
 });
 
