@@ -1,5 +1,4 @@
-// The standard streams, without the runtime's own: their code takes 10 ms to load, twice what a short command takes
-// otherwise.
+// The standard streams, without the runtime's own: their code takes 2 to 3 ms to load, a tenth of a short command.
 
 import { constants, fstatSync, openSync, statSync, writeSync } from "node:fs";
 

@@ -17,7 +17,7 @@ export const WAIT_MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "src/core/schedule/schedule.ts",
-        "wakeAt(draft, keepRoom(party.looks, companions.demands, party.trial.kept));",
+        "wakeAt(draft, keepRoom(party.looks, companions.demands, party.trial.never_kept));",
         "",
       ),
     ],

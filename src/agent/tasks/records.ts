@@ -46,6 +46,14 @@ export function readRecord(tasks: string, uid: string): RecordRead {
   }
 }
 
+/** Returns the user of the task whose record is in a directory, or null if none can be read. Nothing is set aside. */
+export function userOf(dir: string): string | null {
+  const read = readTaskFile(dir, FILES.record, MOST_BYTES);
+  const record = fieldsOf(read.is === "there" ? parsedJson(wholeLines(read.text).at(-1) ?? "") : null);
+  const { user } = fieldsOf(fieldsOf(record["assignment"])["identity"]);
+  return typeof user === "string" ? user : null;
+}
+
 export const badPath = (tasks: string, uid: string): string => join(tasks, `${uid}.bad`);
 
 /**

@@ -10,8 +10,9 @@ import { replaceFile } from "../../os/files/durable";
 import { diskBytesOf, isWritable, lookAt, namesIn } from "../../os/files/files";
 import { allBytes } from "../../os/files/filesystem";
 import { fieldsOf, parsedJson } from "../../os/files/json";
-import { isTaskFile, readTaskFile, wholeLines } from "../../os/files/task-files";
+import { isTaskFile, readTaskFile } from "../../os/files/task-files";
 import { clocksNow, type Clocks } from "./moments";
+import { userOf } from "./records";
 import { FILES, isUid, places, readAttempt } from "./taskdir";
 
 export const RETENTION_MS = 7 * DAY_MS;
@@ -28,7 +29,6 @@ interface Tally {
 
 const FILE = "retention.json";
 const MOST_TALLY_BYTES = 16 * MIB;
-const MOST_RECORD_BYTES = 64 * MIB;
 const NOTHING: Tally = { elapsed_ms: 0, seen: new Map() };
 
 /**
@@ -92,38 +92,43 @@ const bytesOf = (aged: readonly Aged[]): number => aged.reduce((sum, { bytes }) 
  * Returns the tasks that go since all are too many, or take too much, and somewhat more, so that it lasts: the oldest
  * of the user whose tasks are the most, or take the most. So nobody's output makes that of others go that have less.
  */
-function beyond(aged: readonly Aged[], most_bytes: number): readonly Aged[] {
+async function beyond(aged: readonly Aged[], most_bytes: number): Promise<readonly Aged[]> {
   let bytes = bytesOf(aged);
   const wanted = bytes > most_bytes ? (most_bytes * 7) / 8 : bytes;
   let surplus = aged.length - MOST_ENDED;
   if (bytes <= wanted && surplus <= 0) return [];
-  const oldestFirst = aged.toSorted((a, b) => a.since_ms - b.since_ms || a.at_ms - b.at_ms);
-  const users = [...Map.groupBy(oldestFirst, ({ dir }) => userIn(dir)).values()].map((all) => ({
-    all,
-    gone: 0,
-    bytes: bytesOf(all),
-  }));
+  const users = await byUser(aged);
   const going: Aged[] = [];
   while (bytes > wanted || surplus > 0) {
-    const weight = (one: (typeof users)[number]): number => (bytes > wanted ? one.bytes : one.all.length - one.gone);
+    const weight = (one: UsersTasks): number => (bytes > wanted ? one.bytes : one.left.length);
     const most = users.reduce((a, b) => (weight(b) > weight(a) ? b : a));
-    const next = most.all[most.gone];
-    if (next === undefined) break;
-    most.gone += 1;
-    most.bytes -= next.bytes;
-    bytes -= next.bytes;
+    const oldest = most.left.pop();
+    if (oldest === undefined) break;
+    most.bytes -= oldest.bytes;
+    bytes -= oldest.bytes;
     surplus -= 1;
-    going.push(next);
+    going.push(oldest);
   }
   return going;
 }
 
-/** Returns the user of an ended task, by its record; empty where it has none that can be read. */
-function userIn(dir: string): string {
-  const read = readTaskFile(dir, FILES.record, MOST_RECORD_BYTES);
-  const record = read.is === "there" ? parsedJson(wholeLines(read.text).at(-1) ?? "") : null;
-  const { user } = fieldsOf(fieldsOf(fieldsOf(record)["assignment"])["identity"]);
-  return typeof user === "string" ? user : "";
+/** What a user has left on this node, the oldest last. */
+interface UsersTasks {
+  readonly left: Aged[];
+  bytes: number;
+}
+
+/** Returns ended tasks by their users. Other work gets its turn while the records are read. */
+async function byUser(aged: readonly Aged[]): Promise<UsersTasks[]> {
+  const users = new Map<string, UsersTasks>();
+  const newestFirst = aged.toSorted((a, b) => b.since_ms - a.since_ms || b.at_ms - a.at_ms);
+  for (const [at, one] of newestFirst.entries()) {
+    if (at % CHUNK === CHUNK - 1) await breathe();
+    const own = users.getOrInsertComputed(userOf(one.dir) ?? "", () => ({ left: [], bytes: 0 }));
+    own.left.push(one);
+    own.bytes += one.bytes;
+  }
+  return [...users.values()];
 }
 
 /**
@@ -161,7 +166,7 @@ export async function sweepEnded(data: string, now: Clocks = clocksNow(), most_b
     const bytes = await endedBytes(dir);
     aged.push({ uid, dir, since_ms: seen.get(uid) ?? 0, at_ms: lookAt(dir)?.mtimeMs ?? 0, bytes });
   }
-  const removed = new Set(beyond(aged, most_bytes ?? mostEndedBytes(ended)));
+  const removed = new Set(await beyond(aged, most_bytes ?? mostEndedBytes(ended)));
   for (const { uid, dir } of removed) {
     if (++at % CHUNK === 0) await breathe();
     await remove(uid, dir);

@@ -23,15 +23,15 @@ export interface Candidate {
 }
 
 /**
- * Whether no node would come to have room for a demand by the ends of jobs, or of those that end soon, so that none is
- * kept for it.
+ * Whether no room is kept for demands that are alike, since no node would come to have it: `ever` by the ends of all
+ * jobs there, `soon` by those of jobs that end soon.
  */
-export interface Keepable {
-  never: boolean;
-  never_soon: boolean;
+export interface NeverKept {
+  ever: boolean;
+  soon: boolean;
 }
 
-export const keepable = (): Keepable => ({ never: false, never_soon: false });
+export const mayBeKept = (): NeverKept => ({ ever: false, soon: false });
 
 export interface Shape {
   readonly spec: TaskSpec;
@@ -69,7 +69,7 @@ export interface Shape {
   readonly tried: Tried["failures"] | null;
   /** The failure key of the last search of this pass that failed; null if none has. */
   failed: string | null;
-  readonly kept: Keepable;
+  readonly never_kept: NeverKept;
   /** Why it fits nowhere, by whom it is asked for where that matters; made when somebody reads it. */
   readonly told: Map<string, Told>;
 }
@@ -108,7 +108,7 @@ export interface PartyTrial {
   readonly tried: number | null;
   /** How much had been placed when this pass tried them in vain; null if it has not. */
   failed_at: number | null;
-  readonly kept: Keepable;
+  readonly never_kept: NeverKept;
 }
 
 /** Remembers for the pass which nodes could hold companions if nothing else ran there. */
@@ -271,7 +271,7 @@ function shapeByKey(pass: Pass, shapes: Shapes, demand: Demand, conditions: Cond
     key,
     tried: shapes.tried,
     failed: null,
-    kept: keepable(),
+    never_kept: mayBeKept(),
     told: new Map(),
   };
   shapes.byKey.set(key, shape);

@@ -9,8 +9,8 @@ import { promiseIn } from "./promise";
 import { choosePorts, openRooms, trialOf, type Room, type Rooms } from "./room";
 import { scoreParts, total } from "./scores";
 import {
-  keepable,
   type Look,
+  mayBeKept,
   noShapes,
   type PartyTrial,
   type Shape,
@@ -48,7 +48,7 @@ function trialOfParty({ parties, tried }: Shapes, looks: readonly Look[]): Party
   return parties.getOrInsertComputed(key, () => ({
     tried: tried?.get(key) ?? null,
     failed_at: null,
-    kept: keepable(),
+    never_kept: mayBeKept(),
   }));
 }
 

@@ -7,7 +7,7 @@ import { formatAge } from "../format";
 import { HOUSE_LIMITS } from "../limits";
 import { isCandidate } from "../place/checks";
 import { takeRoom, trialOf, type KeptRoom, type Room, type Rooms } from "../place/room";
-import type { Keepable, Look } from "../place/shape";
+import type { Look, NeverKept } from "../place/shape";
 import { needsIn } from "../place/together";
 import { isHeir } from "../model/heirs";
 import { giveBack } from "../model/resources";
@@ -49,9 +49,9 @@ const longestOf = (pass: Pass, demands: readonly Demand[]): Ms | null =>
  * will have waited for so long, or null if they have, or if room is never kept for them. A node counts as soon as what
  * runs there and ends by itself, jobs, would leave enough: nodes where that is known to come earliest first, then those
  * where the fewest jobs have to end. A node that is kept free becomes such a node more and more, so the choice stays.
- * `alike` is what is known of all that are like them.
+ * `never_kept` is what is known of all that are like them.
  */
-export function keepRoom(looks: readonly Look[], demands: readonly Demand[], alike: Keepable): Ms | null {
+export function keepRoom(looks: readonly Look[], demands: readonly Demand[], never_kept: NeverKept): Ms | null {
   const [look] = looks;
   if (look === undefined || demands.some(({ only, stops_first }) => only !== null || stops_first !== null)) return null;
   const { pass, rooms, shape } = look;
@@ -60,8 +60,8 @@ export function keepRoom(looks: readonly Look[], demands: readonly Demand[], ali
   const patient_ms = since_ms + pass.limits.patience_ms;
   const isPatient = patient_ms <= pass.now_ms;
   const next_ms = isPatient ? null : patient_ms;
-  const never = isPatient ? "never" : "never_soon";
-  if (alike[never]) return next_ms;
+  const when = isPatient ? "ever" : "soon";
+  if (never_kept[when]) return next_ms;
   const by_ms = isPatient ? Number.POSITIVE_INFINITY : pass.now_ms + SOON_MS;
   const { members } = shape.spec;
   const first = isEnoughKept(looks, rooms)
@@ -71,7 +71,7 @@ export function keepRoom(looks: readonly Look[], demands: readonly Demand[], ali
         .sort((a, b) => a.at_ms - b.at_ms || a.ends - b.ends || a.room.index - b.room.index)
         .slice(0, members);
   if (first.length < members) {
-    alike[never] = true;
+    never_kept[when] = true;
     return next_ms;
   }
   const age = formatAge(pass.now_ms - since_ms);

@@ -159,7 +159,7 @@ function scheduleArray(now: Scheduling, look: Look, demand: Demand): void {
 
 function waitForRoom(now: Scheduling, look: Look, demand: Demand): void {
   const { draft } = now;
-  wakeAt(draft, keepRoom([look], [demand], look.shape.kept));
+  wakeAt(draft, keepRoom([look], [demand], look.shape.never_kept));
   for (const at_ms of renewedAt(look.shape.left_out, draft.pass.now_ms)) wakeAt(draft, at_ms);
   wait(now, demand, blockedBy(look, demand));
 }
@@ -196,7 +196,7 @@ function scheduleParty(now: Scheduling, companions: Companions): void {
   }
   if (placeParty(now, party)) return;
   if ((shapes.together ??= createTogether(pass)).possible(party).length > 0) {
-    wakeAt(draft, keepRoom(party.looks, companions.demands, party.trial.kept));
+    wakeAt(draft, keepRoom(party.looks, companions.demands, party.trial.never_kept));
     for (const demand of companions.demands) wait(now, demand, blockedBeside(party, demand));
     return;
   }

@@ -59,7 +59,7 @@ export function readText(path: string, most = MOST_BYTES): Text {
 }
 
 /** Returns the first bytes of an open file, at most `most`. The kernel's own files do not say how long they are. */
-function readUpTo(fd: number, most: number): Uint8Array {
+export function readUpTo(fd: number, most: number): Uint8Array {
   const chunks: Uint8Array[] = [];
   let size = 0;
   while (size < most) {

@@ -13,7 +13,7 @@ import {
 import { homedir, hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { replaceFile } from "./durable";
-import { makePrivateDir } from "./files";
+import { makePrivateDir, readUpTo } from "./files";
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
@@ -84,9 +84,14 @@ export async function readText(path: string): Promise<ReadText> {
 
 /** A stream's code takes 3 ms to load, so only what may keep its reader waiting, such as a pipe, is read as one. */
 async function allOf(path: string): Promise<Uint8Array | null> {
-  const stats = statSync(path);
-  if (!stats.isFile()) return bytesUpTo(createReadStream(path) as AsyncIterable<Uint8Array>);
-  return stats.size > MOST_BYTES ? null : readFileSync(path);
+  if (!statSync(path).isFile()) return bytesUpTo(createReadStream(path) as AsyncIterable<Uint8Array>);
+  const fd = openSync(path, O_RDONLY | O_NONBLOCK);
+  try {
+    const bytes = readUpTo(fd, MOST_BYTES + 1);
+    return bytes.length > MOST_BYTES ? null : bytes;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**

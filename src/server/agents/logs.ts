@@ -147,7 +147,7 @@ function keptTail(task: TaskRow, wish: LogWish, why: string): Response {
       "unavailable",
       `the output of ${name} cannot be read: ${why}`,
       isFinal(observed.state)
-        ? "A node keeps the output of what has ended for a week, and at most 2 GiB of all together"
+        ? "A node keeps the output of what has ended for a week, or less long where there is much of it"
         : "Try again when the node is back",
     );
   }

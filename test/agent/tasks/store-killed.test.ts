@@ -9,7 +9,7 @@ import { scratchDir } from "../../support/scratch";
 import { noTampering, tamper, type TamperedCall, type Tampering } from "../../support/tampered";
 import { assignmentFor, recordFor } from "../../support/tasks";
 import { waitUntil } from "../../support/wait";
-import { A, B, C, D, STORE_WRITER } from "./store-writer";
+import { A, B, BATCH, C, D, journalOf, STORE_WRITER } from "./store-writer";
 
 /** The steps of a writer, and what the store has after each: which tasks, and whether they have ended. */
 const STEPS = [
@@ -57,7 +57,7 @@ interface Writer {
   readonly pid: number;
   readonly exited: Promise<number>;
   /** Takes a step. Returns what became of it; null if the writer died. */
-  take(step: Step): Promise<string | null>;
+  take(step: Step | "begin a batch" | "end a batch"): Promise<string | null>;
   end(): void;
 }
 
@@ -117,6 +117,18 @@ describe.skipIf(lacks !== null)(`a store${lacks === null ? "" : ` (skipped: ${la
       expect([wrong, has[uidOf(BEFORE)]]).toEqual([[], "lives"]);
       expect(await found(data)).toEqual({ ...has, [uidOf(AFTER)]: "lives" });
     });
+
+  test("writes the end of a batch when the disk has its journal, and no earlier", async () => {
+    const data = await dataWithOne();
+    const writer = openWriter(data);
+    expect(await writer.take("read")).toBe("read: done");
+    expect(await writer.take("begin a batch")).toBe("begin a batch: done");
+    const { end } = await tamper(writer.pid, [journalOf(data)], "fdatasync", 1, { is: "killed", when: "before" });
+    expect(await writer.take("end a batch")).toBe(null);
+    await end();
+    await writer.exited;
+    expect(await found(data)).toEqual({ [uidOf(BEFORE)]: "lives", [BATCH]: "lives" });
+  });
 
   for (const error of ["ENOSPC", "EIO"] as const)
     test.each(CALLS)(`has what was told if its disk refuses $call of step $step with ${error}`, async (one) => {

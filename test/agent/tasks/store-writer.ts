@@ -1,6 +1,10 @@
 // Keeps the tasks of an agent step by step, as it is told on its standard input, and prints what became of each step.
 
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { ELEMENTS } from "../../../src/agent/tasks/element-journal";
 import { openTaskStore } from "../../../src/agent/tasks/store";
+import type { BatchOrder } from "../../../src/core/model/array";
 import { endWithoutResult } from "../../../src/core/agent/ending";
 import { assignmentFor, recordFor } from "../../support/tasks";
 
@@ -8,8 +12,13 @@ import { assignmentFor, recordFor } from "../../support/tasks";
 export const STORE_WRITER = import.meta.path;
 
 const uidOf = (letter: string): string => letter.repeat(32);
-export const [A, B, C, D] = [uidOf("a"), uidOf("b"), uidOf("c"), uidOf("d")];
+export const [A, B, C, D, BATCH] = [uidOf("a"), uidOf("b"), uidOf("c"), uidOf("d"), uidOf("e")];
+
+/** The path of the journal of that batch. */
+export const journalOf = (data: string): string => join(data, "tasks", BATCH, ELEMENTS);
 const recordOf = (uid: string) => recordFor(assignmentFor("true", { uid }));
+const batch: BatchOrder = { parts: [[0, 0]], round: 1, places: 1, first: 0, step: 1, begins_for_ms: 4_000 };
+const ofBatch = recordFor(assignmentFor("true", { uid: BATCH, batch }));
 
 async function take(data: string): Promise<void> {
   const store = openTaskStore(data, console.error);
@@ -18,6 +27,8 @@ async function take(data: string): Promise<void> {
     write: () => store.write(recordOf(A)),
     end: () => store.write({ ...recordOf(A), end: endWithoutResult("stopped", null, "why", 1) }),
     acknowledge: () => store.acknowledge(A),
+    "begin a batch": () => store.write(ofBatch).then(() => appendFileSync(journalOf(data), "a line\n")),
+    "end a batch": () => store.write({ ...ofBatch, end: endWithoutResult("unknown", null, "why", 1) }),
     "write some": () => Promise.all([B, C, D].map(async (uid) => store.write(recordOf(uid)))),
   };
   for await (const step of console) {
